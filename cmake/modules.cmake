@@ -1,0 +1,82 @@
+# One target per module, every file named, every dependency listed.
+#
+#   planaria_module(schedule
+#     HEADERS actions.hpp text.hpp          # in include/planaria/schedule/
+#     SOURCES actions.cpp text.cpp          # in lib/schedule/
+#     USES    base model                    # planaria modules its files include, lower floors only
+#     LINKS   planaria_xxhash)              # everything else
+#
+# gives planaria::schedule. `USES` is compared with the real includes by scripts/floors.py.
+set_property(GLOBAL PROPERTY PLANARIA_MODULES "")
+
+function(planaria_module name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;USES;LINKS" ${ARGN})
+  set(target planaria_${name})
+  set(headers ${ARG_HEADERS})
+  list(TRANSFORM headers PREPEND "${CMAKE_SOURCE_DIR}/include/planaria/${name}/")
+  if(ARG_SOURCES)
+    add_library(${target} STATIC ${ARG_SOURCES} ${headers})
+    target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}/include"
+      PRIVATE "${CMAKE_SOURCE_DIR}/lib")
+    target_link_libraries(${target} PRIVATE planaria_warnings PUBLIC fmt::fmt ${ARG_LINKS})
+    foreach(used ${ARG_USES})
+      target_link_libraries(${target} PUBLIC planaria::${used})
+    endforeach()
+  else()
+    add_library(${target} INTERFACE)
+    target_include_directories(${target} INTERFACE "${CMAKE_SOURCE_DIR}/include")
+    target_link_libraries(${target} INTERFACE fmt::fmt ${ARG_LINKS})
+    foreach(used ${ARG_USES})
+      target_link_libraries(${target} INTERFACE planaria::${used})
+    endforeach()
+  endif()
+  add_library(planaria::${name} ALIAS ${target})
+  set_property(GLOBAL APPEND PROPERTY PLANARIA_MODULES ${name})
+  set_property(GLOBAL PROPERTY PLANARIA_HEADERS_${name} "${ARG_HEADERS}")
+endfunction()
+
+# planaria_test(NAME LABELS unit SOURCES a_test.cpp USES schedule ...): one Catch2 program, one ctest
+# per program, its labels for `ctest -L`. An empty program fails (-w NoTests).
+function(planaria_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;SOURCES;USES;LINKS;ENVIRONMENT;DEPENDS" ${ARGN})
+  set(target test_${name})
+  add_executable(${target} ${ARG_SOURCES})
+  target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/lib" "${CMAKE_SOURCE_DIR}/tests")
+  target_link_libraries(${target} PRIVATE planaria_catch_main planaria_warnings ${ARG_LINKS})
+  foreach(used ${ARG_USES})
+    target_link_libraries(${target} PRIVATE planaria::${used})
+  endforeach()
+  if(ARG_DEPENDS)
+    add_dependencies(${target} ${ARG_DEPENDS})
+  endif()
+  add_test(NAME ${name} COMMAND ${target} -w NoTests)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "PLANARIA_BIN=${CMAKE_BINARY_DIR}/bin;PLANARIA_SOURCE=${CMAKE_SOURCE_DIR};${ARG_ENVIRONMENT}")
+endfunction()
+
+# Each public header compiles alone: one generated source per header, as a test of the build itself.
+function(planaria_finish_modules)
+  if(NOT PLANARIA_TESTS)
+    return()
+  endif()
+  get_property(modules GLOBAL PROPERTY PLANARIA_MODULES)
+  add_custom_target(headers_alone ALL)
+  foreach(module ${modules})
+    get_property(headers GLOBAL PROPERTY PLANARIA_HEADERS_${module})
+    if(NOT headers)
+      continue()
+    endif()
+    set(sources "")
+    foreach(header ${headers})
+      string(REPLACE ".hpp" ".alone.cpp" source "${CMAKE_BINARY_DIR}/alone/${module}/${header}")
+      file(CONFIGURE OUTPUT "${source}" CONTENT "#include <planaria/${module}/${header}>\n")
+      list(APPEND sources "${source}")
+    endforeach()
+    add_library(headers_alone_${module} OBJECT ${sources})
+    target_link_libraries(headers_alone_${module} PRIVATE planaria::${module} planaria_warnings)
+    add_dependencies(headers_alone headers_alone_${module})
+  endforeach()
+endfunction()

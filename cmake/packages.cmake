@@ -1,0 +1,30 @@
+# Libraries of the distribution. scripts/setup installs them; nothing is downloaded here.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_path(PLANARIA_ASIO_INCLUDE asio.hpp REQUIRED)
+find_path(PLANARIA_SODIUM_INCLUDE sodium.h REQUIRED)
+find_library(PLANARIA_SODIUM sodium REQUIRED)
+find_path(PLANARIA_XXHASH_INCLUDE xxhash.h REQUIRED)
+find_library(PLANARIA_XXHASH xxhash REQUIRED)
+
+add_library(planaria_asio INTERFACE)
+target_include_directories(planaria_asio SYSTEM INTERFACE "${PLANARIA_ASIO_INCLUDE}")
+target_compile_definitions(planaria_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+target_link_libraries(planaria_asio INTERFACE Threads::Threads)
+
+add_library(planaria_sodium INTERFACE)
+target_include_directories(planaria_sodium SYSTEM INTERFACE "${PLANARIA_SODIUM_INCLUDE}")
+target_link_libraries(planaria_sodium INTERFACE "${PLANARIA_SODIUM}")
+
+add_library(planaria_xxhash INTERFACE)
+target_include_directories(planaria_xxhash SYSTEM INTERFACE "${PLANARIA_XXHASH_INCLUDE}")
+target_link_libraries(planaria_xxhash INTERFACE "${PLANARIA_XXHASH}")
+
+if(PLANARIA_TESTS)
+  find_package(Catch2 2.13 REQUIRED)
+endif()
+if(PLANARIA_BENCHMARKS)
+  find_package(benchmark REQUIRED)
+endif()

@@ -1,0 +1,33 @@
+# Language level, warnings, sanitizers, and the two accelerators of a build: ccache and mold.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(PLANARIA_CCACHE ccache)
+if(PLANARIA_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${PLANARIA_CCACHE}")
+endif()
+find_program(PLANARIA_MOLD mold)
+if(PLANARIA_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(planaria_warnings INTERFACE)
+target_compile_options(planaria_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers)
+
+# One rounding per operation: the compiler may not fuse a*b+c on its own, since whether it does
+# depends on inlining, and our own loops must give the same bits in every build of one version.
+add_compile_options(-ffp-contract=off)
+
+if(PLANARIA_SANITIZE)
+  add_compile_options(-fsanitize=${PLANARIA_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${PLANARIA_SANITIZE})
+endif()

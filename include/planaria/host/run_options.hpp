@@ -1,0 +1,35 @@
+// host/run_options.hpp: what `planaria run` was asked for, and how its children learn of it. Floor 7.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <planaria/base/json.hpp>
+#include <planaria/base/result.hpp>
+#include <planaria/protocol/coordinator.hpp>
+
+namespace planaria::host {
+
+/// Names of the environment variables by which processes of a run find each other.
+inline constexpr const char* env_coordinator = "PLANARIA_COORDINATOR";   // "unix:/p", "tcp:h:p", "h:p"
+inline constexpr const char* env_secret_file = "PLANARIA_SECRET_FILE";
+inline constexpr const char* env_worker = "PLANARIA_WORKER";             // wanted number, from 0
+inline constexpr const char* env_run_dir = "PLANARIA_RUN_DIR";           // for the worker's own events
+inline constexpr const char* env_run_options = "PLANARIA_RUN_OPTIONS";   // JSON, below
+inline constexpr const char* env_progress_fd = "PLANARIA_PROGRESS_FD";   // coordinator's lines to the launcher
+/// Set in place of PLANARIA_COORDINATOR for `--transport in-process`: the program hosts the
+/// coordinator itself and runs all workers as threads.
+inline constexpr const char* env_in_process = "PLANARIA_IN_PROCESS";     // "1"
+
+struct RunOptions {
+  protocol::CoordinatorOptions coordinator;
+  std::string listen;                  // where the coordinator listens; empty: chosen by the launcher
+  std::string run_dir;                 // empty: keep no run directory
+  std::vector<std::string> command;    // PROGRAM ARGS…, for run.json
+  std::string transport = "unix";      // unix, tcp or in-process, for run.json
+};
+[[nodiscard]] Json to_json(const RunOptions& options);
+[[nodiscard]] Result<RunOptions> run_options_from_json(const Json& json, const std::string& source);
+
+}  // namespace planaria::host

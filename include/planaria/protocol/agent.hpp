@@ -1,0 +1,104 @@
+// protocol/agent.hpp: the coordinator's counterpart in each worker. Floor 5, pure.
+// Is: a state machine step(state, input) -> {commands, explanation}. Is not: I/O or tensors;
+// runtime/worker.hpp carries out the commands.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <planaria/base/clock.hpp>
+#include <planaria/protocol/messages.hpp>
+
+namespace planaria::protocol::agent {
+
+// ---- inputs
+
+/// The connection to the coordinator stands; join.
+struct Start {
+  Join join;
+};
+/// A message of the coordinator.
+struct FromCoordinator {
+  Message message;
+};
+struct CoordinatorLost {
+  std::string why;
+};
+/// A peer of the view is gone. For now the coordinator, who sees it too, ends the run.
+struct PeerLost {
+  WorkerId worker;
+  std::string why;
+};
+/// What Build asked for is there.
+struct Built {
+  ViewNumber view;
+};
+/// What Compute asked for is done.
+struct Computed {
+  Report report;
+};
+/// What Apply asked for is done; `applied` is sent when the record was the last.
+struct AppliedRecord {
+  Applied applied;
+};
+struct SentState {
+  LayerId layer;
+};
+/// User code threw, or the worker cannot go on.
+struct WorkerFailed {
+  Failed failed;
+};
+using Input = std::variant<Start, FromCoordinator, CoordinatorLost, PeerLost, Built, Computed,
+                           AppliedRecord, SentState, WorkerFailed>;
+
+// ---- commands
+
+struct SendMessage {
+  Message message;
+};
+/// Build the layers of this worker's place in the view, connect to peers, refuse older frames.
+struct Build {
+  NewView view;
+};
+struct Compute {
+  ViewNumber view;
+  Step step;
+};
+/// Apply the record's step (clipping, verdict), level becomes record.step. If `last`, hash the state.
+struct Apply {
+  CommitRecord record;
+};
+struct SendLayerState {
+  LayerId layer;
+};
+/// End every pending receive: what is being computed is no longer wanted.
+struct Abort {};
+/// Leave run() with this status and sentence.
+struct Finish {
+  int status = 0;
+  std::string sentence;
+};
+using Command = std::variant<SendMessage, Build, Compute, Apply, SendLayerState, Abort, Finish>;
+
+struct Decision {
+  std::vector<Command> commands;
+  std::string explanation;
+};
+
+struct AgentState {
+  enum class Phase { starting, joining, waiting, building, ready, computing, reported, applying,
+                     storing, finished };
+  Phase phase = Phase::starting;
+  std::optional<WorkerId> worker;
+  std::optional<NewView> view;
+  Step level{0};
+  std::optional<CommitRecord> record;  // the newest, kept until the next
+};
+
+/// One transition. After a record that is not the last, Apply is followed by Compute of the next step
+/// in the same decision, so that nothing waits for another message.
+[[nodiscard]] Decision step(AgentState& state, const Input& input);
+
+}  // namespace planaria::protocol::agent
