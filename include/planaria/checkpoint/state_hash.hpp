@@ -1,6 +1,9 @@
-// checkpoint/state_hash.hpp: the two hashes of FORMATS.md "Runs". Floor 6, no LibTorch.
+// checkpoint/state_hash.hpp: the two hashes of docs/formats.md "Runs". Floor 6, no LibTorch.
+// Is: one fixed order of bytes, so that two runs of any layout can be compared by 32 digits. Is
+// not: a defence against an adversary.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 
@@ -10,13 +13,15 @@
 
 namespace planaria::checkpoint {
 
-/// Adds one tensor to a stream: name, 0 byte, dtype, 0 byte, rank as u64 LE, each dimension as i64 LE, data.
+/// Adds one tensor to a stream: name, 0 byte, dtype, 0 byte, rank as u64 LE, each dimension as i64
+/// LE, data.
 void add_tensor(Xxh3Stream128& stream, const TensorInfo& info, std::span<const std::byte> data);
 
 /// Both hashes over tensors that arrive in layer order, within a layer parameters, buffers, state.
 /// weights: parameters alone; state: everything. Tied copies are left out of both.
 class StateHasher {
  public:
+  /// Takes the next tensor; `data` must be data_bytes(info) long. O(data).
   void add(const TensorInfo& info, std::span<const std::byte> data);
   [[nodiscard]] std::string weights_hex() const { return weights_.hex(); }
   [[nodiscard]] std::string state_hex() const { return state_.hex(); }

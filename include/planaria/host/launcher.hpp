@@ -12,23 +12,23 @@ namespace planaria::host {
 
 struct LaunchOptions {
   RunOptions run;
-  std::string transport = "auto";   // auto, unix, tcp, in-process
-  std::string secret_file;          // empty: a fresh random secret, kept in a private temporary folder
-  std::string program_path;         // this executable, for the coordinator child
-  bool progress = true;             // draw progress on stderr
+  std::string transport = "auto";  // auto, unix, tcp, in-process
+  std::string secret_file;   // empty: a fresh random secret, kept in a private temporary folder
+  std::string program_path;  // this executable, for the coordinator child
+  bool progress = true;      // draw progress on stderr
 };
 
 /// Starts coordinator and workers, shows progress (one live line on a terminal, plain lines
-/// elsewhere), waits, merges the workers' events, says the outcome in one sentence. Children die with
-/// it. Returns the exit status of `planaria run`.
+/// elsewhere), waits, merges the workers' events, says the outcome in one sentence. Children die
+/// with it. Returns the exit status of `planaria run`.
 [[nodiscard]] int launch(const LaunchOptions& options);
 
 /// The coordinator child's main: reads PLANARIA_RUN_OPTIONS, PLANARIA_SECRET_FILE and
 /// PLANARIA_PROGRESS_FD; first line on that descriptor: {"listening":"unix:…"}, then every event.
 [[nodiscard]] int coordinator_main();
 
-/// Reads and trims nothing: the file's bytes are the secret. invalid_input below 16 bytes; unavailable
-/// names the file. Refuses a file that others may read.
+/// Reads and trims nothing: the file's bytes are the secret. invalid_input below 16 bytes;
+/// unavailable names the file. Refuses a file that others may read.
 [[nodiscard]] Result<std::string> read_secret(const std::string& path);
 
 }  // namespace planaria::host
