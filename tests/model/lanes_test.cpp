@@ -4,8 +4,8 @@
 #include <functional>
 #include <string>
 
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
+#include <catch2/catch.hpp>
 
 #include <planaria/base/random.hpp>
 
