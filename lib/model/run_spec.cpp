@@ -123,7 +123,8 @@ Result<RunSpec> run_spec_from_json(const Json& json, const std::string& source) 
   spec.lane_size = static_cast<int>(reader.integer("lane_size", 1, count_max));
   spec.dataset_samples = reader.integer("dataset_samples", 0, int64_max);
   spec.seed = reader.natural("seed");
-  spec.skips_max = static_cast<int>(reader.integer("skips_max", 1, count_max));
+  spec.skips_max =
+      static_cast<int>(reader.integer("skips_max", 1, std::numeric_limits<int>::max()));
   const Json& layers = reader.array("layers");
   const Json& identity = reader.array("identity");
   PLANARIA_TRY_VOID(reader.finish());

@@ -125,7 +125,7 @@ Result<std::vector<Json>> read_json_lines(const std::string& path) {
     const std::string source = fmt::format("{}: line {}", path, lines.size() + 1);
     PLANARIA_TRY(line, parse_json(rest.substr(0, end), source));
     if (!line.is_object()) {
-      return Fault::invalid_input(source + ": must be an object");
+      return Fault::invalid_input(fmt::format("{}: {}, must be an object", source, line.dump()));
     }
     lines.push_back(std::move(line));
   }
