@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Prints the demo's last lines from two run directories; fails unless both have the same bits.
+
+demo_summary.py --layout TEXT --compared STATUS PIPELINES ALONE
+
+STATUS is the exit status of `planaria compare`. The hashes are read here once more: two witnesses.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+LOSS_MAX = 2.7  # nats per byte, mean of the last ten steps: it has learnt something
+LAST = 10
+
+
+def losses_of(run: pathlib.Path) -> list[float]:
+    losses = {}
+    for line in (run / "events.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        if event["event"] == "step_committed":
+            losses[event["step"]] = event["loss"]
+    return [losses[step] for step in sorted(losses)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--layout", required=True)
+    parser.add_argument("--compared", required=True, type=int)
+    parser.add_argument("pipelines", type=pathlib.Path)
+    parser.add_argument("alone", type=pathlib.Path)
+    options = parser.parse_args()
+    results = [json.loads((run / "result.json").read_text())
+               for run in (options.pipelines, options.alone)]
+    losses = losses_of(options.pipelines)
+    last = losses[-LAST:]
+    mean = sum(last) / len(last)
+    hashes = [result["weights_xxh3_128"] for result in results]
+    same = options.compared == 0 and hashes[0] == hashes[1]
+
+    print(f"runs       {options.pipelines} {options.alone}")
+    print(f"layout     {options.layout}, and one process alone")
+    print(f"steps      {results[0]['steps']}, {results[0]['samples']} samples")
+    print(f"loss       {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end, "
+          f"{mean:.3f} the mean of the last {len(last)} (nats per byte)")
+    print(f"pipelines  {hashes[0]}")
+    print(f"alone      {hashes[1]}")
+    print(f"same bits: {'yes' if same else 'no'}")
+    if mean > LOSS_MAX:
+        print(f"it did not learn: the mean of the last losses must be at most {LOSS_MAX}",
+              file=sys.stderr)
+    return 0 if same and mean <= LOSS_MAX else 1
+
+
+sys.exit(main())
