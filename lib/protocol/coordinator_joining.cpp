@@ -93,6 +93,9 @@ Result<std::string> schedule_for(const CoordinatorState& state, const Layout& la
 
 // The view that all who joined form, with schedules proven to end.
 Result<NewView> first_view(const CoordinatorState& state, Layout layout) {
+  if (state.spec->steps < 1) {
+    return Fault::invalid_input(fmt::format("steps: {}, must be at least 1", state.spec->steps));
+  }
   PLANARIA_TRY_VOID(check_layout(state, layout));
   NewView view{.view = ViewNumber{1}, .first_step = Step{1}, .layout = std::move(layout)};
   for (std::size_t i = 0; i < view.layout.pipelines.size(); ++i) {
