@@ -58,6 +58,8 @@ class ChildProcess {
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] Descriptor& out() { return out_; }
   [[nodiscard]] Descriptor& err() { return err_; }
+  [[nodiscard]] const Descriptor& out() const { return out_; }
+  [[nodiscard]] const Descriptor& err() const { return err_; }
   /// Looks whether it has ended, without waiting; the same answer ever after.
   [[nodiscard]] const std::optional<ChildEnd>& poll();
   /// Sends a signal to the child, or with `group` to all it has started; harmless after its end.

@@ -181,6 +181,9 @@ class CoordinatorHost::Impl {
     auto message = protocol::decode(frame.payload.bytes());
     if (!message.ok()) return turn_out(frame.peer, message.fault().sentence);
     if (peer->second.worker) {
+      if (const auto* applied = std::get_if<protocol::Applied>(&message.value())) {
+        figures_.peak_resident_bytes[*peer->second.worker] = applied->peak_resident_bytes;
+      }
       return feed(protocol::Received{*peer->second.worker, std::move(message).value()});
     }
     if (auto* join = std::get_if<protocol::Join>(&message.value())) {
@@ -306,7 +309,6 @@ class CoordinatorHost::Impl {
       return feed(protocol::WorkerLost{admit.worker, "left while it joined"});
     peer->second.worker = admit.worker;
     by_worker_[admit.worker] = admit.connection;
-    send(admit.connection, protocol::Welcome{admit.worker}, {});
   }
 
   void turn_away(const protocol::TurnAway& away) {
@@ -377,7 +379,7 @@ class CoordinatorHost::Impl {
   void emit(const std::string& name, Json fields) {
     files_.event({.at = clock_.now(),
                   .view = machine_.view.view,
-                  .step = machine_.step,
+                  .step = training_began_ ? machine_.step : Step(0),
                   .name = name,
                   .fields = std::move(fields)});
   }

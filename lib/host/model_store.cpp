@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
-#include <planaria/base/text.hpp>
 
 namespace planaria::host {
 namespace {
@@ -25,7 +24,6 @@ Result<ModelStore> ModelStore::create(const std::string& path,
                                       const std::vector<protocol::LayerState>& layers, Step level) {
   ModelStore store;
   std::vector<TensorInfo> written;
-  std::vector<std::string> buffers;
   for (const protocol::LayerState& layer : layers) {
     Layer announced{.id = layer.layer, .tensors = {}};
     for (const Json& json : layer.tensors) {
@@ -33,7 +31,6 @@ Result<ModelStore> ModelStore::create(const std::string& path,
                              json, fmt::format("state of layer {}", layer.layer.value)));
       if (is_written(info)) {
         written.push_back(info);
-        if (info.role == Role::buffer) buffers.push_back(info.name);
       }
       announced.tensors.push_back(std::move(info));
     }
@@ -41,9 +38,7 @@ Result<ModelStore> ModelStore::create(const std::string& path,
   }
   if (!path.empty()) {
     const std::map<std::string, std::string> metadata = {
-        {"format", "pt"},
-        {"planaria.buffers", join(buffers, ",")},
-        {"planaria.step", std::to_string(level.value)}};
+        {"format", "pt"}, {"planaria.step", std::to_string(level.value)}};
     PLANARIA_TRY(writer, checkpoint::SafetensorsWriter::create(path, written, metadata));
     store.writer_.emplace(std::move(writer));
   }

@@ -14,7 +14,8 @@ namespace {
 constexpr std::int64_t workers_max = 65536;
 
 Json to_json(const protocol::CoordinatorOptions& options) {
-  Json json = {{"workers", options.workers}, {"schedule", options.schedule}};
+  Json json = {
+      {"workers", options.workers}, {"spares", options.spares}, {"schedule", options.schedule}};
   if (options.width) json["width"] = *options.width;
   if (options.depth) json["depth"] = *options.depth;
   if (options.layout) json["layout"] = planaria::to_json(*options.layout);
@@ -32,6 +33,7 @@ Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& j
   ObjectReader reader(json, source, "coordinator");
   protocol::CoordinatorOptions options;
   options.workers = static_cast<int>(reader.integer("workers", 1, workers_max));
+  options.spares = static_cast<int>(reader.integer("spares", 0, workers_max));
   options.width = as_int(reader.optional_integer("width", 1, workers_max));
   options.depth = as_int(reader.optional_integer("depth", 1, workers_max));
   options.schedule = reader.text("schedule");
@@ -50,7 +52,6 @@ Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& j
 Json to_json(const RunOptions& options) {
   return {{"version", 1},
           {"coordinator", to_json(options.coordinator)},
-          {"spares", options.spares},
           {"listen", options.listen},
           {"run_dir", options.run_dir},
           {"command", options.command},
@@ -63,7 +64,6 @@ Result<RunOptions> run_options_from_json(const Json& json, const std::string& so
   RunOptions options;
   const Json* coordinator = reader.optional_object("coordinator");
   if (coordinator == nullptr) reader.refuse("coordinator", "missing, must be an object");
-  options.spares = static_cast<int>(reader.integer("spares", 0, workers_max));
   options.listen = reader.text("listen");
   options.run_dir = reader.text("run_dir");
   options.command = reader.texts("command");

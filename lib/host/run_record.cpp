@@ -24,7 +24,8 @@ Json hexes(const std::vector<std::uint64_t>& hashes) {
   return list;
 }
 
-Json worker_json(const protocol::CoordinatorState& state, WorkerId worker) {
+Json worker_json(const protocol::CoordinatorState& state, const RunFigures& figures,
+                 WorkerId worker) {
   const Layout& layout = state.view.layout;
   Json layers = Json::array();
   if (const auto place = place_of(layout, worker)) {
@@ -40,13 +41,12 @@ Json worker_json(const protocol::CoordinatorState& state, WorkerId worker) {
     if (shadow.worker != worker) continue;
     for (const LayerId layer : shadow.layers) shadows.push_back(layer.value);
   }
-  const auto applied = state.applied.find(worker);
-  const Json peak =
-      applied == state.applied.end() ? Json() : Json(applied->second.peak_resident_bytes);
+  const auto peak = figures.peak_resident_bytes.find(worker);
   return {{"id", worker.value},
           {"layers", std::move(layers)},
           {"shadows", std::move(shadows)},
-          {"peak_resident_bytes", peak}};
+          {"peak_resident_bytes",
+           peak == figures.peak_resident_bytes.end() ? Json() : Json(peak->second)}};
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ Json run_json(const RunOptions& options, const RunSpec& spec) {
   return {{"version", 1},
           {"command", options.command},
           {"workers", asked.workers},
-          {"spares", options.spares},
+          {"spares", asked.spares},
           {"width", or_null(asked.width)},
           {"depth", or_null(asked.depth)},
           {"layout", asked.layout ? to_json(*asked.layout) : Json()},
@@ -94,7 +94,8 @@ Json result_json(const protocol::CoordinatorState& state, const RunFigures& figu
   std::int64_t samples = 0;
   if (state.spec) samples = steps * state.spec->micro_batches * state.spec->micro_batch_size;
   Json workers = Json::array();
-  for (const auto& [worker, member] : state.members) workers.push_back(worker_json(state, worker));
+  for (const auto& [worker, member] : state.members)
+    workers.push_back(worker_json(state, figures, worker));
   const double seconds = figures.training_ms / 1000.0;
   return {{"version", 1},
           {"steps", steps},

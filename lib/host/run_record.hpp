@@ -25,6 +25,7 @@ struct RunFigures {
   std::string state_hex;
   bool holders_agree = true;
   int workers_lost = 0;
+  std::map<WorkerId, std::int64_t> peak_resident_bytes;  // idle workers' too
   double training_ms = 0;  // from the first step's beginning to the last commit
 };
 [[nodiscard]] Json result_json(const protocol::CoordinatorState& state, const RunFigures& figures);

@@ -26,9 +26,13 @@ Decision turn_away(const CoordinatorState& state, const JoinRequest& request,
   return decision;
 }
 
+int members_wanted(const CoordinatorState& state) {
+  return state.options.workers + state.options.spares;
+}
+
 // The id asked for where it is one of this run's and free, else the lowest free one.
 WorkerId free_id(const CoordinatorState& state, WorkerId wanted) {
-  const bool exists = wanted.value >= 0 && wanted.value < state.options.workers;
+  const bool exists = wanted.value >= 0 && wanted.value < members_wanted(state);
   if (exists && !state.members.contains(wanted)) return wanted;
   WorkerId id{0};
   while (state.members.contains(id)) id = id.next();
@@ -57,7 +61,7 @@ Result<void> check_layout(const CoordinatorState& state, const Layout& layout) {
   PLANARIA_TRY_VOID(verify(layout, {.layers = layer_count(state),
                                     .micro_batches = state.spec->micro_batches,
                                     .lane_size = state.spec->lane_size,
-                                    .workers = state.options.workers}));
+                                    .workers = members_wanted(state)}));
   if (!layout.shadows.empty()) {
     return Fault::invalid_input(fmt::format(
         "shadows: {}, must be none: this version does not run them", layout.shadows.size()));
@@ -136,11 +140,10 @@ void prepare(CoordinatorState& state, Instant now, Decision& decision) {
 }  // namespace
 
 Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant now) {
-  const auto& options = state.options;
-  const bool full = static_cast<int>(state.members.size()) == options.workers;
+  const bool full = static_cast<int>(state.members.size()) == members_wanted(state);
   if (state.phase != Phase::joining || full) {
     return turn_away(state, request,
-                     fmt::format("this run has all its {} workers", options.workers), now);
+                     fmt::format("this run has all its {} workers", members_wanted(state)), now);
   }
   Decision decision;
   if (!state.spec) {
@@ -161,8 +164,9 @@ Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant no
         {"address", request.join.address}},
        decision);
   decision.explanation = fmt::format("worker {} joined: {} of {}", worker.value,
-                                     state.members.size(), options.workers);
-  if (static_cast<int>(state.members.size()) == options.workers) prepare(state, now, decision);
+                                     state.members.size(), members_wanted(state));
+  if (static_cast<int>(state.members.size()) == members_wanted(state))
+    prepare(state, now, decision);
   return decision;
 }
 

@@ -30,7 +30,6 @@ inline constexpr const char* env_run_began_ms = "PLANARIA_RUN_BEGAN_MS";
 
 struct RunOptions {
   protocol::CoordinatorOptions coordinator;
-  int spares = 0;                    // started beyond coordinator.workers
   std::string listen;                // where the coordinator listens; empty: chosen by the launcher
   std::string run_dir;               // empty: keep no run directory
   std::vector<std::string> command;  // PROGRAM ARGS…, for run.json

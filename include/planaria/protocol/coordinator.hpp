@@ -22,7 +22,8 @@
 namespace planaria::protocol {
 
 struct CoordinatorOptions {
-  int workers = 1;  // how many must join before the first step
+  int workers = 1;  // how many compute
+  int spares = 0;   // how many join beyond them and stay idle; all must join before the first step
   std::optional<int> width;
   std::optional<int> depth;
   std::optional<Layout> layout;  // excludes width and depth
