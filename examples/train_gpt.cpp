@@ -31,6 +31,8 @@ struct Options {
 };
 
 void describe(CLI::App& app, Options& o) {
+  app.option_defaults()->always_capture_default()->multi_option_policy(
+      CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--text", o.text, "File to train on, byte by byte")->required();
   app.add_option("--blocks", o.model.blocks, "Transformer blocks")->check(CLI::Range(1, 1000));
   app.add_option("--d-model", o.model.d_model, "Width of the model")->check(CLI::Range(1, 65536));
@@ -54,7 +56,6 @@ void describe(CLI::App& app, Options& o) {
   app.add_option("--threads", o.trainer.threads, "Threads per tensor operation; changes the bits");
   app.add_option("--init", o.trainer.init_file, "Start from these weights (safetensors)");
   app.add_option("--run-dir", o.trainer.run_dir, "Alone: leave the run's files here");
-  app.option_defaults()->always_capture_default();
 }
 
 // Builds what was asked for, or says in one sentence why it cannot be.

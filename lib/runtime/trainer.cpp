@@ -103,7 +103,7 @@ class Trainer::Impl {
     }
     const TrainingOutcome outcome = run_threads(run, {});
     if (!run.run_dir.empty()) {
-      const auto merged = host::merge_worker_events({run.run_dir});
+      const auto merged = host::merge_worker_events({run.run_dir, {}});
       if (!merged && outcome.status == 0) return outcome_of(merged.fault());
     }
     return outcome;

@@ -303,7 +303,7 @@ void Worker::carry_out(const agent::SendLayerState& command) {
 
 void Worker::open_events() {
   if (options_.run_dir.empty()) return;
-  const host::RunDirectory directory{options_.run_dir};
+  const host::RunDirectory directory{options_.run_dir, {}};
   auto opened = JsonLines::open(directory.worker_events(self_.value));
   if (opened) events_ = std::move(opened).value();
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <planaria/base/clock.hpp>
+#include <planaria/host/run_options.hpp>
 #include <planaria/model/run_spec.hpp>
 #include <planaria/model/sample_order.hpp>
 #include <planaria/observe/events.hpp>
@@ -71,7 +72,7 @@ class Worker {
   void fail(const Fault& fault);
 
   WorkerOptions options_;
-  SystemClock clock_;
+  host::RunClock clock_;  // one zero for every process of a run
   std::optional<SampleOrder> order_;
 
   std::mutex mutex_;  // guards the agent, the queue and the peers
