@@ -41,6 +41,9 @@ class Cluster {
       if (options_.lost_process && report_.deliveries == options_.lost_before_delivery) {
         lose(static_cast<std::size_t>(*options_.lost_process));
       }
+      if (options_.stop_before_delivery == report_.deliveries) {
+        to_coordinator(StopRequested{"signal 15"});
+      }
       auto possible = deliveries();
       if (possible.empty()) break;
       ++report_.deliveries;
@@ -236,6 +239,11 @@ class Cluster {
   void carry_out(Process& process, const agent::Compute& compute) {
     if (!process.toy.active()) breaks("an idle worker computes");
     if (process.toy.level().next() != compute.step) breaks("a worker computes at a wrong level");
+    if (options_.throws_in_step == compute.step) {
+      process.local.emplace_back(agent::WorkerFailed{
+          Failed{"bad sample", FaultKind::unavailable, compute.step, MicroBatchId{0}, LayerId{0}}});
+      return;
+    }
     process.local.emplace_back(agent::Computed{process.toy.compute(compute.step)});
   }
   void carry_out(Process& process, const agent::Apply& apply) {

@@ -21,6 +21,10 @@ struct ClusterOptions {
   /// Process 0 to workers-1 that vanishes before the so-manieth delivery; nothing: none does.
   std::optional<int> lost_process;
   int lost_before_delivery = 0;
+  /// Every worker's own code throws when it computes this step.
+  std::optional<Step> throws_in_step;
+  /// The coordinator gets a signal before the so-manieth delivery.
+  std::optional<int> stop_before_delivery;
   /// The machines; a planted bug is a lambda around the plain step.
   std::function<Decision(CoordinatorState&, const Input&, Instant)> coordinator_step = step;
   std::function<agent::Decision(agent::AgentState&, const agent::Input&)> agent_step = agent::step;

@@ -129,6 +129,51 @@ TEST_CASE("a worker lost anywhere ends the run for everybody with one sentence",
   CHECK(endings.contains("was lost after step 3, the last"));
 }
 
+TEST_CASE("a user's exception ends the run for everybody with its place", "[unit]") {
+  for (int workers = 1; workers <= 8; ++workers) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      INFO("workers " << workers << ", seed " << seed);
+      ClusterOptions options = cluster_of(workers, seed);
+      options.spec.steps = 4;
+      options.throws_in_step = Step{3};
+      const ClusterReport report = run_cluster(options);
+      REQUIRE(report.broken == "");
+      REQUIRE(report.outcome->status == 1);
+      const std::string& sentence = report.outcome->sentence;
+      REQUIRE(sentence.substr(10) == "step 3, micro-batch 0, layer 0 (embedding): bad sample");
+      REQUIRE(report.records.size() == 2);
+      REQUIRE(report.stored.empty());
+    }
+  }
+}
+
+TEST_CASE("a stop at any point ends the run with a whole number of steps, stored", "[unit]") {
+  int stopped_early = 0;
+  for (int workers = 1; workers <= 6; ++workers) {
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+      ClusterOptions options = cluster_of(workers, seed);
+      options.spec.steps = 6;
+      const int length = run_cluster(options).deliveries;
+      Random random(seed);
+      options.stop_before_delivery = static_cast<int>(random.between(0, length - 1));
+      INFO("workers " << workers << ", seed " << seed << ", stop before delivery "
+                      << *options.stop_before_delivery);
+      const ClusterReport report = run_cluster(options);
+      if (report.outcome && report.outcome->status == 1) {
+        REQUIRE(report.outcome->sentence == "stopped before the first step: signal 15");
+        REQUIRE(report.records.empty());
+        continue;
+      }
+      REQUIRE(report.broken == "");
+      REQUIRE(report.outcome->status == 0);
+      REQUIRE(report.records.back().last);
+      REQUIRE(report.stored.size() == options.spec.layers.size());
+      if (report.records.size() < 6) ++stopped_early;
+    }
+  }
+  CHECK(stopped_early > 20);
+}
+
 TEST_CASE("planted: a coordinator that commits on the first report is caught", "[unit]") {
   const auto hasty = [](CoordinatorState& state, const Input& input, Instant now) {
     const bool first = is_report(input) && state.reports.empty();
