@@ -113,6 +113,22 @@ TEST_CASE("losses are summed in micro-batch order, not as they arrive", "[unit]"
   CHECK(sent<Commit>(decision).at(WorkerId{0}).record.loss == 0.0);
 }
 
+TEST_CASE("squared norms are summed in layer order", "[unit]") {
+  CoordinatorStory story({.workers = 2, .layout = grid(1, {2, 2}, 4)});
+  story.start();
+  Report low = story.report(0);
+  Report high = story.report(1);
+  low.layers[0].squared_norm = 0x1p54;
+  low.layers[1].squared_norm = 2;
+  high.layers[0].squared_norm = 2;
+  high.layers[1].squared_norm = 2;
+  std::swap(low.layers[0], low.layers[1]);  // the order within a report is nobody's promise
+  story.say(1, high);
+  const double norm = sent<Commit>(story.say(0, low)).at(WorkerId{0}).record.norm;
+  CHECK(norm == 0x1p27);
+  CHECK(std::sqrt(2.0 + 2.0 + 2.0 + 0x1p54) != 0x1p27);  // what the other order would give
+}
+
 TEST_CASE("holders of a layer must hold the same gradient", "[unit]") {
   CHECK(end_when(2, [](Report& report) { report.layers[1].checksum ^= 1; }) ==
         "step 1: layer 1 (block0) has different gradients on workers 0 and 2");

@@ -46,7 +46,8 @@ struct AppliedRecord {
 struct SentState {
   LayerId layer;
 };
-/// User code threw, or the worker cannot go on.
+/// User code threw, or the worker cannot go on. The coordinator is told, and its End finishes this
+/// worker with the sentence that everybody gets; a worker that has not joined finishes alone.
 struct WorkerFailed {
   Failed failed;
 };
