@@ -16,13 +16,13 @@ namespace planaria::transport::testing {
 namespace {
 
 // A listener that strangers visit, with one honest connection that must not notice.
-template <class Kind>
-struct Visited : Pair<Kind> {
+struct Visited : Pair {
+  using Pair::Pair;
   void still_works() {
-    wait_send(*this->b, this->a_at_b, key_of(FrameKind::partial), {pattern(100, 1)}).value();
-    CHECK(wait_receive(*this->a, this->b_at_a, key_of(FrameKind::partial)).value().size() == 100);
-    CHECK(this->heard_a.lost.size() == 0);
-    CHECK(this->heard_a.connected.size() == 0);
+    wait_send(*b, a_at_b, key_of(FrameKind::partial), {pattern(100, 1)}).value();
+    CHECK(wait_receive(*a, b_at_a, key_of(FrameKind::partial)).value().size() == 100);
+    CHECK(heard_a.lost.size() == 0);
+    CHECK(heard_a.connected.size() == 0);
   }
 };
 
@@ -34,9 +34,8 @@ HeaderBytes header_of(std::span<const std::byte> payload) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("garbage is turned away at its first byte and told about", "[conformance]",
-                        SocketTransports) {
-  Visited<TestType> visited;
+PLANARIA_CONFORMANCE("garbage is turned away at its first byte and told about", SocketTransports) {
+  Visited visited(kind);
   const Descriptor stranger = raw_connection(visited.address);
   REQUIRE(raw_send(stranger, "GET / HTTP/1.1\r\n\r\n"));
   const Heard::Refused refused = visited.heard_a.refused.take();
@@ -46,9 +45,8 @@ TEMPLATE_LIST_TEST_CASE("garbage is turned away at its first byte and told about
   visited.still_works();
 }
 
-TEMPLATE_LIST_TEST_CASE("a flood without end is turned away all the same", "[conformance]",
-                        SocketTransports) {
-  Visited<TestType> visited;
+PLANARIA_CONFORMANCE("a flood without end is turned away all the same", SocketTransports) {
+  Visited visited(kind);
   const Descriptor stranger = raw_connection(visited.address);
   const std::vector<std::byte> flood = pattern(std::size_t{8} << 20, 1);
   while (raw_send(stranger, flood)) {
@@ -57,9 +55,8 @@ TEMPLATE_LIST_TEST_CASE("a flood without end is turned away all the same", "[con
   visited.still_works();
 }
 
-TEMPLATE_LIST_TEST_CASE("who hangs up during the handshake is told about", "[conformance]",
-                        SocketTransports) {
-  Visited<TestType> visited;
+PLANARIA_CONFORMANCE("who hangs up during the handshake is told about", SocketTransports) {
+  Visited visited(kind);
   { const Descriptor silent = raw_connection(visited.address); }
   CHECK(visited.heard_a.refused.take().why == "it hung up before it had proven itself");
   {
@@ -71,9 +68,7 @@ TEMPLATE_LIST_TEST_CASE("who hangs up during the handshake is told about", "[con
   visited.still_works();
 }
 
-TEMPLATE_LIST_TEST_CASE("who stays silent is turned away when its time is up", "[conformance]",
-                        SocketTransports) {
-  const TestType kind;
+PLANARIA_CONFORMANCE("who stays silent is turned away when its time is up", SocketTransports) {
   Heard heard;
   const auto a = kind.make({.secret = secret, .handshake_ms_max = 100});
   heard.listen_in(*a);
@@ -96,9 +91,9 @@ TEMPLATE_LIST_TEST_CASE("who stays silent is turned away when its time is up", "
   CHECK(heard.lost.size() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("a handshake may arrive byte by byte, and frames right behind it",
-                        "[conformance]", SocketTransports) {
-  Visited<TestType> visited;
+PLANARIA_CONFORMANCE("a handshake may arrive byte by byte, and frames right behind it",
+                     SocketTransports) {
+  Visited visited(kind);
   const Descriptor slow = raw_connection(visited.address);
   Handshake handshake(Handshake::Side::connects, handshake_key(secret), WorkerId(4));
   for (const std::byte byte : handshake.hello()) REQUIRE(raw_send(slow, {&byte, 1}));
@@ -118,10 +113,10 @@ TEMPLATE_LIST_TEST_CASE("a handshake may arrive byte by byte, and frames right b
               payload));
 }
 
-TEMPLATE_LIST_TEST_CASE("a payload that was damaged ends its connection as corrupt",
-                        "[conformance]", SocketTransports) {
+PLANARIA_CONFORMANCE("a payload that was damaged ends its connection as corrupt",
+                     SocketTransports) {
   Bomb bomb;
-  Visited<TestType> visited;
+  Visited visited(kind);
   const Descriptor liar = proven_connection(visited.address, secret, WorkerId(4));
   const PeerId peer = visited.heard_a.connected.take().peer;
   visited.a->receive(peer, key_of(FrameKind::activation), bomb.receive());
@@ -141,9 +136,7 @@ TEMPLATE_LIST_TEST_CASE("a payload that was damaged ends its connection as corru
   visited.still_works();
 }
 
-TEMPLATE_LIST_TEST_CASE("a frame longer than allowed is refused before it is read", "[conformance]",
-                        SocketTransports) {
-  const TestType kind;
+PLANARIA_CONFORMANCE("a frame longer than allowed is refused before it is read", SocketTransports) {
   Heard heard;
   const auto a = kind.make({.secret = secret, .frame_bytes_max = 1 << 20});
   heard.listen_in(*a);
@@ -157,12 +150,12 @@ TEMPLATE_LIST_TEST_CASE("a frame longer than allowed is refused before it is rea
                                  "1048576") != std::string::npos);
 }
 
-TEMPLATE_LIST_TEST_CASE("what a peer said before it hung up is heard though sending to it fails",
-                        "[conformance]", SocketTransports) {
+PLANARIA_CONFORMANCE("what a peer said before it hung up is heard though sending to it fails",
+                     SocketTransports) {
   Bomb bomb;
   const std::vector<std::byte> last_words = pattern(100000, 3);
   const std::vector<std::byte> payload = pattern(1 << 20, 1);
-  Visited<TestType> visited;
+  Visited visited(kind);
   {
     // The reader's thread is kept busy, so that words, death and failing send meet in one turn.
     Gate gate;
@@ -188,9 +181,8 @@ TEMPLATE_LIST_TEST_CASE("what a peer said before it hung up is heard though send
   CHECK(visited.heard_a.lost.take().fault.kind == FaultKind::peer_lost);
 }
 
-TEMPLATE_LIST_TEST_CASE("a listener that is no planaria, or never answers, is told from one",
-                        "[conformance]", SocketTransports) {
-  const TestType kind;
+PLANARIA_CONFORMANCE("a listener that is no planaria, or never answers, is told from one",
+                     SocketTransports) {
   Listening other = open_listener(parse_address(kind.address()).value()).value();
   const auto b = kind.make({.secret = secret});
   const auto silent = b->connect(other.address, WorkerId(1), 100);
@@ -213,8 +205,7 @@ TEMPLATE_LIST_TEST_CASE("a listener that is no planaria, or never answers, is to
   other.file.remove();
 }
 
-TEMPLATE_LIST_TEST_CASE("no descriptor of a transport passes into a child", "[conformance]",
-                        SocketTransports) {
+PLANARIA_CONFORMANCE("no descriptor of a transport passes into a child", SocketTransports) {
   const auto open_ones = [] {
     std::set<int> found;
     DIR* directory = ::opendir("/proc/self/fd");
@@ -227,7 +218,7 @@ TEMPLATE_LIST_TEST_CASE("no descriptor of a transport passes into a child", "[co
   };
   const std::set<int> before = open_ones();
   {
-    const Pair<TestType> pair;
+    const Pair pair(kind);
     std::set<int> added;
     for (const int number : open_ones()) {
       if (before.contains(number)) continue;
