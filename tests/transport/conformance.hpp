@@ -1,5 +1,5 @@
 // What every transport must do, and what a transport must bring to be asked.
-// A new transport joins with one struct like those in transports.hpp and one word in its list.
+// A new transport joins with a class like those in transports.hpp and one word in its list.
 #pragma once
 
 #include <condition_variable>
@@ -175,18 +175,51 @@ struct Heard {
   }
 };
 
+/// A peer that dies in the middle of a frame. Constructed: it has connected as worker `victim_id`
+/// and sent an empty control frame and then less than all of a large one. kill() ends it.
+class Victim {
+ public:
+  virtual ~Victim() = default;
+  virtual void kill() = 0;
+};
+inline constexpr WorkerId victim_id{13};
+
+/// One kind of transport, as the tests want it: a fresh one for every test.
+class Kind {
+ public:
+  virtual ~Kind() = default;
+  [[nodiscard]] virtual std::unique_ptr<Transport> make(const TransportOptions& options) const = 0;
+  /// Where to listen.
+  [[nodiscard]] virtual std::string address() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Victim> victim(const std::string& address) const = 0;
+  /// Whether a send waits for its reader once the kernel has taken all it can.
+  [[nodiscard]] virtual bool sends_wait() const = 0;
+};
+
+/// Defines a test that runs once for each type in `list`, on a `Kind& kind`. The body is no
+/// template: it is compiled once, not once per type, which is what sanitizer builds spend their
+/// time on.
+#define PLANARIA_CONFORMANCE(name, list) \
+  PLANARIA_CONFORMANCE_AS(INTERNAL_CATCH_UNIQUE_NAME(conformance_body), name, list)
+#define PLANARIA_CONFORMANCE_AS(body, name, list)        \
+  static void body(const Kind& kind);                    \
+  TEMPLATE_LIST_TEST_CASE(name, "[conformance]", list) { \
+    const TestType kind;                                 \
+    body(kind);                                          \
+  }                                                      \
+  static void body([[maybe_unused]] const Kind& kind)
+
 /// Two connected transports. `b` connected to `a` as worker 7.
-template <class Kind>
 struct Pair {
-  Kind kind;
   Heard heard_a;
   Heard heard_b;
-  std::unique_ptr<Transport> a = kind.make({.secret = secret});
-  std::unique_ptr<Transport> b = kind.make({.secret = secret});
+  std::unique_ptr<Transport> a;
+  std::unique_ptr<Transport> b;
   std::string address;
   PeerId b_at_a = 0;
   PeerId a_at_b = 0;
-  Pair() {
+  explicit Pair(const Kind& kind)
+      : a(kind.make({.secret = secret})), b(kind.make({.secret = secret})) {
     heard_a.listen_in(*a);
     heard_b.listen_in(*b);
     address = a->listen(kind.address()).value();

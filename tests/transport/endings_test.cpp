@@ -23,8 +23,7 @@ class Stalled {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("a listener learns who connects", "[conformance]", AllTransports) {
-  TestType kind;
+PLANARIA_CONFORMANCE("a listener learns who connects", AllTransports) {
   Heard heard;
   const auto a = kind.make({.secret = secret});
   heard.listen_in(*a);
@@ -38,17 +37,16 @@ TEMPLATE_LIST_TEST_CASE("a listener learns who connects", "[conformance]", AllTr
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("a peer killed in the middle of a frame ends all that is pending, once",
-                        "[conformance]", AllTransports) {
+PLANARIA_CONFORMANCE("a peer killed in the middle of a frame ends all that is pending, once",
+                     AllTransports) {
   constexpr std::int32_t count = 20;
   Bomb bomb;
-  TestType kind;
   Heard heard;
   const std::vector<std::byte> payload = pattern(1 << 20, 1);
   const auto a = kind.make({.secret = secret});
   heard.listen_in(*a);
   const std::string address = a->listen(kind.address()).value();
-  auto victim = kind.victim(address);
+  const auto victim = kind.victim(address);
   const PeerId peer = heard.connected.take().peer;
   static_cast<void>(heard.control.take());  // the large frame is behind it, and will never be whole
   a->receive(peer, key_of(FrameKind::activation), bomb.receive());
@@ -60,10 +58,10 @@ TEMPLATE_LIST_TEST_CASE("a peer killed in the middle of a frame ends all that is
   for (std::int32_t i = 0; i < count; ++i) {
     a->send(peer, key_of(FrameKind::activation, i), {payload}, sends.send());
   }
-  victim.kill();
+  victim->kill();
   CHECK(bomb.kinds() == std::set<std::string>{"peer_lost"});
   const auto send_kinds = sends.kinds();
-  if (TestType::has_sockets) CHECK(send_kinds.contains("peer_lost"));
+  if (kind.sends_wait()) CHECK(send_kinds.contains("peer_lost"));
   CHECK(send_kinds.size() + (send_kinds.contains("ok") ? 0 : 1) <= 2);
   const Heard::Lost lost = heard.lost.take();
   CHECK(lost.peer == peer);
@@ -76,23 +74,22 @@ TEMPLATE_LIST_TEST_CASE("a peer killed in the middle of a frame ends all that is
   CHECK(heard.lost.size() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("a lost peer disturbs no other connection", "[conformance]",
-                        AllTransports) {
+PLANARIA_CONFORMANCE("a lost peer disturbs no other connection", AllTransports) {
   Bomb bomb;
-  Pair<TestType> pair;
-  auto victim = pair.kind.victim(pair.address);
+  Pair pair(kind);
+  const auto victim = kind.victim(pair.address);
   const PeerId peer = pair.heard_a.connected.take().peer;
   pair.a->receive(pair.b_at_a, key_of(FrameKind::activation), bomb.receive());
-  victim.kill();
+  victim->kill();
   CHECK(pair.heard_a.lost.take().peer == peer);
   wait_send(*pair.b, pair.a_at_b, key_of(FrameKind::activation), {pattern(10, 1)}).value();
   CHECK(bomb.kinds() == std::set<std::string>{"ok"});
   CHECK(pair.heard_a.lost.size() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("frames that came whole are handed out after their peer has gone",
-                        "[conformance]", AllTransports) {
-  Pair<TestType> pair;
+PLANARIA_CONFORMANCE("frames that came whole are handed out after their peer has gone",
+                     AllTransports) {
+  Pair pair(kind);
   for (std::int32_t i = 0; i < 3; ++i) {
     wait_send(*pair.b, pair.a_at_b, key_of(FrameKind::reduced, i), {pattern(1000, i)}).value();
   }
@@ -106,11 +103,10 @@ TEMPLATE_LIST_TEST_CASE("frames that came whole are handed out after their peer 
         FaultKind::peer_lost);
 }
 
-TEMPLATE_LIST_TEST_CASE("hanging up cancels this side's work and loses the other's",
-                        "[conformance]", AllTransports) {
+PLANARIA_CONFORMANCE("hanging up cancels this side's work and loses the other's", AllTransports) {
   Bomb of_a;
   Bomb of_b;
-  Pair<TestType> pair;
+  Pair pair(kind);
   pair.a->receive(pair.b_at_a, key_of(FrameKind::activation), of_a.receive());
   pair.b->receive(pair.a_at_b, key_of(FrameKind::activation), of_b.receive());
   pair.a->disconnect(pair.b_at_a);
@@ -126,13 +122,12 @@ TEMPLATE_LIST_TEST_CASE("hanging up cancels this side's work and loses the other
   CHECK(pair.heard_a.lost.size() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("destruction with work pending ends each piece of it once", "[conformance]",
-                        AllTransports) {
+PLANARIA_CONFORMANCE("destruction with work pending ends each piece of it once", AllTransports) {
   Bomb receives;
   Bomb sends;
   Bomb from_completions;
   const std::vector<std::byte> payload = pattern(std::size_t{16} << 20, 1);
-  Pair<TestType> pair;
+  Pair pair(kind);
   const Stalled stalled(*pair.a);
   pair.b->send(pair.a_at_b, key_of(FrameKind::state), {}, sends.send());
   for (std::int32_t i = 0; i < 10; ++i) {
@@ -152,18 +147,18 @@ TEMPLATE_LIST_TEST_CASE("destruction with work pending ends each piece of it onc
   CHECK(receives.kinds() == std::set<std::string>{"cancelled"});
   CHECK(from_completions.kinds() == std::set<std::string>{"cancelled"});
   const auto send_kinds = sends.kinds();
-  if (TestType::has_sockets) CHECK(send_kinds.contains("cancelled"));
+  if (kind.sends_wait()) CHECK(send_kinds.contains("cancelled"));
   CHECK(send_kinds.size() + (send_kinds.contains("ok") ? 0 : 1) <= 2);
   CHECK(pair.heard_b.lost.size() == 1);
   CHECK(pair.heard_b.lost.take().fault.kind == FaultKind::cancelled);
 }
 
-TEMPLATE_LIST_TEST_CASE("a stranger with another secret is refused while others go on",
-                        "[conformance]", AllTransports) {
+PLANARIA_CONFORMANCE("a stranger with another secret is refused while others go on",
+                     AllTransports) {
   Bomb bomb;
-  Pair<TestType> pair;
+  Pair pair(kind);
   pair.a->receive(pair.b_at_a, key_of(FrameKind::activation), bomb.receive());
-  const auto stranger = pair.kind.make({.secret = "the secret of another run"});
+  const auto stranger = kind.make({.secret = "the secret of another run"});
   const auto connected = stranger->connect(pair.address, WorkerId(8), 60000);
   REQUIRE_FALSE(connected.ok());
   CHECK(connected.fault().kind == FaultKind::unavailable);
@@ -176,10 +171,9 @@ TEMPLATE_LIST_TEST_CASE("a stranger with another secret is refused while others 
   CHECK(pair.heard_a.lost.size() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("an address in use and one where nobody listens are named", "[conformance]",
-                        AllTransports) {
-  Pair<TestType> pair;
-  const auto second = pair.kind.make({.secret = secret});
+PLANARIA_CONFORMANCE("an address in use and one where nobody listens are named", AllTransports) {
+  Pair pair(kind);
+  const auto second = kind.make({.secret = secret});
   const auto taken = second->listen(pair.address);
   REQUIRE_FALSE(taken.ok());
   CHECK(taken.fault().kind == FaultKind::unavailable);
@@ -196,9 +190,7 @@ TEMPLATE_LIST_TEST_CASE("an address in use and one where nobody listens are name
   CHECK(second->connect("elsewhere", WorkerId(1), 60000).fault().kind == FaultKind::invalid_input);
 }
 
-TEMPLATE_LIST_TEST_CASE("a transport that never did anything ends quietly", "[conformance]",
-                        AllTransports) {
-  const TestType kind;
+PLANARIA_CONFORMANCE("a transport that never did anything ends quietly", AllTransports) {
   for (int i = 0; i < 50; ++i) static_cast<void>(kind.make({.secret = secret}));
 }
 

@@ -8,11 +8,10 @@
 
 namespace planaria::transport::testing {
 
-TEMPLATE_LIST_TEST_CASE("frames to one peer arrive in the order of the sends", "[conformance]",
-                        AllTransports) {
+PLANARIA_CONFORMANCE("frames to one peer arrive in the order of the sends", AllTransports) {
   constexpr std::int32_t count = 1000;
   Bomb bomb;
-  Pair<TestType> pair;
+  Pair pair(kind);
   std::vector<std::vector<std::byte>> payloads;
   // Sizes from nothing to more than a socket takes at once, so that small frames could overtake.
   for (std::int32_t i = 0; i < count; ++i) {
@@ -30,10 +29,9 @@ TEMPLATE_LIST_TEST_CASE("frames to one peer arrive in the order of the sends", "
   CHECK(bomb.kinds() == std::set<std::string>{"ok"});
 }
 
-TEMPLATE_LIST_TEST_CASE("large and empty frames arrive whole and aligned", "[conformance]",
-                        AllTransports) {
+PLANARIA_CONFORMANCE("large and empty frames arrive whole and aligned", AllTransports) {
   Bomb bomb;
-  Pair<TestType> pair;
+  Pair pair(kind);
   const std::vector<std::byte> large = pattern(std::size_t{64} << 20, 1);
   pair.b->send(pair.a_at_b, key_of(FrameKind::partial, 0), {large}, bomb.send());
   pair.b->send(pair.a_at_b, key_of(FrameKind::partial, 1), {}, bomb.send());
@@ -47,9 +45,8 @@ TEMPLATE_LIST_TEST_CASE("large and empty frames arrive whole and aligned", "[con
   CHECK(bomb.kinds() == std::set<std::string>{"ok"});
 }
 
-TEMPLATE_LIST_TEST_CASE("pieces travel as one payload, as many as there are", "[conformance]",
-                        AllTransports) {
-  Pair<TestType> pair;
+PLANARIA_CONFORMANCE("pieces travel as one payload, as many as there are", AllTransports) {
+  Pair pair(kind);
   const std::vector<std::byte> whole = pattern(3000000, 4);
   Pieces pieces;
   std::size_t at = 0;
@@ -63,8 +60,7 @@ TEMPLATE_LIST_TEST_CASE("pieces travel as one payload, as many as there are", "[
   CHECK(equal(wait_receive(*pair.a, pair.b_at_a, key_of(FrameKind::state)).value(), whole));
 }
 
-TEMPLATE_LIST_TEST_CASE("10,000 frames cross in both directions at once", "[conformance]",
-                        AllTransports) {
+PLANARIA_CONFORMANCE("10,000 frames cross in both directions at once", AllTransports) {
   constexpr std::int32_t count = 10000;
   Bomb bomb;
   std::vector<std::vector<std::byte>> payloads;
@@ -77,7 +73,7 @@ TEMPLATE_LIST_TEST_CASE("10,000 frames cross in both directions at once", "[conf
     Buffer payload;
   };
   Mail<Arrived> arrived;
-  Pair<TestType> pair;
+  Pair pair(kind);
   const auto ask = [&](Transport& transport, PeerId peer, int side, std::int32_t i) {
     transport.receive(peer, key_of(FrameKind::reduced, i),
                       [&arrived, side, i, count_run = bomb.receive()](Result<Buffer> result) {
@@ -103,12 +99,11 @@ TEMPLATE_LIST_TEST_CASE("10,000 frames cross in both directions at once", "[conf
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("a conversation may be held inside completions alone", "[conformance]",
-                        AllTransports) {
+PLANARIA_CONFORMANCE("a conversation may be held inside completions alone", AllTransports) {
   constexpr std::int32_t rounds = 200;
   Bomb bomb;
   Gate finished;
-  Pair<TestType> pair;
+  Pair pair(kind);
   const std::vector<std::byte> payload = pattern(4, 0);
   // Each side answers from inside its receive, on its own I/O thread.
   std::function<void(Transport*, PeerId, std::int32_t, bool)> play =
@@ -135,9 +130,8 @@ TEMPLATE_LIST_TEST_CASE("a conversation may be held inside completions alone", "
   CHECK(bomb.kinds() == std::set<std::string>{"ok"});
 }
 
-TEMPLATE_LIST_TEST_CASE("many threads may send and receive over one transport", "[conformance]",
-                        AllTransports) {
-  Pair<TestType> pair;
+PLANARIA_CONFORMANCE("many threads may send and receive over one transport", AllTransports) {
+  Pair pair(kind);
   std::vector<std::thread> threads;
   std::atomic<int> wrong = 0;
   for (std::int32_t part = 0; part < 8; ++part) {
@@ -155,10 +149,10 @@ TEMPLATE_LIST_TEST_CASE("many threads may send and receive over one transport", 
   CHECK(wrong == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("a cancelled receive ends once and its frame waits for the next",
-                        "[conformance]", AllTransports) {
+PLANARIA_CONFORMANCE("a cancelled receive ends once and its frame waits for the next",
+                     AllTransports) {
   Bomb bomb;
-  Pair<TestType> pair;
+  Pair pair(kind);
   const FrameKey key = key_of(FrameKind::activation);
   pair.a->receive(pair.b_at_a, key, bomb.receive());
   pair.a->cancel(pair.b_at_a, key);
@@ -170,10 +164,9 @@ TEMPLATE_LIST_TEST_CASE("a cancelled receive ends once and its frame waits for t
   CHECK(equal(wait_receive(*pair.a, pair.b_at_a, key).value(), payload));
 }
 
-TEMPLATE_LIST_TEST_CASE("frames of an older view are refused and newer ones wait", "[conformance]",
-                        AllTransports) {
+PLANARIA_CONFORMANCE("frames of an older view are refused and newer ones wait", AllTransports) {
   Bomb bomb;
-  Pair<TestType> pair;
+  Pair pair(kind);
   const auto send = [&](std::int64_t view, std::uint32_t seed) {
     wait_send(*pair.b, pair.a_at_b, key_of(FrameKind::gradient, 0, view), {pattern(10, seed)})
         .value();
@@ -197,10 +190,9 @@ TEMPLATE_LIST_TEST_CASE("frames of an older view are refused and newer ones wait
   CHECK(pair.heard_a.control.take().key.view == ViewNumber(1));
 }
 
-TEMPLATE_LIST_TEST_CASE("the caller's mistakes are told to the caller and harm nothing else",
-                        "[conformance]", AllTransports) {
+PLANARIA_CONFORMANCE("the caller's mistakes are told to the caller and harm nothing else",
+                     AllTransports) {
   Bomb bomb;
-  TestType kind;
   Heard heard;
   const auto a = kind.make({.secret = secret, .frame_bytes_max = 1 << 20});
   const auto b = kind.make({.secret = secret, .frame_bytes_max = 1 << 20});

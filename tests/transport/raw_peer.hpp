@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <transport/conformance.hpp>
 #include <transport/sockets.hpp>
 #include <transport/wire.hpp>
 
@@ -24,14 +25,14 @@ bool raw_send(const Descriptor& connection, const std::string& text);
 void await_hang_up(const Descriptor& connection);
 
 /// A process of its own that connects to `address`, sends a control frame and half of a 64 MiB one.
-class KilledProcess {
+class KilledProcess final : public Victim {
  public:
   KilledProcess(const std::string& address, WorkerId worker);
-  ~KilledProcess();
+  ~KilledProcess() override;
   KilledProcess(const KilledProcess&) = delete;
   KilledProcess& operator=(const KilledProcess&) = delete;
   /// Kills it with SIGKILL and waits for its end.
-  void kill();
+  void kill() override;
 
  private:
   pid_t process_ = -1;

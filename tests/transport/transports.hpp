@@ -1,4 +1,4 @@
-// The transports under test. Each brings: make(options), address() to listen at, and a victim.
+// The transports under test. A new one joins with a class like these and one word.
 #pragma once
 
 #include <filesystem>
@@ -12,44 +12,46 @@
 
 namespace planaria::transport::testing {
 
-/// A peer that dies in the middle of a frame. Constructed: it has connected to `address` as worker
-/// `victim_id` and sent a control frame and then less than all of a large one. kill() ends it.
-inline constexpr WorkerId victim_id{13};
-
 /// In one process nobody can be killed: the endpoint is destroyed, and the frame it was sending is
 /// the one it never sent.
-class InProcessVictim {
+class DestroyedEndpoint final : public Victim {
  public:
-  InProcessVictim(std::unique_ptr<Transport> transport, const std::string& address)
+  DestroyedEndpoint(std::unique_ptr<Transport> transport, const std::string& address)
       : transport_(std::move(transport)) {
     const PeerId peer = transport_->connect(address, victim_id, 60000).value();
     wait_send(*transport_, peer, key_of(FrameKind::control), {}).value();
   }
-  void kill() { transport_.reset(); }
+  void kill() override { transport_.reset(); }
 
  private:
   std::unique_ptr<Transport> transport_;
 };
 
-struct InProcess {
-  using Victim = InProcessVictim;
-  static constexpr bool has_sockets = false;
-  std::shared_ptr<InProcessHub> hub = make_in_process_hub();
-  std::unique_ptr<Transport> make(const TransportOptions& options) const {
-    return make_in_process_transport(hub, options).value();
+class InProcess final : public Kind {
+ public:
+  std::unique_ptr<Transport> make(const TransportOptions& options) const override {
+    return make_in_process_transport(hub_, options).value();
   }
-  std::string address() const { return "in-process:a"; }
-  Victim victim(const std::string& address) const { return {make({.secret = secret}), address}; }
+  std::string address() const override { return "in-process:a"; }
+  std::unique_ptr<Victim> victim(const std::string& address) const override {
+    return std::make_unique<DestroyedEndpoint>(make({.secret = secret}), address);
+  }
+  bool sends_wait() const override { return false; }
+
+ private:
+  std::shared_ptr<InProcessHub> hub_ = make_in_process_hub();
 };
 
-struct TcpSockets {
-  using Victim = KilledProcess;
-  static constexpr bool has_sockets = true;
-  std::unique_ptr<Transport> make(const TransportOptions& options) const {
+class TcpSockets : public Kind {
+ public:
+  std::unique_ptr<Transport> make(const TransportOptions& options) const override {
     return make_socket_transport(options).value();
   }
-  std::string address() const { return "tcp:127.0.0.1:0"; }
-  Victim victim(const std::string& address) const { return {address, victim_id}; }
+  std::string address() const override { return "tcp:127.0.0.1:0"; }
+  std::unique_ptr<Victim> victim(const std::string& address) const override {
+    return std::make_unique<KilledProcess>(address, victim_id);
+  }
+  bool sends_wait() const override { return true; }
 };
 
 /// A directory of its own, removed at the end.
@@ -69,9 +71,12 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
-struct UnixSockets : TcpSockets {
-  TemporaryDirectory directory;
-  std::string address() const { return "unix:" + (directory.path() / "a.sock").string(); }
+class UnixSockets final : public TcpSockets {
+ public:
+  std::string address() const override { return "unix:" + (directory_.path() / "a.sock").string(); }
+
+ private:
+  TemporaryDirectory directory_;
 };
 
 using AllTransports = std::tuple<InProcess, TcpSockets, UnixSockets>;
