@@ -23,9 +23,9 @@ std::string environment(const char* name) {
 // A Python that has the package, or nothing: PLANARIA_PYTHON, else what scripts/setup
 // --python-torch makes.
 std::string python_with_safetensors() {
+  const auto repository = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
   for (const std::string& python :
-       {environment("PLANARIA_PYTHON"),
-        environment("PLANARIA_SOURCE") + "/.deps/python-torch/bin/python"}) {
+       {environment("PLANARIA_PYTHON"), (repository / ".deps/python-torch/bin/python").string()}) {
     if (python.empty() || !std::filesystem::exists(python)) continue;
     const std::string trial =
         fmt::format("'{}' -c 'import numpy, safetensors.numpy' 2>/dev/null", python);
@@ -57,9 +57,9 @@ TEST_CASE("the Python package reads our file and we read what it writes", "[unit
   writer.write(std::as_bytes(std::span(counts))).value();
   writer.close().value();
 
+  const auto script = std::filesystem::path(__FILE__).replace_filename("safetensors_peer.py");
   const std::string command =
-      fmt::format("'{}' '{}/tests/checkpoint/safetensors_peer.py' '{}' '{}'", python,
-                  environment("PLANARIA_SOURCE"), ours, theirs);
+      fmt::format("'{}' '{}' '{}' '{}'", python, script.string(), ours, theirs);
   REQUIRE(std::system(command.c_str()) == 0);
 
   const auto before = SafetensorsFile::open(ours).value();
