@@ -101,6 +101,18 @@ std::int64_t ObjectReader::integer(const std::string& key, std::int64_t low, std
   return optional_integer(key, low, high).value_or(low);
 }
 
+std::uint64_t ObjectReader::natural(const std::string& key) {
+  const std::string allowed = fmt::format("a whole number from 0 to {}", UINT64_MAX);
+  const Json* value = find(key, true, allowed);
+  if (value == nullptr) return 0;
+  if (value->is_number_unsigned()) return value->get<std::uint64_t>();
+  if (const auto number = whole_number(*value); number && *number >= 0) {
+    return static_cast<std::uint64_t>(*number);
+  }
+  refuse(key, fmt::format("{}, must be {}", shown(*value), allowed));
+  return 0;
+}
+
 std::optional<double> ObjectReader::optional_number(const std::string& key, double low,
                                                     double high) {
   const Json* value = find(key, false, "");

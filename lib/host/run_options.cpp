@@ -1,1 +1,99 @@
-// to come
+#include <planaria/host/run_options.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include <planaria/model/layout.hpp>
+
+namespace planaria::host {
+namespace {
+
+constexpr std::int64_t workers_max = 65536;
+
+Json to_json(const protocol::CoordinatorOptions& options) {
+  Json json = {
+      {"workers", options.workers}, {"spares", options.spares}, {"schedule", options.schedule}};
+  if (options.width) json["width"] = *options.width;
+  if (options.depth) json["depth"] = *options.depth;
+  if (options.layout) json["layout"] = planaria::to_json(*options.layout);
+  if (options.schedule_text) json["schedule_text"] = *options.schedule_text;
+  return json;
+}
+
+std::optional<int> as_int(std::optional<std::int64_t> number) {
+  if (!number) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& json,
+                                                                   const std::string& source) {
+  ObjectReader reader(json, source, "coordinator");
+  protocol::CoordinatorOptions options;
+  options.workers = static_cast<int>(reader.integer("workers", 1, workers_max));
+  options.spares = static_cast<int>(reader.integer("spares", 0, workers_max));
+  options.width = as_int(reader.optional_integer("width", 1, workers_max));
+  options.depth = as_int(reader.optional_integer("depth", 1, workers_max));
+  options.schedule = reader.text("schedule");
+  options.schedule_text = reader.optional_text("schedule_text");
+  const Json* layout = reader.optional_object("layout");
+  PLANARIA_TRY_VOID(reader.finish());
+  if (layout != nullptr) {
+    PLANARIA_TRY(read, layout_from_json(*layout, source + ": coordinator.layout"));
+    options.layout = std::move(read);
+  }
+  return options;
+}
+
+}  // namespace
+
+Json to_json(const RunOptions& options) {
+  return {{"version", 1},
+          {"coordinator", to_json(options.coordinator)},
+          {"listen", options.listen},
+          {"run_dir", options.run_dir},
+          {"command", options.command},
+          {"transport", options.transport}};
+}
+
+Result<RunOptions> run_options_from_json(const Json& json, const std::string& source) {
+  ObjectReader reader(json, source, "");
+  reader.integer("version", 1, 1);
+  RunOptions options;
+  const Json* coordinator = reader.optional_object("coordinator");
+  if (coordinator == nullptr) reader.refuse("coordinator", "missing, must be an object");
+  options.listen = reader.text("listen");
+  options.run_dir = reader.text("run_dir");
+  options.command = reader.texts("command");
+  options.transport = reader.text("transport");
+  PLANARIA_TRY_VOID(reader.finish());
+  PLANARIA_TRY(read, coordinator_options_from_json(*coordinator, source));
+  options.coordinator = std::move(read);
+  return options;
+}
+
+double monotonic_now_ms() {
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+RunClock::RunClock() : zero_ms_(monotonic_now_ms()) {
+  const char* began = std::getenv(env_run_began_ms);
+  if (began == nullptr) return;
+  const std::string_view text(began);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  // A later zero than now can only be another boot's: then this process counts for itself.
+  if (error == std::errc() && end == text.data() + text.size() && value <= zero_ms_) {
+    zero_ms_ = value;
+  }
+}
+
+Instant RunClock::now() const {
+  return {monotonic_now_ms() - zero_ms_};
+}
+
+}  // namespace planaria::host

@@ -1,1 +1,310 @@
-// to come
+#include <planaria/model/layout.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace planaria {
+namespace {
+
+// More than anybody has, few enough that sums stay far from overflow.
+constexpr std::int64_t count_max = 1'000'000;
+
+std::string counted(int count, const std::string& thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+std::string stage_path(std::size_t pipeline, std::size_t stage) {
+  return fmt::format("pipelines[{}].stages[{}]", pipeline, stage);
+}
+
+Result<void> verify_requirements(const LayoutRequirements& requirements) {
+  const auto at_least_one = [](const char* name, int value) -> Result<void> {
+    if (value >= 1) return {};
+    return Fault::invalid_input(fmt::format("{}: {}, must be at least 1", name, value));
+  };
+  PLANARIA_TRY_VOID(at_least_one("layers", requirements.layers));
+  PLANARIA_TRY_VOID(at_least_one("micro_batches", requirements.micro_batches));
+  PLANARIA_TRY_VOID(at_least_one("lane_size", requirements.lane_size));
+  return at_least_one("workers", requirements.workers);
+}
+
+Result<void> verify_worker(WorkerId worker, const std::string& path, int workers) {
+  if (worker.value >= 0 && worker.value < workers) return {};
+  return Fault::invalid_input(
+      fmt::format("{}.worker: {}, must be 0 to {}", path, worker.value, workers - 1));
+}
+
+// Every layer once, in order: each stage begins where the one before it ended.
+Result<void> verify_stages(const PipelineAssignment& pipeline, std::size_t index, int layers) {
+  if (pipeline.stages.empty()) {
+    return Fault::invalid_input(
+        fmt::format("pipelines[{}].stages: none, must be at least 1", index));
+  }
+  int next = 0;
+  for (std::size_t stage = 0; stage < pipeline.stages.size(); ++stage) {
+    const LayerRange range = pipeline.stages[stage].layers;
+    if (next >= layers) {
+      return Fault::invalid_input(fmt::format(
+          "{}: layers {} to {}, must not be there: the stages before it hold all {}",
+          stage_path(index, stage), range.first.value, range.last.value, counted(layers, "layer")));
+    }
+    if (range.first.value != next) {
+      return Fault::invalid_input(
+          fmt::format("{}.first_layer: {}, must be {}, the layer that follows",
+                      stage_path(index, stage), range.first.value, next));
+    }
+    if (range.last.value < next || range.last.value >= layers) {
+      return Fault::invalid_input(fmt::format("{}.last_layer: {}, must be {} to {}",
+                                              stage_path(index, stage), range.last.value, next,
+                                              layers - 1));
+    }
+    next = range.last.value + 1;
+  }
+  if (next == layers) return {};
+  return Fault::invalid_input(fmt::format("{}.last_layer: {}, must be {}, the last layer",
+                                          stage_path(index, pipeline.stages.size() - 1), next - 1,
+                                          layers - 1));
+}
+
+// Whole lanes each, and all of the step's micro-batches together.
+Result<void> verify_shares(const Layout& layout, const LayoutRequirements& requirements) {
+  std::int64_t sum = 0;
+  for (std::size_t index = 0; index < layout.pipelines.size(); ++index) {
+    const int share = layout.pipelines[index].micro_batches;
+    if (share < 1) {
+      return Fault::invalid_input(
+          fmt::format("pipelines[{}].micro_batches: {}, must be at least 1", index, share));
+    }
+    sum += share;
+    if (sum > requirements.micro_batches) break;
+    if (sum % requirements.lane_size != 0 && sum != requirements.micro_batches) {
+      return Fault::invalid_input(
+          fmt::format("pipelines[{}].micro_batches: {}, must be whole lanes of {}", index, share,
+                      requirements.lane_size));
+    }
+  }
+  if (sum == requirements.micro_batches) return {};
+  return Fault::invalid_input(fmt::format("pipelines: shares of {}{} micro-batches, must sum to {}",
+                                          sum > requirements.micro_batches ? "at least " : "", sum,
+                                          requirements.micro_batches));
+}
+
+Result<void> verify_active_workers(const Layout& layout, int workers) {
+  std::map<WorkerId, std::string> seen;
+  for (std::size_t index = 0; index < layout.pipelines.size(); ++index) {
+    const auto& stages = layout.pipelines[index].stages;
+    for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+      const std::string path = stage_path(index, stage);
+      PLANARIA_TRY_VOID(verify_worker(stages[stage].worker, path, workers));
+      const auto [known, is_new] = seen.emplace(stages[stage].worker, path);
+      if (!is_new) {
+        return Fault::invalid_input(fmt::format("{}.worker: {}, must not be that of {} too", path,
+                                                stages[stage].worker.value, known->second));
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> verify_shadow(const ShadowAssignment& shadow, const std::string& path,
+                           const Layout& layout, int layers) {
+  const auto place = place_of(layout, shadow.worker);
+  std::set<LayerId> seen;
+  for (std::size_t i = 0; i < shadow.layers.size(); ++i) {
+    const LayerId layer = shadow.layers[i];
+    const auto refused = [&](const std::string& why) {
+      return Fault::invalid_input(fmt::format("{}.layers[{}]: {}, {}", path, i, layer.value, why));
+    };
+    if (layer.value < 0 || layer.value >= layers) {
+      return refused(fmt::format("must be 0 to {}", layers - 1));
+    }
+    if (!seen.insert(layer).second) return refused("must not be there twice");
+    if (!place) continue;
+    const auto& stages = layout.pipelines[static_cast<std::size_t>(place->pipeline)].stages;
+    if (stages[static_cast<std::size_t>(place->stage)].layers.contains(layer)) {
+      return refused(
+          fmt::format("must not be a layer that worker {} computes", shadow.worker.value));
+    }
+  }
+  return {};
+}
+
+Result<void> verify_shadows(const Layout& layout, const LayoutRequirements& requirements) {
+  std::set<WorkerId> seen;
+  for (std::size_t index = 0; index < layout.shadows.size(); ++index) {
+    const ShadowAssignment& shadow = layout.shadows[index];
+    const std::string path = fmt::format("shadows[{}]", index);
+    PLANARIA_TRY_VOID(verify_worker(shadow.worker, path, requirements.workers));
+    if (!seen.insert(shadow.worker).second) {
+      return Fault::invalid_input(
+          fmt::format("{}.worker: {}, must not be there twice", path, shadow.worker.value));
+    }
+    PLANARIA_TRY_VOID(verify_shadow(shadow, path, layout, requirements.layers));
+  }
+  return {};
+}
+
+Result<StageAssignment> stage_from_json(const Json& json, const std::string& source,
+                                        const std::string& path) {
+  ObjectReader reader(json, source, path);
+  StageAssignment stage;
+  stage.layers.first = LayerId{static_cast<int>(reader.integer("first_layer", 0, count_max))};
+  stage.layers.last = LayerId{static_cast<int>(reader.integer("last_layer", 0, count_max))};
+  stage.worker = WorkerId{static_cast<int>(reader.integer("worker", 0, count_max))};
+  for (const char* key : {"recompute", "peak_memory_bytes", "actions"}) reader.ignore(key);
+  PLANARIA_TRY_VOID(reader.finish());
+  return stage;
+}
+
+Result<PipelineAssignment> pipeline_from_json(const Json& json, const std::string& source,
+                                              const std::string& path) {
+  ObjectReader reader(json, source, path);
+  PipelineAssignment pipeline;
+  pipeline.micro_batches = static_cast<int>(reader.integer("micro_batches", 1, count_max));
+  const Json& stages = reader.array("stages");
+  PLANARIA_TRY_VOID(reader.finish());
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    PLANARIA_TRY(stage, stage_from_json(stages[i], source, fmt::format("{}.stages[{}]", path, i)));
+    pipeline.stages.push_back(stage);
+  }
+  return pipeline;
+}
+
+Result<ShadowAssignment> shadow_from_json(const Json& json, const std::string& source,
+                                          const std::string& path) {
+  ObjectReader reader(json, source, path);
+  ShadowAssignment shadow;
+  shadow.worker = WorkerId{static_cast<int>(reader.integer("worker", 0, count_max))};
+  for (const Json& layer : reader.array("layers")) {
+    // Read through an object of its own, for the same sentence as any other number.
+    const std::string key = fmt::format("layers[{}]", shadow.layers.size());
+    const Json element = {{key, layer}};
+    ObjectReader number(element, source, path);
+    shadow.layers.emplace_back(static_cast<int>(number.integer(key, 0, count_max)));
+    PLANARIA_TRY_VOID(number.finish());
+  }
+  PLANARIA_TRY_VOID(reader.finish());
+  return shadow;
+}
+
+}  // namespace
+
+std::optional<Place> place_of(const Layout& layout, WorkerId worker) {
+  for (std::size_t pipeline = 0; pipeline < layout.pipelines.size(); ++pipeline) {
+    const auto& stages = layout.pipelines[pipeline].stages;
+    for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+      if (stages[stage].worker == worker) {
+        return Place{static_cast<int>(pipeline), static_cast<int>(stage)};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+MicroBatchRange micro_batches_of(const Layout& layout, int pipeline) {
+  check(pipeline >= 0 && pipeline < static_cast<int>(layout.pipelines.size()),
+        "the pipeline exists");
+  int first = 0;
+  for (int before = 0; before < pipeline; ++before) {
+    first += layout.pipelines[static_cast<std::size_t>(before)].micro_batches;
+  }
+  const int share = layout.pipelines[static_cast<std::size_t>(pipeline)].micro_batches;
+  return {MicroBatchId{first}, MicroBatchId{first + share - 1}};
+}
+
+std::vector<WorkerId> active_holders(const Layout& layout, LayerId layer) {
+  std::vector<WorkerId> holders;
+  for (const auto& pipeline : layout.pipelines) {
+    for (const auto& stage : pipeline.stages) {
+      if (stage.layers.contains(layer)) holders.push_back(stage.worker);
+    }
+  }
+  return holders;
+}
+
+std::vector<WorkerId> workers_of(const Layout& layout) {
+  std::set<WorkerId> workers;
+  for (const auto& pipeline : layout.pipelines) {
+    for (const auto& stage : pipeline.stages) workers.insert(stage.worker);
+  }
+  for (const auto& shadow : layout.shadows) workers.insert(shadow.worker);
+  return {workers.begin(), workers.end()};
+}
+
+std::string text_of(const Layout& layout) {
+  std::vector<int> depths;
+  for (const auto& pipeline : layout.pipelines) {
+    depths.push_back(static_cast<int>(pipeline.stages.size()));
+  }
+  if (depths.empty()) return "no pipelines";
+  if (std::all_of(depths.begin(), depths.end(), [&](int d) { return d == depths.front(); })) {
+    return counted(static_cast<int>(depths.size()), "pipeline") + " x " +
+           counted(depths.front(), "stage");
+  }
+  return fmt::format("pipelines of {} stages", fmt::join(depths, ", "));
+}
+
+Result<void> verify(const Layout& layout, const LayoutRequirements& requirements) {
+  PLANARIA_TRY_VOID(verify_requirements(requirements));
+  if (layout.pipelines.empty()) {
+    return Fault::invalid_input("pipelines: none, must be at least 1");
+  }
+  for (std::size_t index = 0; index < layout.pipelines.size(); ++index) {
+    PLANARIA_TRY_VOID(verify_stages(layout.pipelines[index], index, requirements.layers));
+  }
+  PLANARIA_TRY_VOID(verify_shares(layout, requirements));
+  PLANARIA_TRY_VOID(verify_active_workers(layout, requirements.workers));
+  return verify_shadows(layout, requirements);
+}
+
+Json to_json(const Layout& layout) {
+  Json pipelines = Json::array();
+  for (const auto& pipeline : layout.pipelines) {
+    Json stages = Json::array();
+    for (const auto& stage : pipeline.stages) {
+      stages.push_back({{"first_layer", stage.layers.first.value},
+                        {"last_layer", stage.layers.last.value},
+                        {"worker", stage.worker.value}});
+    }
+    pipelines.push_back({{"micro_batches", pipeline.micro_batches}, {"stages", stages}});
+  }
+  Json json = {{"pipelines", pipelines}};
+  if (layout.shadows.empty()) return json;
+  Json shadows = Json::array();
+  for (const auto& shadow : layout.shadows) {
+    Json layers = Json::array();
+    for (LayerId layer : shadow.layers) layers.push_back(layer.value);
+    shadows.push_back({{"worker", shadow.worker.value}, {"layers", layers}});
+  }
+  json["shadows"] = shadows;
+  return json;
+}
+
+Result<Layout> layout_from_json(const Json& json, const std::string& source) {
+  ObjectReader reader(json, source, "");
+  reader.optional_integer("version", 1, 1);
+  for (const char* key :
+       {"micro_batches", "micro_batch_size", "lane_size", "schedule", "survives", "idle_workers",
+        "step_ms", "samples_per_s", "bound_step_ms", "optimal", "search", "explain"}) {
+    reader.ignore(key);
+  }
+  const Json& pipelines = reader.array("pipelines");
+  const Json* shadows = reader.optional_array("shadows");
+  PLANARIA_TRY_VOID(reader.finish());
+  Layout layout;
+  for (std::size_t i = 0; i < pipelines.size(); ++i) {
+    PLANARIA_TRY(pipeline,
+                 pipeline_from_json(pipelines[i], source, fmt::format("pipelines[{}]", i)));
+    layout.pipelines.push_back(std::move(pipeline));
+  }
+  for (std::size_t i = 0; shadows != nullptr && i < shadows->size(); ++i) {
+    PLANARIA_TRY(shadow, shadow_from_json((*shadows)[i], source, fmt::format("shadows[{}]", i)));
+    layout.shadows.push_back(std::move(shadow));
+  }
+  return layout;
+}
+
+}  // namespace planaria

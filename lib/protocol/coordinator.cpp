@@ -1,1 +1,142 @@
-// to come
+#include <planaria/protocol/coordinator.hpp>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "protocol/coordinator_transitions.hpp"
+
+namespace planaria::protocol {
+namespace {
+
+// Which transition a worker's message is. One that only the coordinator sends changes nothing.
+struct OnMessage {
+  CoordinatorState& state;
+  WorkerId from;
+  Instant now;
+
+  Decision operator()(const Ready& ready) const { return on_ready(state, from, ready, now); }
+  Decision operator()(const Report& report) const { return on_report(state, from, report, now); }
+  Decision operator()(const Applied& applied) const { return on_applied(state, from, applied); }
+  Decision operator()(const Failed& failed) const { return on_failed(state, from, failed); }
+  Decision operator()(const StateSent& sent) const { return on_state_sent(state, from, sent); }
+  Decision operator()(const StopAsked& asked) const {
+    return on_stop(state, fmt::format("worker {}: {}", from.value, asked.why), now);
+  }
+  Decision operator()(const Join&) const {
+    return ignored(fmt::format("join of worker {}", from.value), "it has joined before");
+  }
+  template <class Other>
+  Decision operator()(const Other& other) const {
+    return ignored(fmt::format("{} of worker {}", name_of(Message(other)), from.value),
+                   "only the coordinator sends it");
+  }
+};
+
+struct OnInput {
+  CoordinatorState& state;
+  Instant now;
+
+  Decision operator()(const JoinRequest& request) const { return on_join(state, request, now); }
+  Decision operator()(const WorkerLost& lost) const { return on_worker_lost(state, lost, now); }
+  Decision operator()(const StopRequested& stop) const { return on_stop(state, stop.why, now); }
+  Decision operator()(const ModelStored& stored) const { return on_model_stored(state, stored); }
+  Decision operator()(const Received& received) const {
+    if (!state.members.contains(received.from)) {
+      return ignored(fmt::format("{} of worker {}", name_of(received.message), received.from.value),
+                     "it is not a member");
+    }
+    return std::visit(OnMessage{state, received.from, now}, received.message);
+  }
+};
+
+}  // namespace
+
+Decision step(CoordinatorState& state, const Input& input, Instant now) {
+  if (state.phase == CoordinatorState::Phase::finished) {
+    return {{}, "the run is over: nothing changes"};
+  }
+  return std::visit(OnInput{state, now}, input);
+}
+
+void send_to_all(const CoordinatorState& state, const Message& message, Decision& decision) {
+  for (const auto& [worker, member] : state.members) {
+    decision.commands.emplace_back(Send{worker, message});
+  }
+}
+
+void emit(const CoordinatorState& state, Instant now, const std::string& name, Json fields,
+          Decision& decision) {
+  using Phase = CoordinatorState::Phase;
+  const bool before = state.phase == Phase::joining || state.phase == Phase::preparing;
+  decision.commands.emplace_back(
+      Emit{Event{now, state.view.view, before ? Step{0} : state.step, name, std::move(fields)}});
+}
+
+std::vector<WorkerId> active_workers(const CoordinatorState& state) {
+  std::vector<WorkerId> workers;
+  for (const auto& pipeline : state.view.layout.pipelines) {
+    for (const auto& stage : pipeline.stages) workers.push_back(stage.worker);
+  }
+  std::ranges::sort(workers);
+  return workers;
+}
+
+LayerRange layers_of(const CoordinatorState& state, WorkerId worker) {
+  const auto place = place_of(state.view.layout, worker);
+  check(place.has_value(), "the layers of an idle worker were asked for");
+  const auto& pipeline = state.view.layout.pipelines[static_cast<std::size_t>(place->pipeline)];
+  return pipeline.stages[static_cast<std::size_t>(place->stage)].layers;
+}
+
+std::vector<WorkerId> holders_of(const CoordinatorState& state, LayerId layer) {
+  std::vector<WorkerId> holders = active_holders(state.view.layout, layer);
+  std::ranges::sort(holders);
+  check(!holders.empty(), "a layer has no holder in a layout that was verified");
+  return holders;
+}
+
+int layer_count(const CoordinatorState& state) {
+  return static_cast<int>(state.spec->layers.size());
+}
+
+const char* name_of(CoordinatorState::Phase phase) {
+  using Phase = CoordinatorState::Phase;
+  switch (phase) {
+    case Phase::joining:
+      return "joining";
+    case Phase::preparing:
+      return "preparing";
+    case Phase::training:
+      return "training";
+    case Phase::applying:
+      return "applying its last step";
+    case Phase::storing:
+      return "storing its model";
+    case Phase::finished:
+      return "over";
+  }
+  check_failed("unknown phase of the coordinator", "");
+}
+
+std::string text_of(const std::vector<WorkerId>& workers) {
+  std::string text = workers.size() == 1 ? "worker " : "workers ";
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    if (i > 0) text += i + 1 == workers.size() ? " and " : ", ";
+    text += std::to_string(workers[i].value);
+  }
+  return text;
+}
+
+std::string text_of(const CoordinatorState& state, LayerId layer) {
+  const bool known = state.spec && layer.value >= 0 && layer.value < layer_count(state);
+  if (!known) return fmt::format("layer {}", layer.value);
+  return fmt::format("layer {} ({})", layer.value,
+                     state.spec->layers[static_cast<std::size_t>(layer.value)].name);
+}
+
+Decision ignored(const std::string& what, const std::string& why) {
+  return {{}, fmt::format("{} ignored: {}", what, why)};
+}
+
+}  // namespace planaria::protocol

@@ -31,6 +31,8 @@ class ObjectReader {
   /// Return the field, or a zero value after recording "plan.json: pipelines[0].micro_batches:
   /// missing, must be a whole number from 1 to 64".
   std::int64_t integer(const std::string& key, std::int64_t low, std::int64_t high);
+  /// The same over all of std::uint64_t: seeds and hashes do not fit integer().
+  std::uint64_t natural(const std::string& key);
   double number(const std::string& key, double low, double high);
   bool boolean(const std::string& key);
   std::string text(const std::string& key);

@@ -10,12 +10,13 @@ namespace planaria::host {
 
 struct Comparison {
   bool equal = true;
-  /// "step 3: loss 5.4931 and 5.4932", "ledger, step 7: micro-batch 2 read samples [1,5] and [1,6]",
-  /// "weights_xxh3_128: … and …"; losses and norms by their bits. Nothing when equal.
+  /// "step 3: loss 5.4931 and 5.4932", "ledger, step 7: micro-batch 2 read samples [1,5] and
+  /// [1,6]", "weights_xxh3_128: … and …"; losses and norms by their bits. Nothing when equal.
   std::optional<std::string> first_difference;
 };
 /// Compares losses and norms step by step, the ledger line by line (samples, read and labelled
-/// hashes), weights and state hashes, number of steps, in this order.
+/// hashes), number of steps, weights and state hashes, in this order. invalid_input where one is no
+/// run directory, or of a run that left no result.
 [[nodiscard]] Result<Comparison> compare_runs(const std::string& a, const std::string& b);
 
 /// Copies the run's weights to `output`, after checking them against result.json's hash (corrupt).

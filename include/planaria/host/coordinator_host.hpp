@@ -14,23 +14,25 @@
 namespace planaria::host {
 
 struct RunOutcome {
-  int status = 0;         // 0 done, 1 failed, 2 bad input
-  std::string sentence;   // why not 0
+  int status = 0;        // 0 done, 1 failed, 2 bad input
+  std::string sentence;  // why not 0
 };
 
 class CoordinatorHost {
  public:
   /// Takes the transport (not yet listening). The run directory, if options name one, must exist
   /// (create_run_directory); it writes run.json, events.jsonl, ledger.jsonl, model.safetensors and
-  /// result.json there. `on_event` sees every event as its JSON line, on the I/O thread.
+  /// result.json there. `on_event` sees every event as its JSON line, on the thread in wait(); the
+  /// last is `run_ended {status, sentence}`.
   CoordinatorHost(RunOptions options, std::unique_ptr<transport::Transport> transport,
                   std::function<void(const Json&)> on_event = {});
   ~CoordinatorHost();
   /// Starts listening at `address`; returns the address workers connect to.
   [[nodiscard]] Result<std::string> listen(const std::string& address);
-  /// Blocks until the run is over. After it returns every file is written.
+  /// Runs the coordinator on the calling thread until the run is over; what arrived before waits
+  /// for it. After it returns every file is written and every message sent. Once.
   [[nodiscard]] RunOutcome wait();
-  /// Asks for a stop (a signal): any thread.
+  /// Asks for a stop (a signal) after the step in flight: any thread, harmless after the end.
   void request_stop(const std::string& why);
 
  private:

@@ -66,7 +66,8 @@ struct Compute {
   ViewNumber view;
   Step step;
 };
-/// Apply the record's step (clipping, verdict), level becomes record.step. If `last`, hash the state.
+/// Apply the record's step (clipping, verdict), level becomes record.step. If `last`, hash the
+/// state.
 struct Apply {
   CommitRecord record;
 };
@@ -87,18 +88,34 @@ struct Decision {
   std::string explanation;
 };
 
+/// What the agent knows. Only step() changes it; everything is readable for tests and reports.
 struct AgentState {
-  enum class Phase { starting, joining, waiting, building, ready, computing, reported, applying,
-                     storing, finished };
+  /// An idle worker stays `ready` and only keeps the records. `failing`: the coordinator was told
+  /// that this worker cannot go on; its End brings status and sentence, the same for everyone.
+  enum class Phase {
+    starting,
+    joining,
+    waiting,
+    building,
+    ready,
+    computing,
+    reported,
+    applying,
+    storing,
+    failing,
+    finished
+  };
   Phase phase = Phase::starting;
   std::optional<WorkerId> worker;
   std::optional<NewView> view;
   Step level{0};
   std::optional<CommitRecord> record;  // the newest, kept until the next
+  bool peer_lost =
+      false;  // from then on failures are the lost peer's, and the coordinator's to tell
 };
 
-/// One transition. After a record that is not the last, Apply is followed by Compute of the next step
-/// in the same decision, so that nothing waits for another message.
+/// One transition. After a record that is not the last, Apply is followed by Compute of the next
+/// step in the same decision, so that nothing waits for another message.
 [[nodiscard]] Decision step(AgentState& state, const Input& input);
 
 }  // namespace planaria::protocol::agent

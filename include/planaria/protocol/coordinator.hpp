@@ -1,11 +1,11 @@
 // protocol/coordinator.hpp: decides views and commits. Floor 5, pure.
-// Is: a state machine step(state, input, now) -> {commands, explanation}; same state, input and now:
-// same decision. Is not: I/O; host/coordinator_host.hpp carries out the commands.
+// Is: a state machine step(state, input, now) -> {commands, explanation}; same state, input and
+// now: same decision. Is not: I/O; host/coordinator_host.hpp carries out the commands.
 //
 // For now: k = 1, one view, and a lost worker ends the run. It joins `workers` workers, plans (or
-// takes the layout asked for), waits until all are ready, commits a step when every layer is held by
-// all its active holders with equal checksums, ends after the last record is applied everywhere and
-// the state of every layer has been fetched.
+// takes the layout asked for), waits until all are ready, commits a step when every layer is held
+// by all its active holders with equal checksums, ends after the last record is applied everywhere
+// and the state of every layer has been fetched.
 #pragma once
 
 #include <map>
@@ -22,7 +22,8 @@
 namespace planaria::protocol {
 
 struct CoordinatorOptions {
-  int workers = 1;               // how many must join before the first step
+  int workers = 1;  // how many compute
+  int spares = 0;   // how many join beyond them and stay idle; all must join before the first step
   std::optional<int> width;
   std::optional<int> depth;
   std::optional<Layout> layout;  // excludes width and depth
@@ -107,7 +108,8 @@ struct Decision {
   std::string explanation;
 };
 
-/// What the coordinator knows. Only step() changes it; everything is readable for tests and reports.
+/// What the coordinator knows. Only step() changes it; everything is readable for tests and
+/// reports.
 struct CoordinatorState {
   explicit CoordinatorState(CoordinatorOptions asked) : options(std::move(asked)) {}
 
@@ -118,13 +120,14 @@ struct CoordinatorState {
   std::map<WorkerId, Member> members;
   NewView view;
   std::set<WorkerId> ready;
-  Step step{1};                          // the step in flight
-  std::map<WorkerId, Report> reports;    // of the step in flight
+  Step step{1};                        // the step in flight
+  std::map<WorkerId, Report> reports;  // of the step in flight
   Instant step_began;
   std::optional<CommitRecord> last_record;
   std::map<WorkerId, Applied> applied;
-  LayerId storing{0};
+  LayerId storing{0};  // the layer being fetched; the number of layers once all are
   std::optional<std::string> stop_why;
+  Finish outcome;  // how the run will end once its model is stored
 };
 
 /// One transition.

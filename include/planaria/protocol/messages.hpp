@@ -1,6 +1,7 @@
 // protocol/messages.hpp: what workers and coordinator say to each other. Floor 5, pure.
-// Is: the messages as values, and their bytes (CBOR of a JSON object, so that every double survives,
-// infinite ones and NaN too). Is not: gradients and activations, which travel between workers.
+// Is: the messages as values, and their bytes (CBOR of a JSON object, so that every double
+// survives, infinite ones and NaN too). Is not: gradients and activations, which travel between
+// workers.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,7 @@ namespace planaria::protocol {
 struct Join {
   RunSpec spec;
   std::string address;
-  WorkerId wanted{-2};  // the launcher's number for this process; below 0: any
+  WorkerId wanted{-2};       // the launcher's number for this process; below 0: any
   std::int64_t process = 0;  // operating system's id, for events
 };
 /// Layers are built, peers connected.
@@ -33,8 +34,8 @@ struct Ready {
 };
 struct LayerReport {
   LayerId layer;
-  double squared_norm = 0;      // of the reduced gradient; a tied parameter's at its first layer
-  std::uint64_t checksum = 0;   // XXH3-64 of the reduced gradient
+  double squared_norm = 0;     // of the reduced gradient; a tied parameter's at its first layer
+  std::uint64_t checksum = 0;  // XXH3-64 of the reduced gradient
 };
 struct MicroBatchLoss {
   MicroBatchId micro_batch;
@@ -49,17 +50,17 @@ struct Report {
   ViewNumber view;
   Step step;
   std::vector<LayerReport> layers;
-  std::vector<MicroBatchLoss> losses;      // from holders of the last layer
-  std::vector<MicroBatchHash> read;        // from holders of the first layer: bytes really read
-  std::vector<MicroBatchHash> labelled;    // from holders of the last layer: bytes really used
-  double rate = 0;                         // learning rate of this step, a pure function of it
+  std::vector<MicroBatchLoss> losses;    // from holders of the last layer
+  std::vector<MicroBatchHash> read;      // from holders of the first layer: bytes really read
+  std::vector<MicroBatchHash> labelled;  // from holders of the last layer: bytes really used
+  double rate = 0;                       // learning rate of this step, a pure function of it
   std::int64_t resident_bytes = 0;
 };
 /// One tensor of a layer's state at the end (checkpoint::TensorInfo as JSON) .
 struct LayerState {
   LayerId layer;
-  std::uint64_t xxh3 = 0;         // over all its tensors, names and data
-  std::vector<Json> tensors;      // checkpoint::TensorInfo, parameters, buffers, optimizer state
+  std::uint64_t xxh3 = 0;     // over all its tensors, names and data
+  std::vector<Json> tensors;  // checkpoint::TensorInfo, parameters, buffers, optimizer state
 };
 /// "My layers stand at level `step`": after the last record only.
 struct Applied {
@@ -117,8 +118,8 @@ enum class Verdict { apply, skip };
 /// Step n is committed (PROTOCOL 3.2). The same for everyone; valid in any view.
 struct CommitRecord {
   Step step;
-  double loss = 0;   // mean over the step's micro-batches
-  double norm = 0;   // of the whole gradient, before clipping
+  double loss = 0;  // mean over the step's micro-batches
+  double norm = 0;  // of the whole gradient, before clipping
   double rate = 0;
   Verdict verdict = Verdict::apply;
   int skips_in_a_row = 0;

@@ -1,0 +1,48 @@
+// host/worker_events.hpp (private): what `computed` events add up to. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include <planaria/base/json.hpp>
+
+namespace planaria::host {
+
+/// Returns whether `event` is a `computed` event with every field that the two below read.
+[[nodiscard]] bool is_computed(const Json& event);
+
+/// Counts the (step, micro-batch, layer) that were computed more than once: some kind of action on
+/// them (F, B, W, G or R) came twice. 24 bytes an event.
+class RedoneCounter {
+ public:
+  /// Takes a computed event, in any order.
+  void add(const Json& computed);
+  [[nodiscard]] std::int64_t count() const;
+
+ private:
+  struct Key {
+    std::int64_t step = 0;
+    std::int32_t micro_batch = 0;
+    std::int32_t layer = 0;
+    char kind = 'F';
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  std::vector<Key> keys_;
+};
+
+/// Turns computed events, in order of time, into slices of a Chrome trace: one process a worker. An
+/// action without `ms` lasts until its worker's next one, the last one for no time.
+class Timeline {
+ public:
+  /// Takes the next event; returns the slice that it completes, if any.
+  [[nodiscard]] std::optional<Json> add(const Json& computed);
+  /// Returns the slices that no later event completed, by worker.
+  [[nodiscard]] std::vector<Json> finish();
+
+ private:
+  std::map<std::int64_t, Json> open_;  // by worker
+};
+
+}  // namespace planaria::host

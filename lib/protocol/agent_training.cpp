@@ -1,0 +1,111 @@
+// Steps, records and the state at the end, as a worker lives them.
+#include <fmt/format.h>
+
+#include "protocol/agent_transitions.hpp"
+
+namespace planaria::protocol::agent {
+namespace {
+
+using Phase = AgentState::Phase;
+
+bool holds(const AgentState& state, LayerId layer) {
+  const auto place = place_of(state.view->layout, *state.worker);
+  if (!place) return false;
+  const auto& pipeline = state.view->layout.pipelines[static_cast<std::size_t>(place->pipeline)];
+  return pipeline.stages[static_cast<std::size_t>(place->stage)].layers.contains(layer);
+}
+
+}  // namespace
+
+Decision on_begin(AgentState& state, const Begin& begin) {
+  if (state.phase != Phase::ready) return ignored(state, "begin");
+  const auto what = fmt::format("begin of step {} in view {}", begin.step.value, begin.view.value);
+  if (begin.view != state.view->view) {
+    return ignored(what, fmt::format("view {} stands", state.view->view.value));
+  }
+  if (begin.step != state.level.next()) {
+    return give_up(state, fmt::format("step {} was begun at level {}, must be {}", begin.step.value,
+                                      state.level.value, state.level.value + 1));
+  }
+  if (!active(state)) return {{}, "idle: keeps the records"};
+  state.phase = Phase::computing;
+  return {{Compute{begin.view, begin.step}}, fmt::format("computes step {}", begin.step.value)};
+}
+
+Decision on_computed(AgentState& state, const Computed& computed) {
+  const Report& report = computed.report;
+  if (state.phase != Phase::computing) return ignored(state, "computed");
+  if (report.view != state.view->view || report.step != state.level.next()) {
+    return ignored(
+        fmt::format("computed step {} in view {}", report.step.value, report.view.value),
+        fmt::format("step {} in view {} is wanted", state.level.value + 1, state.view->view.value));
+  }
+  state.phase = Phase::reported;
+  return {{SendMessage{report}}, fmt::format("reports step {}", report.step.value)};
+}
+
+Decision on_commit(AgentState& state, const Commit& commit) {
+  const CommitRecord& record = commit.record;
+  if (!state.view) return ignored(state, "commit");
+  if (record.step != state.level.next()) {
+    return give_up(state, fmt::format("the record of step {} arrived at level {}, must be step {}",
+                                      record.step.value, state.level.value, state.level.value + 1));
+  }
+  if (!active(state)) {
+    if (state.phase != Phase::ready) return ignored(state, "commit");
+    state.record = record;
+    state.level = record.step;  // it holds no layers; this is the run's level
+    return {{}, fmt::format("idle: keeps the record of step {}", record.step.value)};
+  }
+  // A step is committed only with this worker's report: that it has none means different worlds.
+  if (state.phase != Phase::reported) {
+    return give_up(state, fmt::format("the record of step {} arrived while this worker is {}",
+                                      record.step.value, name_of(state.phase)));
+  }
+  state.record = record;
+  state.level = record.step;
+  if (record.last) {
+    state.phase = Phase::applying;
+    return {{Apply{record}}, fmt::format("applies step {}, the last", record.step.value)};
+  }
+  state.phase = Phase::computing;
+  const Step next = record.step.next();
+  return {{Apply{record}, Compute{state.view->view, next}},
+          fmt::format("applies step {}, computes step {}", record.step.value, next.value)};
+}
+
+Decision on_applied(AgentState& state, const AppliedRecord& applied) {
+  const Step level = applied.applied.step;
+  if (state.phase != Phase::applying) {
+    const bool usual = state.phase == Phase::computing || state.phase == Phase::reported;
+    if (!usual) return ignored(state, "applied");
+    return {{}, fmt::format("stands at level {}", level.value)};
+  }
+  if (level != state.level) {
+    // The step before may end only now: its own word is not awaited.
+    return ignored(fmt::format("applied step {}", level.value),
+                   fmt::format("step {} is the last", state.level.value));
+  }
+  state.phase = Phase::storing;
+  return {{SendMessage{applied.applied}}, fmt::format("reports level {}", level.value)};
+}
+
+Decision on_send_state(AgentState& state, const SendState& send) {
+  const auto what = fmt::format("send_state of layer {}", send.layer.value);
+  if (state.phase != Phase::storing) return ignored(state, what);
+  if (!holds(state, send.layer)) {
+    return give_up(state, fmt::format("the state of layer {} was asked for, which worker {} does "
+                                      "not hold",
+                                      send.layer.value, state.worker->value));
+  }
+  return {{SendLayerState{send.layer}},
+          fmt::format("sends the state of layer {}", send.layer.value)};
+}
+
+Decision on_sent_state(AgentState& state, const SentState& sent) {
+  if (state.phase != Phase::storing) return ignored(state, "sent state");
+  return {{SendMessage{StateSent{sent.layer}}},
+          fmt::format("has sent the state of layer {}", sent.layer.value)};
+}
+
+}  // namespace planaria::protocol::agent

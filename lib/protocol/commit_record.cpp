@@ -1,0 +1,172 @@
+#include "protocol/commit_record.hpp"
+
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "protocol/coordinator_transitions.hpp"
+
+namespace planaria::protocol {
+namespace {
+
+// NaN equals NaN here: holders that computed the same non-finite norm agree.
+bool same_number(double a, double b) {
+  return a == b || (std::isnan(a) && std::isnan(b));
+}
+
+template <class Value>
+struct From {
+  WorkerId worker;
+  Value value{};
+};
+
+class StepSum {
+ public:
+  explicit StepSum(const CoordinatorState& state) : state_(state) {}
+
+  Result<CommittedStep> commit() const {
+    PLANARIA_TRY_VOID(check_layers());
+    PLANARIA_TRY(norm, norm_of_gradient());
+    PLANARIA_TRY(loss, mean_loss());
+    PLANARIA_TRY(rate, common_rate());
+    PLANARIA_TRY(read, hashes("was read", &Report::read));
+    PLANARIA_TRY(labelled, hashes("was labelled", &Report::labelled));
+    const bool finite = std::isfinite(norm);
+    const int skips_before = state_.last_record ? state_.last_record->skips_in_a_row : 0;
+    const CommitRecord record{.step = state_.step,
+                              .loss = loss,
+                              .norm = norm,
+                              .rate = rate,
+                              .verdict = finite ? Verdict::apply : Verdict::skip,
+                              .skips_in_a_row = finite ? 0 : skips_before + 1};
+    return CommittedStep{record, {state_.step, std::move(read), std::move(labelled)}};
+  }
+
+ private:
+  [[nodiscard]] Fault wrong(const std::string& what) const {
+    return Fault::corrupt(fmt::format("step {}: {}", state_.step.value, what));
+  }
+
+  // Each worker reports exactly the layers it computes.
+  Result<void> check_layers() const {
+    for (const auto& [worker, report] : state_.reports) {
+      const LayerRange range = layers_of(state_, worker);
+      std::map<LayerId, int> times;
+      for (const LayerReport& layer : report.layers) ++times[layer.layer];
+      for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
+        if (times[layer] != 1) {
+          return wrong(fmt::format("worker {} reported {} {} times, must be once", worker.value,
+                                   text_of(state_, layer), times[layer]));
+        }
+        times.erase(layer);
+      }
+      if (!times.empty()) {
+        return wrong(fmt::format("worker {} reported {}, which it does not hold", worker.value,
+                                 text_of(state_, times.begin()->first)));
+      }
+    }
+    return {};
+  }
+
+  [[nodiscard]] const LayerReport& of_holder(WorkerId worker, LayerId layer) const {
+    for (const LayerReport& candidate : state_.reports.at(worker).layers) {
+      if (candidate.layer == layer) return candidate;
+    }
+    check_failed("a layer was asked for that check_layers() had not seen", "");
+  }
+
+  // Layers in order: float addition is not associative (PROTOCOL 1).
+  Result<double> norm_of_gradient() const {
+    double sum = 0;
+    for (LayerId layer{0}; layer.value < layer_count(state_); layer = layer.next()) {
+      const auto holders = holders_of(state_, layer);
+      const LayerReport& lowest = of_holder(holders.front(), layer);
+      for (const WorkerId holder : holders) {
+        const LayerReport& other = of_holder(holder, layer);
+        const char* differs = nullptr;
+        if (!same_number(other.squared_norm, lowest.squared_norm)) differs = "gradient norms";
+        if (other.checksum != lowest.checksum) differs = "gradients";
+        if (differs != nullptr) {
+          return wrong(fmt::format("{} has different {} on workers {} and {}",
+                                   text_of(state_, layer), differs, holders.front().value,
+                                   holder.value));
+        }
+      }
+      sum += lowest.squared_norm;
+    }
+    return std::sqrt(sum);
+  }
+
+  // Collects one value per micro-batch from all reports; `verb` as in "was read by nobody".
+  template <class Value, class Element>
+  Result<std::vector<From<Value>>> once_each(const char* verb,
+                                             std::vector<Element> Report::*elements,
+                                             Value Element::*value) const {
+    const int count = state_.spec->micro_batches;
+    std::map<MicroBatchId, From<Value>> seen;
+    for (const auto& [worker, report] : state_.reports) {
+      for (const Element& element : report.*elements) {
+        const int index = element.micro_batch.value;
+        if (index < 0 || index >= count) {
+          return wrong(fmt::format("micro-batch {} {} by worker {}, must be 0 to {}", index, verb,
+                                   worker.value, count - 1));
+        }
+        const auto [known, fresh] =
+            seen.try_emplace(element.micro_batch, From<Value>{worker, element.*value});
+        if (!fresh && known->second.worker == worker) {
+          return wrong(
+              fmt::format("micro-batch {} {} twice by worker {}", index, verb, worker.value));
+        }
+        if (!fresh) {
+          return wrong(fmt::format("micro-batch {} {} by workers {} and {}", index, verb,
+                                   known->second.worker.value, worker.value));
+        }
+      }
+    }
+    std::vector<From<Value>> values;
+    for (MicroBatchId id{0}; id.value < count; id = id.next()) {
+      const auto known = seen.find(id);
+      if (known == seen.end())
+        return wrong(fmt::format("micro-batch {} {} by nobody", id.value, verb));
+      values.push_back(known->second);
+    }
+    return values;
+  }
+
+  Result<double> mean_loss() const {
+    PLANARIA_TRY(losses, once_each("was computed", &Report::losses, &MicroBatchLoss::loss));
+    double sum = 0;
+    for (const auto& loss : losses) sum += loss.value;
+    return sum / state_.spec->micro_batches;
+  }
+
+  Result<std::vector<std::uint64_t>> hashes(const char* verb,
+                                            std::vector<MicroBatchHash> Report::*field) const {
+    PLANARIA_TRY(found, once_each(verb, field, &MicroBatchHash::xxh3));
+    std::vector<std::uint64_t> values;
+    for (const auto& hash : found) values.push_back(hash.value);
+    return values;
+  }
+
+  Result<double> common_rate() const {
+    const WorkerId lowest = holders_of(state_, LayerId{0}).front();
+    const double rate = state_.reports.at(lowest).rate;
+    for (const auto& [worker, report] : state_.reports) {
+      if (same_number(report.rate, rate)) continue;
+      return wrong(fmt::format("the learning rate is {} on worker {} and {} on worker {}", rate,
+                               lowest.value, report.rate, worker.value));
+    }
+    return rate;
+  }
+
+  const CoordinatorState& state_;
+};
+
+}  // namespace
+
+Result<CommittedStep> commit_step(const CoordinatorState& state) {
+  return StepSum(state).commit();
+}
+
+}  // namespace planaria::protocol

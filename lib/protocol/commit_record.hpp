@@ -1,0 +1,21 @@
+// protocol/commit_record.hpp: what a step's reports add up to. Private to protocol.
+// Is: a function from the reports of all active workers to record and ledger line, or to what does
+// not fit between them. Is not: the decision whether the step is the last.
+#pragma once
+
+#include <planaria/base/result.hpp>
+#include <planaria/protocol/coordinator.hpp>
+
+namespace planaria::protocol {
+
+struct CommittedStep {
+  CommitRecord record;
+  LedgerLine line;
+};
+
+/// Requires a report of every active worker. Fails where a layer's holders differ, a layer is
+/// missing from a report, a micro-batch is missing or doubled, or rates differ: "step 12: layer 3
+/// (block2) has different gradients on workers 0 and 2".
+[[nodiscard]] Result<CommittedStep> commit_step(const CoordinatorState& state);
+
+}  // namespace planaria::protocol

@@ -1,0 +1,128 @@
+// After the last record: levels, agreement of holders, and the state of every layer.
+#include <map>
+
+#include <fmt/format.h>
+
+#include "protocol/coordinator_transitions.hpp"
+
+namespace planaria::protocol {
+namespace {
+
+using Phase = CoordinatorState::Phase;
+
+const LayerState* state_of(const Applied& applied, LayerId layer) {
+  for (const LayerState& candidate : applied.layers) {
+    if (candidate.layer == layer) return &candidate;
+  }
+  return nullptr;
+}
+
+// Nothing where `applied` stands at the last step and holds exactly the worker's layers.
+std::optional<std::string> misfit(const CoordinatorState& state, WorkerId from,
+                                  const Applied& applied) {
+  if (applied.step != state.step) {
+    return fmt::format("worker {} stands at level {} after step {}, the last", from.value,
+                       applied.step.value, state.step.value);
+  }
+  const LayerRange range = layers_of(state, from);
+  bool fits = static_cast<int>(applied.layers.size()) == range.size();
+  for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
+    fits = fits && state_of(applied, layer) != nullptr;
+  }
+  if (fits) return std::nullopt;
+  return fmt::format("worker {} did not report the state of layers {} to {}, each once, at the end",
+                     from.value, range.first.value, range.last.value);
+}
+
+// Layers in order, each as its lowest holder has it; `differs` gets the first two holders that do.
+StoreModel store_model(const CoordinatorState& state, std::string& differs) {
+  StoreModel store;
+  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+    const auto holders = holders_of(state, layer);
+    const LayerState& lowest = *state_of(state.applied.at(holders.front()), layer);
+    for (const WorkerId holder : holders) {
+      const bool same = state_of(state.applied.at(holder), layer)->xxh3 == lowest.xxh3;
+      if (same || !store.holders_agree) continue;
+      store.holders_agree = false;
+      differs = fmt::format("holders of {} differ at the end: workers {} and {}",
+                            text_of(state, layer), holders.front().value, holder.value);
+    }
+    store.layers.push_back(lowest);
+  }
+  return store;
+}
+
+void ask_for_layer(const CoordinatorState& state, Decision& decision) {
+  const WorkerId holder = holders_of(state, state.storing).front();
+  decision.commands.emplace_back(Send{holder, SendState{state.storing}});
+  decision.explanation =
+      fmt::format("{} is fetched from worker {}", text_of(state, state.storing), holder.value);
+}
+
+}  // namespace
+
+Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied) {
+  const auto what = fmt::format("applied of worker {}", from.value);
+  if (state.phase != Phase::applying) {
+    return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
+  }
+  if (applied.view != state.view.view) {
+    return ignored(what,
+                   fmt::format("view {}, must be {}", applied.view.value, state.view.view.value));
+  }
+  if (!place_of(state.view.layout, from)) return ignored(what, "it is idle");
+  if (const auto wrong = misfit(state, from, applied)) return end_run(state, 1, *wrong);
+  state.applied[from] = applied;
+  std::vector<WorkerId> missing;
+  for (const WorkerId worker : active_workers(state)) {
+    if (!state.applied.contains(worker)) missing.push_back(worker);
+  }
+  if (!missing.empty()) {
+    return {{},
+            fmt::format("the end waits: {} {} not applied step {}", text_of(missing),
+                        missing.size() == 1 ? "has" : "have", state.step.value)};
+  }
+  state.phase = Phase::storing;
+  state.storing = LayerId{0};
+  std::string differs;
+  Decision decision{{store_model(state, differs)}, ""};
+  // Unequal holders are the graver news, whatever the run would have ended with.
+  if (!differs.empty()) state.outcome = {1, differs};
+  ask_for_layer(state, decision);
+  return decision;
+}
+
+Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent) {
+  const auto what = fmt::format("state of layer {} from worker {}", sent.layer.value, from.value);
+  if (state.phase != Phase::storing) {
+    return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
+  }
+  const bool all_stored = state.storing.value >= layer_count(state);
+  if (all_stored || sent.layer != state.storing || from != holders_of(state, sent.layer).front()) {
+    return ignored(what, "nobody asked for it");
+  }
+  Decision decision{{LayerStored{sent.layer}}, ""};
+  state.storing = state.storing.next();
+  if (state.storing.value < layer_count(state)) {
+    ask_for_layer(state, decision);
+  } else {
+    decision.explanation = "every layer has arrived: the end waits for the model to be stored";
+  }
+  return decision;
+}
+
+Decision on_model_stored(CoordinatorState& state, const ModelStored& stored) {
+  if (stored.fault) {
+    return end_run(state, 1, fmt::format("the model was not stored: {}", stored.fault->sentence));
+  }
+  if (state.phase != Phase::storing || state.storing.value < layer_count(state)) {
+    return ignored("model stored", "its layers have not all arrived");
+  }
+  Decision decision = end_run(state, state.outcome.status, state.outcome.sentence);
+  if (state.outcome.status == 0) {
+    decision.explanation = fmt::format("the run is done: {} steps", state.step.value);
+  }
+  return decision;
+}
+
+}  // namespace planaria::protocol

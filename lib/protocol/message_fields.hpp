@@ -1,0 +1,152 @@
+// protocol/message_fields.hpp: each message's fields, once, for writing and reading. Private to
+// protocol. `Io` is Writer or Reader of messages.cpp; bounds matter to the reader only.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+
+#include <planaria/protocol/messages.hpp>
+
+namespace planaria::protocol {
+
+template <class M, class T>
+concept Is = std::same_as<std::remove_const_t<M>, T>;
+
+// Generous, and small enough that a next step or view never overflows.
+inline constexpr std::int64_t number_max = 1'000'000'000'000'000;  // of steps and views
+inline constexpr std::int64_t index_max = 999'999'999;  // of workers, layers and micro-batches
+
+template <class Io, Is<Member> M>
+void fields(Io& io, M& m) {
+  io.whole("worker", m.worker, 0, index_max);
+  io.text("address", m.address);
+}
+
+template <class Io, Is<LayerReport> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+  io.number("squared_norm", m.squared_norm);
+  io.bits("checksum", m.checksum);
+}
+
+template <class Io, Is<MicroBatchLoss> M>
+void fields(Io& io, M& m) {
+  io.whole("micro_batch", m.micro_batch, 0, index_max);
+  io.number("loss", m.loss);
+}
+
+template <class Io, Is<MicroBatchHash> M>
+void fields(Io& io, M& m) {
+  io.whole("micro_batch", m.micro_batch, 0, index_max);
+  io.bits("xxh3", m.xxh3);
+}
+
+template <class Io, Is<LayerState> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+  io.bits("xxh3", m.xxh3);
+  io.objects("tensors", m.tensors);
+}
+
+template <class Io, Is<Join> M>
+void fields(Io& io, M& m) {
+  io.spec("spec", m.spec);
+  io.text("address", m.address);
+  io.whole("wanted", m.wanted, INT32_MIN, index_max);
+  io.whole("process", m.process, 0, INT64_MAX);
+}
+
+template <class Io, Is<Ready> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 1, number_max);
+}
+
+template <class Io, Is<Report> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 1, number_max);
+  io.whole("step", m.step, 1, number_max);
+  io.list("layers", m.layers);
+  io.list("losses", m.losses);
+  io.list("read", m.read);
+  io.list("labelled", m.labelled);
+  io.number("rate", m.rate);
+  io.whole("resident_bytes", m.resident_bytes, 0, INT64_MAX);
+}
+
+template <class Io, Is<Applied> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 1, number_max);
+  io.whole("step", m.step, 1, number_max);
+  io.list("layers", m.layers);
+  io.whole("peak_resident_bytes", m.peak_resident_bytes, 0, INT64_MAX);
+}
+
+template <class Io, Is<Failed> M>
+void fields(Io& io, M& m) {
+  io.text("sentence", m.sentence);
+  io.fault_kind("kind", m.kind);
+  io.whole("step", m.step, -1, number_max);
+  io.whole("micro_batch", m.micro_batch, -1, index_max);
+  io.whole("layer", m.layer, -1, index_max);
+}
+
+template <class Io, Is<StateSent> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+}
+
+template <class Io, Is<StopAsked> M>
+void fields(Io& io, M& m) {
+  io.text("why", m.why);
+}
+
+template <class Io, Is<Welcome> M>
+void fields(Io& io, M& m) {
+  io.whole("worker", m.worker, 0, index_max);
+}
+
+template <class Io, Is<Refuse> M>
+void fields(Io& io, M& m) {
+  io.text("why", m.why);
+}
+
+template <class Io, Is<NewView> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 1, number_max);
+  io.whole("first_step", m.first_step, 1, number_max);
+  io.layout("layout", m.layout);
+  io.texts("schedules", m.schedules);
+  io.list("members", m.members);
+}
+
+template <class Io, Is<Begin> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 1, number_max);
+  io.whole("step", m.step, 1, number_max);
+}
+
+template <class Io, Is<Commit> M>
+void fields(Io& io, M& m) {
+  auto& record = m.record;
+  io.whole("step", record.step, 1, number_max);
+  io.number("loss", record.loss);
+  io.number("norm", record.norm);
+  io.number("rate", record.rate);
+  io.verdict("verdict", record.verdict);
+  io.whole("skips_in_a_row", record.skips_in_a_row, 0, index_max);
+  io.flag("last", record.last);
+}
+
+template <class Io, Is<SendState> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+}
+
+template <class Io, Is<End> M>
+void fields(Io& io, M& m) {
+  io.whole("status", m.status, 0, 2);
+  io.text("sentence", m.sentence);
+}
+
+}  // namespace planaria::protocol

@@ -1,0 +1,85 @@
+#include "runtime/exchange.hpp"
+
+#include <array>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include <planaria/base/check.hpp>
+#include <planaria/checkpoint/tensor_block.hpp>
+
+#include "runtime/tensors.hpp"
+
+namespace planaria::runtime {
+namespace {
+
+constexpr std::array<std::byte, 64> zeros{};
+
+// What a send borrows: it lives in the completion until the kernel has every byte.
+struct Borrowed {
+  std::vector<std::byte> header;
+  std::vector<at::Tensor> tensors;
+};
+
+}  // namespace
+
+void send_block(transport::Transport& transport, transport::PeerId peer,
+                const transport::FrameKey& key,
+                const std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>>& tensors) {
+  auto borrowed = std::make_shared<Borrowed>();
+  std::vector<checkpoint::TensorInfo> infos;
+  for (const auto& [info, tensor] : tensors) {
+    infos.push_back(info);
+    borrowed->tensors.push_back(tensor.contiguous());
+  }
+  borrowed->header = checkpoint::block_header(infos);
+  transport::Pieces pieces{borrowed->header};
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto data = bytes_of(borrowed->tensors[i]);
+    if (!data.empty()) pieces.push_back(data);
+    const std::size_t padding = checkpoint::padding_after(data.size());
+    if (padding > 0) pieces.push_back(std::span(zeros).first(padding));
+  }
+  transport.send(peer, key, std::move(pieces), [borrowed](const Result<void>&) {});
+}
+
+transport::PeerId Exchange::peer(WorkerId worker) const {
+  const auto found = peers_.find(worker);
+  check(found != peers_.end(), "a worker that is not in the view");
+  return found->second;
+}
+
+void Exchange::send(WorkerId to, const transport::FrameKey& key, const Tensors& tensors) {
+  std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> named;
+  for (const at::Tensor& tensor : tensors) named.emplace_back(info_of(tensor), tensor);
+  send_block(transport_, peer(to), key, named);
+}
+
+Result<Tensors> Exchange::receive(WorkerId from, const transport::FrameKey& key) {
+  PLANARIA_TRY(buffer, transport::wait_receive(transport_, peer(from), key));
+  PLANARIA_TRY(blocks, checkpoint::parse_block(buffer.bytes()));
+  Tensors tensors;
+  for (const checkpoint::BlockTensor& block : blocks) {
+    const auto type = scalar_type_named(block.info.dtype);
+    if (!type) return Fault::corrupt(fmt::format("a tensor of unknown type {}", block.info.dtype));
+    tensors.push_back(tensor_over(buffer, block.data, *type, block.info.shape));
+  }
+  return tensors;
+}
+
+void Exchange::send_raw(WorkerId to, const transport::FrameKey& key, const at::Tensor& tensor) {
+  transport_.send(peer(to), key, {bytes_of(tensor)}, [tensor](const Result<void>&) {});
+}
+
+Result<at::Tensor> Exchange::receive_raw(WorkerId from, const transport::FrameKey& key,
+                                         at::ScalarType type, std::int64_t elements) {
+  PLANARIA_TRY(buffer, transport::wait_receive(transport_, peer(from), key));
+  const std::size_t wanted = static_cast<std::size_t>(elements) * c10::elementSize(type);
+  if (buffer.size() != wanted) {
+    return Fault::corrupt(fmt::format("worker {} sent {} bytes of layer {}, part {}, must be {}",
+                                      from.value, buffer.size(), key.layer.value, key.part, wanted));
+  }
+  return tensor_over(buffer, buffer.bytes(), type, {elements});
+}
+
+}  // namespace planaria::runtime

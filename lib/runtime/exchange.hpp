@@ -1,0 +1,48 @@
+// runtime/exchange.hpp: tensors to and from the workers of the view. Private.
+// Is: worker ids instead of connections, tensors instead of bytes. Is not: who sends what.
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+#include <string>
+
+#include <planaria/base/ids.hpp>
+#include <planaria/base/result.hpp>
+#include <planaria/checkpoint/tensor_block.hpp>
+#include <planaria/runtime/layers.hpp>
+#include <planaria/transport/transport.hpp>
+
+namespace planaria::runtime {
+
+using PeerMap = std::map<WorkerId, transport::PeerId>;
+
+/// Called from the compute thread. Sends do not wait: a tensor is kept alive until the kernel has it,
+/// and a lost peer is told by the transport's watcher, not here.
+class Exchange {
+ public:
+  Exchange(transport::Transport& transport, PeerMap peers)
+      : transport_(transport), peers_(std::move(peers)) {}
+
+  /// Sends canonical tensors as one frame.
+  void send(WorkerId to, const transport::FrameKey& key, const Tensors& tensors);
+  /// Waits for such a frame; the tensors lie in it, aligned. peer_lost, stale_view, cancelled, corrupt.
+  [[nodiscard]] Result<Tensors> receive(WorkerId from, const transport::FrameKey& key);
+  /// Sends one contiguous tensor's data and nothing else: both sides know type and shape.
+  void send_raw(WorkerId to, const transport::FrameKey& key, const at::Tensor& tensor);
+  /// Waits for such a frame of `elements` of `type`.
+  [[nodiscard]] Result<at::Tensor> receive_raw(WorkerId from, const transport::FrameKey& key,
+                                               at::ScalarType type, std::int64_t elements);
+
+ private:
+  [[nodiscard]] transport::PeerId peer(WorkerId worker) const;
+  transport::Transport& transport_;
+  PeerMap peers_;
+};
+
+/// Sends tensors (each with what it is) to `peer` as one block, borrowed until `done` runs.
+void send_block(transport::Transport& transport, transport::PeerId peer,
+                const transport::FrameKey& key,
+                const std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>>& tensors);
+
+}  // namespace planaria::runtime

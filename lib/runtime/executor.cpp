@@ -1,0 +1,172 @@
+#include "runtime/executor.hpp"
+
+#include <fmt/format.h>
+
+#include <planaria/base/check.hpp>
+#include <planaria/base/hash.hpp>
+#include <planaria/schedule/validate.hpp>
+
+#include "runtime/process.hpp"
+#include "runtime/reduction.hpp"
+#include "runtime/tensors.hpp"
+
+namespace planaria::runtime {
+
+using transport::FrameKey;
+using transport::FrameKind;
+
+Executor::Executor(const ExecutorContext& context, const protocol::NewView& view, Stage& stage,
+                   Exchange exchange, Place place, std::vector<Action> actions)
+    : context_(context),
+      view_(view),
+      stage_(stage),
+      exchange_(std::move(exchange)),
+      place_(place),
+      actions_(std::move(actions)),
+      share_(micro_batches_of(view_.layout, place.pipeline)) {}
+
+Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& context,
+                                                   const protocol::NewView& view, Stage& stage,
+                                                   Exchange exchange) {
+  const auto place = place_of(view.layout, context.self);
+  check(place.has_value(), "an executor on an idle worker");
+  const auto pipeline = static_cast<std::size_t>(place->pipeline);
+  PLANARIA_TRY(schedule, schedule_from_text(view.schedules.at(pipeline), "the view's schedule"));
+  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = context.trainer->lane_size}));
+  const auto& stages = view.layout.pipelines[pipeline].stages;
+  if (schedule.stages() != static_cast<int>(stages.size()) ||
+      schedule.micro_batches != view.layout.pipelines[pipeline].micro_batches) {
+    return Fault::infeasible(fmt::format(
+        "the schedule of pipeline {} is for {} stages and {} micro-batches, must be for {} and {}",
+        pipeline, schedule.stages(), schedule.micro_batches, stages.size(),
+        view.layout.pipelines[pipeline].micro_batches));
+  }
+  for (const Action& action : schedule.ranks[static_cast<std::size_t>(place->stage)]) {
+    if (action.kind != ActionKind::forward && action.kind != ActionKind::backward) {
+      return Fault::infeasible(
+          fmt::format("the schedule has {}, the executor runs F and G", text_of(action)));
+    }
+  }
+  return std::unique_ptr<Executor>(
+      new Executor(context, view, stage, std::move(exchange), *place,
+                   schedule.ranks[static_cast<std::size_t>(place->stage)]));
+}
+
+FrameKey Executor::key(FrameKind kind, LayerId boundary, MicroBatchId micro_batch) const {
+  return {kind, view_.view, step_, boundary, micro_batch, 0};
+}
+
+std::optional<WorkerId> Executor::neighbour(int offset) const {
+  const auto& stages = view_.layout.pipelines[static_cast<std::size_t>(place_.pipeline)].stages;
+  const int stage = place_.stage + offset;
+  if (stage < 0 || stage >= static_cast<int>(stages.size())) return std::nullopt;
+  return stages[static_cast<std::size_t>(stage)].worker;
+}
+
+Result<protocol::Report> Executor::compute(Step step) {
+  step_ = step;
+  read_.clear();
+  labelled_.clear();
+  failure_.reset();
+  stage_.begin_step(step);
+  for (const Action& action : actions_) {
+    if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
+    const MicroBatchId micro_batch = share_.first.next(action.micro_batch);
+    if (action.kind == ActionKind::forward) {
+      PLANARIA_TRY_VOID(forward(micro_batch));
+    } else {
+      PLANARIA_TRY_VOID(backward(micro_batch));
+    }
+  }
+  const ReductionContext reduction{context_.self, view_.view, step_, &view_.layout,
+                                   context_.trainer};
+  PLANARIA_TRY_VOID(reduce(reduction, stage_, exchange_));
+  return report();
+}
+
+Result<void> Executor::forward(MicroBatchId micro_batch) {
+  Tensors inputs;
+  if (const auto previous = neighbour(-1)) {
+    PLANARIA_TRY(received,
+                 exchange_.receive(*previous, key(FrameKind::activation, stage_.range().first,
+                                                  micro_batch)));
+    inputs = std::move(received);
+  } else {
+    PLANARIA_TRY(loaded, load(micro_batch, Side::read));
+    inputs = std::move(loaded);
+  }
+  const auto next = neighbour(+1);
+  Tensors targets;
+  if (!next) {
+    PLANARIA_TRY(loaded, load(micro_batch, Side::labelled));
+    targets = std::move(loaded);
+  }
+  PLANARIA_TRY(outputs, stage_.forward(micro_batch, std::move(inputs), targets));
+  if (next) {
+    exchange_.send(*next, key(FrameKind::activation, stage_.range().last.next(), micro_batch),
+                   outputs);
+  }
+  return {};
+}
+
+Result<void> Executor::backward(MicroBatchId micro_batch) {
+  Tensors gradients;
+  if (const auto next = neighbour(+1)) {
+    PLANARIA_TRY(received, exchange_.receive(*next, key(FrameKind::gradient,
+                                                        stage_.range().last.next(), micro_batch)));
+    gradients = std::move(received);
+  }
+  PLANARIA_TRY(passed, stage_.backward(micro_batch, std::move(gradients)));
+  if (const auto previous = neighbour(-1)) {
+    exchange_.send(*previous, key(FrameKind::gradient, stage_.range().first, micro_batch), passed);
+  }
+  return {};
+}
+
+// Reads one end of a micro-batch and notes a hash of the very bytes that are used.
+Result<Tensors> Executor::load(MicroBatchId micro_batch, Side side) {
+  const auto ids = context_.order->samples(step_, micro_batch);
+  const LayerId layer = side == Side::read ? stage_.range().first : stage_.range().last;
+  std::string sentence;
+  try {
+    const Dataset& dataset = *context_.trainer->dataset;
+    Tensors tensors;
+    std::vector<std::span<const std::byte>> bytes;
+    for (const at::Tensor& tensor : side == Side::read ? dataset.inputs(ids) : dataset.targets(ids)) {
+      tensors.push_back(canonical(tensor));
+      bytes.push_back(bytes_of(tensors.back()));
+    }
+    (side == Side::read ? read_ : labelled_).push_back({micro_batch, xxh3_64(bytes)});
+    return tensors;
+  } catch (const std::exception& error) {
+    sentence = "the data set failed: " + sentence_of(error);
+  }
+  failure_ = protocol::Failed{sentence, FaultKind::unavailable, step_, micro_batch, layer};
+  return Fault::unavailable(sentence);
+}
+
+protocol::Report Executor::report() const {
+  protocol::Report report;
+  report.view = view_.view;
+  report.step = step_;
+  for (const HeldLayer& held : stage_.layers()) {
+    double sum = 0;
+    std::vector<std::span<const std::byte>> bytes;
+    for (std::size_t i = 0; i < held.trainable.size(); ++i) {
+      bytes.push_back(bytes_of(held.reduced[i]));
+      if (!held.is_tied_copy(held.trainable[i].first)) sum += squared_norm(held.reduced[i]);
+    }
+    report.layers.push_back({held.id, sum, xxh3_64(bytes)});
+  }
+  for (const auto& [micro_batch, loss] : stage_.losses()) {
+    report.losses.push_back({micro_batch, loss});
+  }
+  report.read = read_;
+  report.labelled = labelled_;
+  const auto& rate = context_.trainer->rate;
+  report.rate = rate ? rate(step_) : context_.trainer->optimizer.default_rate;
+  report.resident_bytes = resident_bytes();
+  return report;
+}
+
+}  // namespace planaria::runtime

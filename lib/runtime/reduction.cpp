@@ -1,0 +1,321 @@
+#include "runtime/reduction.hpp"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include <planaria/base/check.hpp>
+
+namespace planaria::runtime {
+namespace {
+
+using transport::FrameKey;
+using transport::FrameKind;
+
+// A tree node as the frame key's micro_batch field: both are small, and slices take `part`.
+MicroBatchId key_of(TreeNode node) {
+  check(node.index < (1 << 26), "too many lanes for a frame key");
+  return MicroBatchId{(node.height << 26) | node.index};
+}
+
+// Where each trainable parameter lies in the layer's flat gradient: every one starts at a multiple of
+// 64 bytes, so that views into it are as aligned as tensors of their own.
+struct FlatPlan {
+  std::vector<std::int64_t> offsets;
+  std::int64_t elements = 0;
+  at::ScalarType type = at::kFloat;
+
+  explicit FlatPlan(const NamedTensors& trainable) {
+    for (const auto& [name, parameter] : trainable) {
+      type = parameter.scalar_type();
+      const auto granule = static_cast<std::int64_t>(64 / parameter.element_size());
+      offsets.push_back(elements);
+      elements += (parameter.numel() + granule - 1) / granule * granule;
+    }
+  }
+  [[nodiscard]] std::int64_t slices() const {
+    return (elements + slice_elements - 1) / slice_elements;
+  }
+  [[nodiscard]] at::Tensor slice_of(const at::Tensor& flat, std::int64_t slice) const {
+    const std::int64_t first = slice * slice_elements;
+    return flat.narrow(0, first, std::min(slice_elements, elements - first));
+  }
+  [[nodiscard]] at::Tensor pack(const Gradients& gradients) const {
+    at::Tensor flat = at::zeros({elements}, at::TensorOptions().dtype(type));
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      if (!gradients[i].defined()) continue;
+      flat.narrow(0, offsets[i], gradients[i].numel()).copy_(gradients[i].reshape({-1}));
+    }
+    return flat;
+  }
+  [[nodiscard]] Gradients unpack(const at::Tensor& flat, const NamedTensors& trainable) const {
+    Gradients gradients;
+    for (std::size_t i = 0; i < trainable.size(); ++i) {
+      const at::Tensor& parameter = trainable[i].second;
+      gradients.push_back(flat.narrow(0, offsets[i], parameter.numel()).view(parameter.sizes()));
+    }
+    return gradients;
+  }
+};
+
+// One layer's exchange: owners add the slices of all holders, then everybody gets every slice.
+class LayerReduction {
+ public:
+  LayerReduction(const ReductionContext& context, HeldLayer& held, Exchange& exchange)
+      : context_(context),
+        held_(held),
+        exchange_(exchange),
+        tree_(context.trainer->micro_batches, context.trainer->lane_size),
+        plan_(held.trainable),
+        holders_(active_holders(*context.layout, held.id)) {}
+
+  [[nodiscard]] bool alone() const { return holders_.size() == 1 || plan_.elements == 0; }
+
+  // With one holder the local fold is the whole sum: nothing moves, nothing is copied.
+  void finish_alone() {
+    held_.reduced = held_.trainable.empty() ? Gradients{} : held_.fold->take();
+    fill_undefined();
+  }
+
+  void send_partials() {
+    for (auto& [node, gradients] : held_.fold->held()) {
+      packed_.emplace(node, plan_.pack(gradients));
+      gradients.clear();
+    }
+    for (std::int64_t slice = 0; slice < plan_.slices(); ++slice) {
+      const WorkerId owner = owner_of(slice);
+      if (owner == context_.self) continue;
+      for (const auto& [node, flat] : packed_) {
+        exchange_.send_raw(owner, partial_key(node, slice), plan_.slice_of(flat, slice));
+      }
+    }
+  }
+
+  Result<void> add_own_slices() {
+    result_ = at::empty({plan_.elements}, at::TensorOptions().dtype(plan_.type));
+    for (std::int64_t slice = 0; slice < plan_.slices(); ++slice) {
+      if (owner_of(slice) != context_.self) continue;
+      PLANARIA_TRY(sum, add_slice(slice));
+      for (const WorkerId holder : holders_) {
+        if (holder != context_.self) exchange_.send_raw(holder, reduced_key(slice), sum);
+      }
+      plan_.slice_of(result_, slice).copy_(sum);
+    }
+    return {};
+  }
+
+  Result<void> receive_others() {
+    for (std::int64_t slice = 0; slice < plan_.slices(); ++slice) {
+      if (owner_of(slice) == context_.self) continue;
+      at::Tensor target = plan_.slice_of(result_, slice);
+      PLANARIA_TRY(sum, exchange_.receive_raw(owner_of(slice), reduced_key(slice), plan_.type,
+                                              target.numel()));
+      target.copy_(sum);
+    }
+    held_.reduced = plan_.unpack(result_, held_.trainable);
+    held_.fold.reset();
+    return {};
+  }
+
+ private:
+  [[nodiscard]] WorkerId owner_of(std::int64_t slice) const {
+    return holders_[static_cast<std::size_t>(slice) % holders_.size()];
+  }
+  [[nodiscard]] FrameKey partial_key(TreeNode node, std::int64_t slice) const {
+    return {FrameKind::partial, context_.view, context_.step, held_.id, key_of(node),
+            static_cast<std::int32_t>(slice)};
+  }
+  [[nodiscard]] FrameKey reduced_key(std::int64_t slice) const {
+    return {FrameKind::reduced, context_.view,    context_.step,
+            held_.id,           MicroBatchId{-1}, static_cast<std::int32_t>(slice)};
+  }
+
+  Result<at::Tensor> add_slice(std::int64_t slice) {
+    TreeFold<at::Tensor> fold(tree_);
+    const auto add = [](at::Tensor& left, at::Tensor&& right) { left.add_(right); };
+    for (const WorkerId holder : holders_) {
+      if (holder == context_.self) {
+        for (const auto& [node, flat] : packed_) fold.put(node, plan_.slice_of(flat, slice), add);
+        continue;
+      }
+      for (const TreeNode node : nodes_of(holder)) {
+        const std::int64_t elements =
+            std::min(slice_elements, plan_.elements - (slice * slice_elements));
+        PLANARIA_TRY(part, exchange_.receive_raw(holder, partial_key(node, slice), plan_.type,
+                                                 elements));
+        fold.put(node, std::move(part), add);
+      }
+    }
+    return fold.take();
+  }
+
+  [[nodiscard]] std::vector<TreeNode> nodes_of(WorkerId holder) const {
+    const auto place = place_of(*context_.layout, holder);
+    check(place.has_value(), "a holder without a place in the layout");
+    return tree_.cover(tree_.lanes_of(micro_batches_of(*context_.layout, place->pipeline)).value());
+  }
+
+  void fill_undefined() {
+    for (std::size_t i = 0; i < held_.reduced.size(); ++i) {
+      if (!held_.reduced[i].defined()) {
+        held_.reduced[i] = at::zeros_like(held_.trainable[i].second);
+      }
+    }
+    held_.fold.reset();
+  }
+
+  const ReductionContext& context_;
+  HeldLayer& held_;
+  Exchange& exchange_;
+  LaneTree tree_;
+  FlatPlan plan_;
+  std::vector<WorkerId> holders_;
+  std::map<TreeNode, at::Tensor> packed_;
+  at::Tensor result_;
+};
+
+// One use of a tied parameter: which layer, and which of its parameters.
+struct Use {
+  LayerId layer;
+  std::string parameter;
+};
+// All uses of one parameter, in layer order; the first is the source.
+std::vector<std::vector<Use>> tied_groups(const TrainerOptions& trainer) {
+  std::map<std::pair<std::string, std::string>, std::vector<Use>> groups;
+  for (std::size_t i = 0; i < trainer.layers.size(); ++i) {
+    for (const TiedParameter& tie : trainer.layers[i].tied) {
+      auto& group = groups[{tie.source_layer, tie.source_parameter}];
+      if (group.empty()) {
+        for (std::size_t j = 0; j < i; ++j) {
+          if (trainer.layers[j].name == tie.source_layer) {
+            group.push_back({LayerId{static_cast<int>(j)}, tie.source_parameter});
+          }
+        }
+      }
+      group.push_back({LayerId{static_cast<int>(i)}, tie.parameter});
+    }
+  }
+  std::vector<std::vector<Use>> result;
+  for (auto& [key, group] : groups) result.push_back(std::move(group));
+  return result;
+}
+
+at::Tensor* gradient_of(HeldLayer& held, const std::string& parameter) {
+  for (std::size_t i = 0; i < held.trainable.size(); ++i) {
+    if (held.trainable[i].first == parameter) return &held.reduced[i];
+  }
+  return nullptr;  // frozen
+}
+
+// Exchanges the reduced gradients of all uses between the stages of one pipeline and adds them in
+// layer order, each stage for itself: both copies of the parameter then take the same step.
+class TieExchange {
+ public:
+  TieExchange(const ReductionContext& context, Stage& stage, Exchange& exchange)
+      : context_(context), stage_(stage), exchange_(exchange) {
+    const auto place = place_of(*context.layout, context.self);
+    check(place.has_value(), "a reduction on an idle worker");
+    stages_ = &context.layout->pipelines[static_cast<std::size_t>(place->pipeline)].stages;
+  }
+
+  void send(const std::vector<Use>& group, int number) {
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      if (!stage_.range().contains(group[i].layer)) continue;
+      const at::Tensor* mine = gradient_of(stage_.layer(group[i].layer), group[i].parameter);
+      if (mine == nullptr) continue;
+      for (const WorkerId other : others_in(group)) {
+        exchange_.send_raw(other, key(group[i], number), *mine);
+      }
+    }
+  }
+
+  Result<void> add(const std::vector<Use>& group, int number) {
+    const auto local = std::find_if(group.begin(), group.end(), [&](const Use& use) {
+      return stage_.range().contains(use.layer);
+    });
+    if (local == group.end()) return {};
+    const at::Tensor* shape = gradient_of(stage_.layer(local->layer), local->parameter);
+    if (shape == nullptr) return {};
+    at::Tensor sum;
+    for (const Use& use : group) {
+      at::Tensor gradient;
+      if (stage_.range().contains(use.layer)) {
+        gradient = *gradient_of(stage_.layer(use.layer), use.parameter);
+      } else {
+        PLANARIA_TRY(received, exchange_.receive_raw(holder_in_pipeline(use.layer), key(use, number),
+                                                     shape->scalar_type(), shape->numel()));
+        gradient = received.view(shape->sizes());
+      }
+      sum = sum.defined() ? sum.add_(gradient) : gradient.clone();
+    }
+    for (const Use& use : group) {
+      if (!stage_.range().contains(use.layer)) continue;
+      // A tensor of its own for each use: clipping scales every layer's gradients in place, and the
+      // one it replaces may still be on its way to another stage.
+      *gradient_of(stage_.layer(use.layer), use.parameter) = sum.clone();
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] FrameKey key(const Use& use, int number) const {
+    // Micro-batch -2 keeps these apart from slices of the whole sum.
+    return {FrameKind::reduced, context_.view,    context_.step,
+            use.layer,          MicroBatchId{-2}, number};
+  }
+  [[nodiscard]] WorkerId holder_in_pipeline(LayerId layer) const {
+    for (const StageAssignment& stage : *stages_) {
+      if (stage.layers.contains(layer)) return stage.worker;
+    }
+    check_failed("a pipeline without one of the layers", "");
+  }
+  [[nodiscard]] std::vector<WorkerId> others_in(const std::vector<Use>& group) const {
+    std::vector<WorkerId> others;
+    for (const Use& use : group) {
+      const WorkerId worker = holder_in_pipeline(use.layer);
+      if (worker != context_.self && std::find(others.begin(), others.end(), worker) == others.end()) {
+        others.push_back(worker);
+      }
+    }
+    return others;
+  }
+
+  const ReductionContext& context_;
+  Stage& stage_;
+  Exchange& exchange_;
+  const std::vector<StageAssignment>* stages_ = nullptr;
+};
+
+}  // namespace
+
+Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange) {
+  const at::NoGradGuard no_grad;
+  std::vector<LayerReduction> layers;
+  for (auto held = stage.layers().rbegin(); held != stage.layers().rend(); ++held) {
+    layers.emplace_back(context, *held, exchange);
+  }
+  // Everything is sent before anything is waited for, so that no two holders wait for each other.
+  for (LayerReduction& layer : layers) {
+    if (layer.alone()) {
+      layer.finish_alone();
+    } else {
+      layer.send_partials();
+    }
+  }
+  for (LayerReduction& layer : layers) {
+    if (!layer.alone()) PLANARIA_TRY_VOID(layer.add_own_slices());
+  }
+  for (LayerReduction& layer : layers) {
+    if (!layer.alone()) PLANARIA_TRY_VOID(layer.receive_others());
+  }
+
+  TieExchange ties(context, stage, exchange);
+  const auto groups = tied_groups(*context.trainer);
+  for (std::size_t i = 0; i < groups.size(); ++i) ties.send(groups[i], static_cast<int>(i));
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    PLANARIA_TRY_VOID(ties.add(groups[i], static_cast<int>(i)));
+  }
+  return {};
+}
+
+}  // namespace planaria::runtime

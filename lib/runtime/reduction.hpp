@@ -1,0 +1,33 @@
+// runtime/reduction.hpp: a layer's gradient over all workers that computed it. Private.
+// Is: an owner-per-slice exchange that adds every element along the lane tree (PROTOCOL 1), and the
+// sum of tied uses. Bytes per holder and layer: sends (D-1)/D of its nodes and of the whole, receives
+// as much. Is not: when a step is committed.
+#pragma once
+
+#include <vector>
+
+#include <planaria/base/ids.hpp>
+#include <planaria/base/result.hpp>
+#include <planaria/model/layout.hpp>
+
+#include "runtime/exchange.hpp"
+#include "runtime/stage.hpp"
+
+namespace planaria::runtime {
+
+/// Elements of a slice: fixed, so that slices are the same whatever the view. 256 KiB of fp32.
+inline constexpr std::int64_t slice_elements = 65536;
+
+struct ReductionContext {
+  WorkerId self;
+  ViewNumber view;
+  Step step;
+  const Layout* layout = nullptr;
+  const TrainerOptions* trainer = nullptr;
+};
+
+/// Fills HeldLayer::reduced of every layer of the stage, layers in descending order. Every lane of the
+/// worker's pipeline must have ended. Fails as Exchange's receives do.
+[[nodiscard]] Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange);
+
+}  // namespace planaria::runtime

@@ -1,0 +1,203 @@
+#include "runtime/stage.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <planaria/base/check.hpp>
+#include <planaria/base/random.hpp>
+
+#include "runtime/tensors.hpp"
+
+namespace planaria::runtime {
+namespace {
+
+// Sums gradients of the tree's left and right halves. An undefined one is a parameter that no
+// micro-batch reached: it adds nothing.
+void add_gradients(Gradients& left, Gradients&& right) {
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (!right[i].defined()) continue;
+    if (left[i].defined()) {
+      left[i].add_(right[i]);
+    } else {
+      left[i] = std::move(right[i]);
+    }
+  }
+}
+
+void seed_generator(std::uint64_t key) {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  const std::lock_guard lock(generator.mutex());
+  generator.set_current_seed(key);
+}
+
+bool passes_gradient(const at::Tensor& tensor) { return at::isFloatingType(tensor.scalar_type()); }
+
+}  // namespace
+
+std::string sentence_of(const std::exception& error) {
+  std::string text;
+  if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
+    text = torch_error->what_without_backtrace();
+  } else {
+    text = error.what();
+  }
+  return text.substr(0, text.find('\n'));
+}
+
+Stage::Stage(const StageOptions& options)
+    : options_(options), tree_(options.trainer->micro_batches, options.trainer->lane_size) {}
+
+bool Stage::holds_last() const {
+  return options_.range.last.value == static_cast<int>(options_.trainer->layers.size()) - 1;
+}
+
+HeldLayer& Stage::layer(LayerId id) {
+  check(options_.range.contains(id), "a layer this worker does not hold");
+  return layers_[static_cast<std::size_t>(id.value - options_.range.first.value)];
+}
+
+void Stage::begin_step(Step step) {
+  step_ = step;
+  in_flight_.clear();
+  losses_.clear();
+  failure_.reset();
+  for (HeldLayer& held : layers_) {
+    held.fold.emplace(tree_);
+    held.reduced.clear();
+    for (const auto& [name, parameter] : held.trainable) parameter.mutable_grad() = at::Tensor();
+  }
+}
+
+// The one place where exceptions of LibTorch and of user code in a step end and become a fault.
+template <class Work>
+Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& work) {
+  std::string sentence;
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    sentence = sentence_of(error);
+  } catch (...) {
+    sentence = "an exception that is not a std::exception";
+  }
+  failure_ = protocol::Failed{sentence, FaultKind::unavailable, step_, micro_batch, layer};
+  return Fault::unavailable(sentence);
+}
+
+Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, const Tensors& targets) {
+  for (HeldLayer& held : layers_) {
+    if (options_.on_action) options_.on_action('F', step_, micro_batch, held.id);
+    PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
+                   return forward_layer(held, micro_batch, std::move(inputs), targets);
+                 }));
+    inputs = std::move(outputs);
+  }
+  return inputs;
+}
+
+Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors inputs,
+                             const Tensors& targets) {
+  InFlight work;
+  // The graph is cut at every layer, not only at stages, so that gradients are summed in the same
+  // order wherever the cuts between workers are.
+  for (const at::Tensor& input : inputs) {
+    at::Tensor leaf = input.detach();
+    if (held.id.value > 0 && passes_gradient(leaf)) leaf.requires_grad_(true);
+    work.inputs.push_back(std::move(leaf));
+  }
+  {
+    const auto turn = options_.generator->take();
+    seed_generator(mix({options_.trainer->seed, static_cast<std::uint64_t>(step_.value),
+                        static_cast<std::uint64_t>(micro_batch.value),
+                        static_cast<std::uint64_t>(held.id.value)}));
+    work.outputs = held.layer->forward(work.inputs);
+    if (held.is_last_of(*options_.trainer)) {
+      const at::Tensor loss = options_.trainer->loss(work.outputs, targets);
+      losses_[micro_batch] = loss.item<double>();
+      work.scaled_loss = loss / static_cast<double>(options_.trainer->micro_batches);
+      work.outputs.clear();
+    }
+  }
+  Tensors outputs;
+  for (const at::Tensor& output : work.outputs) outputs.push_back(canonical(output.detach()));
+  in_flight_.emplace(std::pair{micro_batch, held.id}, std::move(work));
+  return outputs;
+}
+
+Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
+  const LaneId lane = tree_.lane_of(micro_batch);
+  const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
+  for (auto held = layers_.rbegin(); held != layers_.rend(); ++held) {
+    if (options_.on_action) options_.on_action('G', step_, micro_batch, held->id);
+    PLANARIA_TRY(passed, guarded(micro_batch, held->id, [&] {
+                   return backward_layer(*held, micro_batch, gradients);
+                 }));
+    gradients = std::move(passed);
+    if (lane_ends) end_lane(*held, lane);
+  }
+  return gradients;
+}
+
+Tensors Stage::backward_layer(HeldLayer& held, MicroBatchId micro_batch, const Tensors& gradients) {
+  const auto found = in_flight_.find({micro_batch, held.id});
+  check(found != in_flight_.end(), "backward of a micro-batch that was not forwarded");
+  InFlight work = std::move(found->second);
+  in_flight_.erase(found);
+
+  if (work.scaled_loss.defined()) {
+    torch::autograd::backward({work.scaled_loss}, {});
+  } else {
+    Tensors roots;
+    Tensors root_gradients;
+    std::size_t next = 0;
+    for (const at::Tensor& output : work.outputs) {
+      if (!passes_gradient(output)) continue;
+      const at::Tensor& gradient = gradients.at(next++);
+      if (!output.requires_grad()) continue;  // everything below is frozen
+      roots.push_back(output);
+      root_gradients.push_back(gradient);
+    }
+    check_equal(next, gradients.size(), "gradients for a layer's floating-point outputs");
+    if (!roots.empty()) torch::autograd::backward(roots, root_gradients);
+  }
+
+  Tensors passed;
+  for (const at::Tensor& input : work.inputs) {
+    if (!input.requires_grad()) continue;
+    passed.push_back(input.grad().defined() ? canonical(input.grad()) : at::zeros_like(input));
+  }
+  return passed;
+}
+
+void Stage::end_lane(HeldLayer& held, LaneId lane) {
+  Gradients sum;
+  for (const auto& [name, parameter] : held.trainable) {
+    sum.push_back(std::exchange(parameter.mutable_grad(), at::Tensor()));
+  }
+  held.fold->put(TreeNode{0, lane.value}, std::move(sum), add_gradients);
+}
+
+void Stage::apply(const protocol::CommitRecord& record) {
+  if (record.verdict == protocol::Verdict::apply) {
+    const at::NoGradGuard no_grad;
+    const double limit = options_.trainer->clip_norm;
+    const double factor = limit > 0 ? std::min(1.0, limit / (record.norm + 1e-6)) : 1.0;
+    for (HeldLayer& held : layers_) {
+      if (held.trainable.empty()) continue;
+      check_equal(held.reduced.size(), held.trainable.size(), "gradients at apply");
+      if (factor < 1.0) {
+        for (const at::Tensor& gradient : held.reduced) gradient.mul_(factor);
+      }
+      held.optimizer->apply(held.reduced, record.rate);
+    }
+  }
+  for (HeldLayer& held : layers_) held.reduced.clear();
+}
+
+}  // namespace planaria::runtime

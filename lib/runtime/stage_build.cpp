@@ -1,0 +1,166 @@
+// How a stage comes to its layers: factories, keyed weights, init file, ties.
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <fmt/format.h>
+
+#include <planaria/base/check.hpp>
+#include <planaria/base/random.hpp>
+#include <planaria/checkpoint/safetensors.hpp>
+
+#include "runtime/stage.hpp"
+#include "runtime/tensors.hpp"
+
+namespace planaria::runtime {
+namespace {
+
+// Keeps the streams of initial weights apart from those of steps, which start at 1.
+constexpr std::uint64_t initial_weights = 0x77656967687473ULL;  // "weights"
+
+NamedTensors parameters_of(Layer& layer) {
+  NamedTensors named;
+  for (const auto& item : layer.module().named_parameters()) {
+    named.emplace_back(item.key(), item.value());
+  }
+  return named;
+}
+
+at::Tensor* find(NamedTensors& named, const std::string& name) {
+  for (auto& [candidate, tensor] : named) {
+    if (candidate == name) return &tensor;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool HeldLayer::is_tied_copy(const std::string& path) const {
+  for (const TiedParameter& tie : definition->tied) {
+    if (tie.parameter == path) return true;
+  }
+  return false;
+}
+
+std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> HeldLayer::state() const {
+  std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> tensors;
+  for (const auto& [path, tensor] : parameters) {
+    auto info = info_of(tensor, definition->name + "." + path);
+    info.role = checkpoint::Role::parameter;
+    info.tied_copy = is_tied_copy(path);
+    tensors.emplace_back(std::move(info), tensor);
+  }
+  for (const auto& [path, tensor] : optimizer->state()) {
+    auto info = info_of(tensor, definition->name + "." + path);
+    info.role = checkpoint::Role::optimizer;
+    info.tied_copy = is_tied_copy(path.substr(0, path.rfind(':')));
+    tensors.emplace_back(std::move(info), tensor);
+  }
+  return tensors;
+}
+
+Result<std::unique_ptr<Stage>> Stage::build(const StageOptions& options) {
+  std::unique_ptr<Stage> stage(new Stage(options));
+  PLANARIA_TRY_VOID(stage->build_layers());
+  if (options.trainer->init_file.empty()) {
+    PLANARIA_TRY_VOID(stage->copy_tied_sources());
+  } else {
+    PLANARIA_TRY_VOID(stage->load_initial_weights());
+  }
+  return stage;
+}
+
+Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
+  const LayerDefinition& definition =
+      options_.trainer->layers[static_cast<std::size_t>(id.value)];
+  std::unique_ptr<Layer> made;
+  try {
+    const auto turn = options_.generator->take();
+    at::Generator generator = at::detail::getDefaultCPUGenerator();
+    {
+      const std::lock_guard lock(generator.mutex());
+      generator.set_current_seed(mix({options_.trainer->seed, initial_weights,
+                                      static_cast<std::uint64_t>(id.value)}));
+    }
+    made = definition.make();
+  } catch (const std::exception& error) {
+    return Fault::invalid_input(
+        fmt::format("layer {}: its factory failed: {}", definition.name, sentence_of(error)));
+  }
+  if (made == nullptr) {
+    return Fault::invalid_input(fmt::format("layer {}: its factory returned nothing", definition.name));
+  }
+  PLANARIA_TRY_VOID(verify_layer(definition, *made));
+  made->module().train();
+  return made;
+}
+
+Result<void> Stage::build_layers() {
+  for (LayerId id = options_.range.first; id <= options_.range.last; id = id.next()) {
+    PLANARIA_TRY(made, make_layer(id));
+    HeldLayer held;
+    held.id = id;
+    held.definition = &options_.trainer->layers[static_cast<std::size_t>(id.value)];
+    held.layer = std::move(made);
+    held.parameters = parameters_of(*held.layer);
+    for (const auto& [name, tensor] : held.parameters) {
+      if (tensor.requires_grad()) held.trainable.emplace_back(name, tensor);
+    }
+    held.optimizer = options_.trainer->optimizer.make(held.trainable);
+    layers_.push_back(std::move(held));
+  }
+  return {};
+}
+
+// A later use of a tied parameter starts from the source's keyed weights. The source layer is built
+// once more for that and dropped at once: it may live on another worker.
+Result<void> Stage::copy_tied_sources() {
+  const at::NoGradGuard no_grad;
+  for (HeldLayer& held : layers_) {
+    for (const TiedParameter& tie : held.definition->tied) {
+      LayerId source_id{0};
+      while (options_.trainer->layers[static_cast<std::size_t>(source_id.value)].name !=
+             tie.source_layer) {
+        source_id = source_id.next();
+      }
+      PLANARIA_TRY(source, make_layer(source_id));
+      NamedTensors source_parameters = parameters_of(*source);
+      const at::Tensor* from = find(source_parameters, tie.source_parameter);
+      const at::Tensor* to = find(held.parameters, tie.parameter);
+      if (from == nullptr || from->sizes() != to->sizes() ||
+          from->scalar_type() != to->scalar_type()) {
+        return Fault::invalid_input(
+            fmt::format("layer {}: parameter {} is tied to {}.{}, which {}", held.definition->name,
+                        tie.parameter, tie.source_layer, tie.source_parameter,
+                        from == nullptr ? "does not exist" : "has another shape or type"));
+      }
+      to->copy_(*from);
+    }
+  }
+  return {};
+}
+
+Result<void> Stage::load_initial_weights() {
+  const at::NoGradGuard no_grad;
+  const std::string& path = options_.trainer->init_file;
+  PLANARIA_TRY(file, checkpoint::SafetensorsFile::open(path));
+  for (HeldLayer& held : layers_) {
+    for (auto& [parameter, tensor] : held.parameters) {
+      std::string name = held.definition->name + "." + parameter;
+      for (const TiedParameter& tie : held.definition->tied) {
+        if (tie.parameter == parameter) name = tie.source_layer + "." + tie.source_parameter;
+      }
+      const auto data = file.data(name);
+      if (!data) return Fault::invalid_input(fmt::format("init: {}: has no tensor {}", path, name));
+      checkpoint::TensorInfo wanted = info_of(tensor, name);
+      const checkpoint::TensorInfo* found = file.find(name);
+      if (found->dtype != wanted.dtype || found->shape != wanted.shape) {
+        return Fault::invalid_input(fmt::format(
+            "init: {}: tensor {} is {} [{}], must be {} [{}]", path, name, found->dtype,
+            fmt::join(found->shape, ", "), wanted.dtype, fmt::join(wanted.shape, ", ")));
+      }
+      std::copy(data->begin(), data->end(), mutable_bytes_of(tensor).begin());
+    }
+  }
+  return {};
+}
+
+}  // namespace planaria::runtime

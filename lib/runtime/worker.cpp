@@ -1,0 +1,322 @@
+#include "runtime/worker.hpp"
+
+#include <algorithm>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <planaria/base/check.hpp>
+#include <planaria/base/hash.hpp>
+#include <planaria/host/run_directory.hpp>
+
+#include "runtime/process.hpp"
+#include "runtime/tensors.hpp"
+
+namespace planaria::runtime {
+
+namespace agent = protocol::agent;
+using transport::FrameKey;
+using transport::FrameKind;
+
+namespace {
+
+constexpr double connect_ms_max = 10000;
+
+}  // namespace
+
+Worker::Worker(WorkerOptions options, std::unique_ptr<transport::Transport> transport)
+    : options_(std::move(options)), transport_(std::move(transport)) {
+  order_ = SampleOrder::create({options_.spec.seed, options_.spec.dataset_samples,
+                                options_.spec.micro_batches, options_.spec.micro_batch_size})
+               .value();
+  transport_->watch({
+      .connected = [this](transport::PeerId peer,
+                          const transport::PeerInfo& info) { on_connected(peer, info); },
+      .lost = [this](transport::PeerId peer, const transport::PeerInfo& info,
+                     const Fault& fault) { on_lost(peer, info, fault); },
+      .refused = {},
+  });
+  transport_->subscribe(FrameKind::control,
+                        [this](transport::PeerId peer, const FrameKey&,
+                               const transport::Buffer& payload) { on_control(peer, payload); });
+}
+
+Worker::~Worker() { transport_.reset(); }
+
+TrainingOutcome Worker::run() {
+  if (const auto connected = connect_to_coordinator(); !connected) {
+    const bool asked_wrongly = connected.fault().kind == FaultKind::invalid_input;
+    return {asked_wrongly ? 2 : 1, connected.fault().sentence};
+  }
+  while (true) {
+    const agent::Command command = next_command();
+    if (const auto* finish = std::get_if<agent::Finish>(&command)) {
+      return {finish->status, finish->sentence};
+    }
+    if (const auto* build = std::get_if<agent::Build>(&command)) carry_out(*build);
+    if (const auto* compute = std::get_if<agent::Compute>(&command)) carry_out(*compute);
+    if (const auto* apply = std::get_if<agent::Apply>(&command)) carry_out(*apply);
+    if (const auto* state = std::get_if<agent::SendLayerState>(&command)) carry_out(*state);
+  }
+}
+
+// ---- any thread
+
+// Steps the agent and carries out what cannot wait; the rest is queued for the compute thread.
+void Worker::deliver(const agent::Input& input) {
+  const std::lock_guard lock(mutex_);
+  for (const agent::Command& command : agent::step(agent_, input).commands) {
+    if (std::holds_alternative<agent::SendMessage>(command) ||
+        std::holds_alternative<agent::Abort>(command)) {
+      carry_out_at_once(command);
+    } else {
+      commands_.push_back(command);
+    }
+  }
+  changed_.notify_all();
+}
+
+void Worker::carry_out_at_once(const agent::Command& command) {
+  if (const auto* send = std::get_if<agent::SendMessage>(&command)) {
+    send_to_coordinator(send->message);
+    return;
+  }
+  aborted_ = true;
+  // Every pending receive belongs to the view that is over, so passing it ends them all.
+  if (agent_.view) transport_->advance_view(agent_.view->view.next());
+}
+
+void Worker::send_to_coordinator(const protocol::Message& message) {
+  if (!coordinator_) return;
+  auto bytes = std::make_shared<std::vector<std::byte>>(protocol::encode(message));
+  transport_->send(*coordinator_, FrameKey{}, {std::span<const std::byte>(*bytes)},
+                   [bytes](const Result<void>&) {});
+}
+
+void Worker::on_connected(transport::PeerId peer, const transport::PeerInfo& info) {
+  const std::lock_guard lock(mutex_);
+  peers_[info.worker] = peer;
+  changed_.notify_all();
+}
+
+void Worker::on_lost(transport::PeerId peer, const transport::PeerInfo& info, const Fault& fault) {
+  bool was_coordinator = false;
+  {
+    const std::lock_guard lock(mutex_);
+    was_coordinator = coordinator_ == peer;
+  }
+  if (was_coordinator) {
+    deliver(agent::CoordinatorLost{fault.sentence});
+  } else {
+    deliver(agent::PeerLost{info.worker, fault.sentence});
+  }
+}
+
+void Worker::on_control(transport::PeerId peer, const transport::Buffer& payload) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (coordinator_ != peer) return;  // workers say nothing to each other that way
+  }
+  auto message = protocol::decode(payload.bytes());
+  if (message) {
+    deliver(agent::FromCoordinator{std::move(message).value()});
+  } else {
+    deliver(agent::CoordinatorLost{message.fault().sentence});
+  }
+}
+
+// ---- compute thread
+
+Result<void> Worker::connect_to_coordinator() {
+  PLANARIA_TRY(address, transport_->listen(options_.listen));
+  {
+    auto connected =
+        transport_->connect(options_.coordinator, transport::not_yet_joined, connect_ms_max);
+    if (!connected) return connected.fault();
+    const std::lock_guard lock(mutex_);
+    coordinator_ = connected.value();
+  }
+  deliver(agent::Start{{options_.spec, address, options_.wanted, ::getpid()}});
+  return {};
+}
+
+agent::Command Worker::next_command() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !commands_.empty(); });
+  agent::Command command = std::move(commands_.front());
+  commands_.pop_front();
+  return command;
+}
+
+void Worker::fail(const Fault& fault) {
+  // A lost peer, an abort or a passed view is known to the agent by another way and needs no answer.
+  if (aborted_ || fault.kind == FaultKind::peer_lost || fault.kind == FaultKind::stale_view ||
+      fault.kind == FaultKind::cancelled) {
+    return;
+  }
+  protocol::Failed failed{fault.sentence, fault.kind};
+  if (executor_ != nullptr && executor_->failure()) failed = *executor_->failure();
+  if (stage_ != nullptr && stage_->failure()) failed = *stage_->failure();
+  deliver(agent::WorkerFailed{std::move(failed)});
+}
+
+void Worker::carry_out(const agent::Build& command) {
+  if (const auto built = build(command.view); !built) {
+    fail(built.fault());
+    return;
+  }
+  deliver(agent::Built{command.view.view});
+}
+
+Result<void> Worker::build(const protocol::NewView& view) {
+  {
+    const std::lock_guard lock(mutex_);
+    self_ = *agent_.worker;
+  }
+  view_ = view.view;
+  transport_->advance_view(view.view);
+  if (!events_) open_events();
+  record_came_ = clock_.now();
+  const auto place = place_of(view.layout, self_);
+  if (!place) return {};  // idle: it only listens
+  const StageAssignment& assignment =
+      view.layout.pipelines[static_cast<std::size_t>(place->pipeline)]
+          .stages[static_cast<std::size_t>(place->stage)];
+  StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, {}};
+  if (events_) {
+    stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch, LayerId layer) {
+      write_computed(kind, step, micro_batch, layer);
+    };
+  }
+  PLANARIA_TRY(stage, Stage::build(stage_options));
+  stage_ = std::move(stage);
+  PLANARIA_TRY(peers, connect_to_peers(view));
+  const ExecutorContext context{self_, options_.trainer, &*order_, &aborted_};
+  PLANARIA_TRY(executor,
+               Executor::create(context, view, *stage_, Exchange(*transport_, std::move(peers))));
+  executor_ = std::move(executor);
+  return {};
+}
+
+// The higher id connects to the lower, so that each pair has one connection.
+Result<PeerMap> Worker::connect_to_peers(const protocol::NewView& view) {
+  const auto active = workers_of(view.layout);
+  for (const protocol::Member& member : view.members) {
+    if (member.worker >= self_) continue;
+    if (std::find(active.begin(), active.end(), member.worker) == active.end()) continue;
+    PLANARIA_TRY(peer, transport_->connect(member.address, self_, connect_ms_max));
+    const std::lock_guard lock(mutex_);
+    peers_[member.worker] = peer;
+  }
+  std::unique_lock lock(mutex_);
+  PeerMap needed;
+  changed_.wait(lock, [&] {
+    needed.clear();
+    for (const WorkerId worker : active) {
+      if (const auto found = peers_.find(worker); found != peers_.end()) needed.insert(*found);
+    }
+    return aborted_ || needed.size() + 1 == active.size();
+  });
+  if (aborted_) return Fault::cancelled("the view was given up while peers connected");
+  return needed;
+}
+
+void Worker::carry_out(const agent::Compute& command) {
+  auto report = executor_->compute(command.step);
+  if (!report) {
+    fail(report.fault());
+    return;
+  }
+  deliver(agent::Computed{std::move(report).value()});
+}
+
+void Worker::carry_out(const agent::Apply& command) {
+  if (stage_ != nullptr) {
+    try {
+      stage_->apply(command.record);
+    } catch (const std::exception& error) {
+      fail(Fault::unavailable("the optimizer failed: " + sentence_of(error)));
+      return;
+    }
+  }
+  tell_listeners(command.record);
+  if (command.record.last) deliver(agent::AppliedRecord{applied(command.record.step)});
+}
+
+void Worker::tell_listeners(const protocol::CommitRecord& record) {
+  const Instant now = clock_.now();
+  const StepMetrics metrics{
+      .step = record.step,
+      .loss = record.loss,
+      .norm = record.norm,
+      .rate = record.rate,
+      .skipped = record.verdict == protocol::Verdict::skip,
+      .step_ms = (now - record_came_).value,
+      .samples = static_cast<std::int64_t>(options_.spec.micro_batches) *
+                 options_.spec.micro_batch_size,
+      .worker = self_,
+  };
+  record_came_ = now;
+  for (const auto& listener : options_.listeners) listener(metrics);
+}
+
+protocol::Applied Worker::applied(Step step) {
+  protocol::Applied applied;
+  applied.view = view_;
+  applied.step = step;
+  applied.peak_resident_bytes = peak_resident_bytes();
+  if (stage_ == nullptr) return applied;
+  for (const HeldLayer& held : stage_->layers()) {
+    protocol::LayerState state;
+    state.layer = held.id;
+    std::vector<std::string> names;
+    std::vector<std::span<const std::byte>> pieces;
+    const auto tensors = held.state();
+    for (const auto& [info, tensor] : tensors) {
+      state.tensors.push_back(checkpoint::to_json(info));
+      names.push_back(state.tensors.back().dump());
+    }
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      pieces.push_back(std::as_bytes(std::span(names[i].data(), names[i].size())));
+      pieces.push_back(bytes_of(tensors[i].second));
+    }
+    state.xxh3 = xxh3_64(pieces);
+    applied.layers.push_back(std::move(state));
+  }
+  return applied;
+}
+
+void Worker::carry_out(const agent::SendLayerState& command) {
+  transport::PeerId coordinator{};
+  {
+    const std::lock_guard lock(mutex_);
+    coordinator = *coordinator_;
+  }
+  std::int32_t part = 0;
+  for (auto& tensor : stage_->layer(command.layer).state()) {
+    const FrameKey key{FrameKind::state, view_, Step{0}, command.layer, MicroBatchId{-1}, part++};
+    send_block(*transport_, coordinator, key, {std::move(tensor)});
+  }
+  deliver(agent::SentState{command.layer});
+}
+
+void Worker::open_events() {
+  if (options_.run_dir.empty()) return;
+  const host::RunDirectory directory{options_.run_dir, {}};
+  auto opened = JsonLines::open(directory.worker_events(self_.value));
+  if (opened) events_ = std::move(opened).value();
+}
+
+// Written before the action, so that a worker killed in the middle of it has told what it began.
+void Worker::write_computed(char kind, Step step, MicroBatchId micro_batch, LayerId layer) {
+  line_.clear();
+  fmt::format_to(std::back_inserter(line_),
+                 R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"computed","worker":{},)"
+                 R"("micro_batch":{},"layer":{},"kind":"{}"}})",
+                 clock_.now().since_start_ms, view_.value, step.value, self_.value,
+                 micro_batch.value, layer.value, kind);
+  if (!events_->write_text(line_)) events_.reset();
+}
+
+}  // namespace planaria::runtime

@@ -1,0 +1,66 @@
+// transport/loop.hpp (private): the one I/O thread of a transport, and the order of what it does.
+// Is: Asio's reactor, a queue of tasks from any thread, and the callbacks that come out of them.
+// Is not: anything about frames or peers.
+//
+// Tasks run in the order of enqueue(), whichever threads called it: Asio alone keeps that order
+// only per thread. Callbacks (Completions) run between tasks, never inside one.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+
+#include <transport/completions.hpp>
+
+namespace planaria::transport {
+
+class Loop {
+ public:
+  Loop();
+  /// finish() must have run.
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  [[nodiscard]] asio::io_context& context() { return context_; }
+  [[nodiscard]] bool on_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
+
+  /// Runs `task` on the I/O thread. Any thread. Destroyed unrun after finish().
+  void enqueue(std::function<void()> task);
+  /// The I/O thread's callbacks. I/O thread only.
+  [[nodiscard]] Completions& completions() { return completions_; }
+
+  /// Wraps a handler given to Asio, so that callbacks and tasks it caused run right after it.
+  template <class Handler>
+  [[nodiscard]] auto handler(Handler body) {
+    return [this, body = std::move(body)](auto... arguments) mutable {
+      body(arguments...);
+      pump();
+    };
+  }
+
+  /// Runs `last` and everything that follows from it, then joins the thread. `last` must end what
+  /// waits in Asio. Not on the I/O thread.
+  void finish(std::function<void()> last);
+
+ private:
+  // A callback that throws has broken the contract: noexcept ends the process there.
+  void pump() noexcept;
+  [[nodiscard]] bool run_tasks();
+  void wake();
+
+  asio::io_context context_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  Completions completions_;
+  std::mutex mutex_;
+  std::deque<std::function<void()>> tasks_;
+  bool awake_ = false;  // a pump is posted or running, so that it will see new tasks
+  std::thread thread_;
+};
+
+}  // namespace planaria::transport

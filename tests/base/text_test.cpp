@@ -1,0 +1,71 @@
+#include <planaria/base/text.hpp>
+
+#include <filesystem>
+
+#include <catch2/catch.hpp>
+
+#include "base/temporary_folder.hpp"
+
+namespace planaria {
+
+TEST_CASE("bytes and durations are written as people read them", "[unit]") {
+  CHECK(text_of_bytes(0) == "0 B");
+  CHECK(text_of_bytes(512) == "512 B");
+  CHECK(text_of_bytes(1023) == "1023 B");
+  CHECK(text_of_bytes(1024) == "1.0 KiB");
+  CHECK(text_of_bytes(16'986'931) == "16.2 MiB");
+  CHECK(text_of_bytes(std::uint64_t{3} << 40) == "3.0 TiB");
+  CHECK(text_of_duration_ms(0) == "0 ms");
+  CHECK(text_of_duration_ms(412) == "412 ms");
+  CHECK(text_of_duration_ms(1500) == "1.5 s");
+  CHECK(text_of_duration_ms(42'000) == "42 s");
+  CHECK(text_of_duration_ms(200'000) == "3 min 20 s");
+  CHECK(text_of_duration_ms(7'500'000) == "2 h 5 min");
+}
+
+TEST_CASE("split and join undo each other", "[unit]") {
+  CHECK(split("", ',').empty());
+  CHECK(split("a", ',') == std::vector<std::string>{"a"});
+  CHECK(split("a,,b,", ',') == std::vector<std::string>{"a", "", "b", ""});
+  CHECK(join({}, ", ").empty());
+  CHECK(join({"a", "b"}, ", ") == "a, b");
+  CHECK(join(split("x:y::z", ':'), ":") == "x:y::z");
+}
+
+TEST_CASE("a file comes back as it was written, whatever is in it", "[unit]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("state");
+  for (const std::string& content :
+       {std::string(), std::string("one\ntwo"), std::string(3, '\0'), std::string(200'000, 'x')}) {
+    REQUIRE(write_file_atomically(path, content).ok());
+    CHECK(read_file(path).value() == content);
+    CHECK(folder.size() == 1);  // nothing temporary stays
+  }
+}
+
+TEST_CASE("a write that fails leaves what was there and nothing half-written", "[unit]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("taken");
+  std::filesystem::create_directory(path);  // the rename onto it cannot succeed
+  const auto failed = write_file_atomically(path, "new");
+  REQUIRE_FALSE(failed.ok());
+  CHECK(failed.fault().sentence.starts_with(path + ": cannot be written: "));
+  CHECK(std::filesystem::is_directory(path));
+  CHECK(folder.size() == 1);
+
+  const std::string nowhere = folder.file("none/file");
+  CHECK(write_file_atomically(nowhere, "new").fault().sentence ==
+        nowhere + ": cannot be written: No such file or directory");
+  CHECK(folder.size() == 1);
+}
+
+TEST_CASE("a file that cannot be read is named with the reason", "[unit]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("none");
+  CHECK(read_file(path).fault() ==
+        Fault::unavailable(path + ": cannot be read: No such file or directory"));
+  const std::string self = folder.path().string();
+  CHECK(read_file(self).fault() == Fault::unavailable(self + ": cannot be read: Is a directory"));
+}
+
+}  // namespace planaria

@@ -1,0 +1,97 @@
+// Promise 2: weights, optimizer state, losses and ledger do not depend on who computed what.
+#include "runtime/small_runs.hpp"
+
+using namespace planaria;
+using namespace planaria::test;
+
+namespace {
+
+constexpr int layers = 7;  // embedding, five blocks, head
+
+Layout uneven_layout() {
+  // Three pipelines of depths 1, 2 and 4 with shares 5, 3 and 8: nothing divides anything.
+  const auto stage = [](int first, int last, int worker) {
+    return StageAssignment{{LayerId{first}, LayerId{last}}, WorkerId{worker}};
+  };
+  return {{{5, {stage(0, 6, 3)}},
+           {3, {stage(0, 4, 6), stage(5, 6, 0)}},
+           {8, {stage(0, 0, 5), stage(1, 2, 4), stage(3, 5, 1), stage(6, 6, 2)}}},
+          {}};
+}
+
+// The layouts of the promise; a lane size above 1 takes only those whose shares are whole lanes.
+std::vector<SmallLayout> layouts(int lane_size) {
+  std::vector<SmallLayout> all;
+  const auto add = [&](const std::string& name, int width, int depth, const std::string& schedule) {
+    all.push_back({name + " " + schedule, width * depth, grid(width, depth, layers, 16, lane_size),
+                   schedule});
+  };
+  for (const char* schedule : {"1f1b", "gpipe"}) {
+    add("1x2", 1, 2, schedule);
+    add("1x4", 1, 4, schedule);
+    add("2x2", 2, 2, schedule);
+    add("4x1", 4, 1, schedule);
+    if (lane_size == 1) {
+      all.push_back({std::string("three uneven pipelines ") + schedule, 7, uneven_layout(), schedule});
+    }
+    all.push_back({std::string("5 workers, planned ") + schedule, 5, {}, schedule});
+    all.push_back({std::string("7 workers, planned ") + schedule, 7, {}, schedule});
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("every layout and schedule ends with the same bits", "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_small_text(folder);
+  const std::string optimizer = GENERATE(std::string("adamw"), std::string("adam"), std::string("sgd"));
+  const int lane_size = GENERATE(1, 2, 4);
+  SmallRun run{.optimizer = optimizer, .lane_size = lane_size};
+  INFO("optimizer " << optimizer << ", lane size " << lane_size << ", seed " << run.seed);
+
+  const std::string reference = folder.file("reference");
+  const auto alone = train_threads(trainer_options(run, text), run.steps,
+                                   {"1x1", 1, grid(1, 1, layers, 16, lane_size)}, reference);
+  REQUIRE(alone.sentence == "");
+  REQUIRE(result_of(reference).at("holders_agree") == true);
+
+  int number = 0;
+  for (const SmallLayout& layout : layouts(lane_size)) {
+    INFO("layout " << layout.name);
+    const std::string other = folder.file(fmt::format("run{}", number++));
+    const auto outcome = train_threads(trainer_options(run, text), run.steps, layout, other);
+    REQUIRE(outcome.sentence == "");
+    const auto comparison = host::compare_runs(reference, other).value();
+    CHECK(comparison.first_difference.value_or("") == "");
+    CHECK(result_of(other).at("weights_xxh3_128") == result_of(reference).at("weights_xxh3_128"));
+    CHECK(result_of(other).at("state_xxh3_128") == result_of(reference).at("state_xxh3_128"));
+    CHECK(result_of(other).at("holders_agree") == true);
+  }
+}
+
+TEST_CASE("another seed gives other bits", "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_small_text(folder);
+  const auto hash = [&](std::uint64_t seed) {
+    SmallRun run{.steps = 2, .seed = seed};
+    const std::string path = folder.file(fmt::format("seed{}", seed));
+    REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, path).sentence == "");
+    return result_of(path).at("weights_xxh3_128").get<std::string>();
+  };
+  CHECK(hash(1) != hash(2));
+}
+
+TEST_CASE("the last lane may be shorter than the others", "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_small_text(folder);
+  SmallRun run{.micro_batches = 11, .lane_size = 3};
+  const std::string reference = folder.file("reference");
+  REQUIRE(train_threads(trainer_options(run, text), 2, {"1x1", 1}, reference).sentence == "");
+  for (const int workers : {2, 3, 4, 6}) {
+    INFO(workers << " workers");
+    const std::string other = folder.file(fmt::format("workers{}", workers));
+    REQUIRE(train_threads(trainer_options(run, text), 2, {"planned", workers}, other).sentence == "");
+    CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+  }
+}
