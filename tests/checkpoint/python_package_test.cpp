@@ -10,7 +10,7 @@
 
 #include <planaria/checkpoint/safetensors.hpp>
 
-#include "checkpoint/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::checkpoint {
 namespace {
@@ -44,7 +44,7 @@ TEST_CASE("the Python package reads our file and we read what it writes", "[unit
         "--python-torch)");
     return;
   }
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::string ours = folder.file("ours");
   const std::string theirs = folder.file("theirs");
   const std::vector<float> weight{1.5F, -2.25F, 0.0F, 3e-39F, 1e38F, -0.0F};

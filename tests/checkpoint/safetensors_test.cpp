@@ -8,14 +8,15 @@
 #include <planaria/base/random.hpp>
 #include <planaria/checkpoint/safetensors.hpp>
 
-#include "checkpoint/temporary_folder.hpp"
+#include "checkpoint/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::checkpoint {
 namespace {
 
-using testing::content_of;
-using testing::TemporaryFolder;
-using testing::write_content;
+using test::content_of;
+using test::TemporaryFolder;
+using test::write_content;
 
 std::vector<std::byte> counted(std::uint64_t size, std::uint8_t from) {
   std::vector<std::byte> bytes(size);
@@ -263,7 +264,7 @@ TEST_CASE("a mutated or shortened file is refused or read, but never crashes", "
   const TemporaryFolder folder;
   write_some(folder.file("model"));
   const std::string valid = content_of(folder.file("model"));
-  testing::MemoryFile memory;
+  test::MemoryFile memory;
   const std::string path = memory.path();
   std::uint64_t header = 0;
   std::memcpy(&header, valid.data(), 8);

@@ -1,40 +1,17 @@
-// tests/checkpoint/temporary_folder.hpp: a folder that goes with the test.
+// Whole files, on disk and in memory, for the tests of this module.
 #pragma once
 
-#include <cstddef>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <planaria/base/check.hpp>
 
-namespace planaria::testing {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "planaria_XXXXXX").string();
-    check(::mkdtemp(pattern.data()) != nullptr, "no temporary folder");
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+namespace planaria::test {
 
 /// A file in memory under a name, for tests that write thousands of them: no disk to wait for.
 class MemoryFile {
@@ -66,4 +43,4 @@ inline void write_content(const std::string& path, std::string_view content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
 
-}  // namespace planaria::testing
+}  // namespace planaria::test
