@@ -10,7 +10,7 @@
 
 #include <planaria/checkpoint/safetensors.hpp>
 
-#include "checkpoint/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::checkpoint {
 namespace {
@@ -23,9 +23,9 @@ std::string environment(const char* name) {
 // A Python that has the package, or nothing: PLANARIA_PYTHON, else what scripts/setup
 // --python-torch makes.
 std::string python_with_safetensors() {
+  const auto repository = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
   for (const std::string& python :
-       {environment("PLANARIA_PYTHON"),
-        environment("PLANARIA_SOURCE") + "/.deps/python-torch/bin/python"}) {
+       {environment("PLANARIA_PYTHON"), (repository / ".deps/python-torch/bin/python").string()}) {
     if (python.empty() || !std::filesystem::exists(python)) continue;
     const std::string trial =
         fmt::format("'{}' -c 'import numpy, safetensors.numpy' 2>/dev/null", python);
@@ -44,7 +44,7 @@ TEST_CASE("the Python package reads our file and we read what it writes", "[unit
         "--python-torch)");
     return;
   }
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::string ours = folder.file("ours");
   const std::string theirs = folder.file("theirs");
   const std::vector<float> weight{1.5F, -2.25F, 0.0F, 3e-39F, 1e38F, -0.0F};
@@ -57,9 +57,9 @@ TEST_CASE("the Python package reads our file and we read what it writes", "[unit
   writer.write(std::as_bytes(std::span(counts))).value();
   writer.close().value();
 
+  const auto script = std::filesystem::path(__FILE__).replace_filename("safetensors_peer.py");
   const std::string command =
-      fmt::format("'{}' '{}/tests/checkpoint/safetensors_peer.py' '{}' '{}'", python,
-                  environment("PLANARIA_SOURCE"), ours, theirs);
+      fmt::format("'{}' '{}' '{}' '{}'", python, script.string(), ours, theirs);
   REQUIRE(std::system(command.c_str()) == 0);
 
   const auto before = SafetensorsFile::open(ours).value();

@@ -8,14 +8,15 @@
 #include <planaria/base/random.hpp>
 #include <planaria/checkpoint/safetensors.hpp>
 
-#include "checkpoint/temporary_folder.hpp"
+#include "checkpoint/files.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::checkpoint {
 namespace {
 
-using testing::content_of;
-using testing::TemporaryFolder;
-using testing::write_content;
+using test::content_of;
+using test::TemporaryFolder;
+using test::write_content;
 
 std::vector<std::byte> counted(std::uint64_t size, std::uint8_t from) {
   std::vector<std::byte> bytes(size);
@@ -261,9 +262,10 @@ TEST_CASE("a mutated or shortened file is refused or read, but never crashes", "
   constexpr std::uint64_t seed = 20261;
   INFO("seed " << seed);
   const TemporaryFolder folder;
-  const std::string path = folder.file("model");
-  write_some(path);
-  const std::string valid = content_of(path);
+  write_some(folder.file("model"));
+  const std::string valid = content_of(folder.file("model"));
+  test::MemoryFile memory;
+  const std::string path = memory.path();
   std::uint64_t header = 0;
   std::memcpy(&header, valid.data(), 8);
   Random random(seed);
@@ -276,7 +278,7 @@ TEST_CASE("a mutated or shortened file is refused or read, but never crashes", "
       content[random.below(std::min<std::size_t>(content.size(), header + 8))] =
           static_cast<char>(random.below(256));
     }
-    write_content(path, content);
+    memory.write(content);
     const auto file = SafetensorsFile::open(path);
     if (!file.ok()) {
       ++refused;

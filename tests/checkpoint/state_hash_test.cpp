@@ -7,7 +7,7 @@
 #include <planaria/checkpoint/safetensors.hpp>
 #include <planaria/checkpoint/state_hash.hpp>
 
-#include "checkpoint/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::checkpoint {
 namespace {
@@ -76,7 +76,7 @@ TEST_CASE("name, dtype, shape, data and order each show in the hash", "[unit]") 
 }
 
 TEST_CASE("a file's weights hash leaves its buffers out and keeps its order", "[unit]") {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::string path = folder.file("model.safetensors");
   const TensorInfo later{"a.a", "F32", {2}};
   auto writer = SafetensorsWriter::create(path, {weight, mean, later}, {}).value();

@@ -50,7 +50,7 @@ const std::vector<TensorInfo>& three_tensors() {
   return infos;
 }
 
-std::string sentence_of(std::vector<std::byte> block) {
+std::string sentence_of(const std::vector<std::byte>& block) {
   const Payload payload(block);
   const auto parsed = parse_block(payload.span());
   if (parsed.ok()) return "read";
@@ -123,7 +123,8 @@ TEST_CASE("a description that says something impossible is refused by field", "[
         "join: role: 'gradient', must be one of parameter, buffer, optimizer");
   CHECK(sentence("shape", {3, -1}) == "join: shape: -1, must be whole numbers from 0");
   CHECK(sentence("shape", {3, 1.5}) == "join: shape: 1.5, must be whole numbers from 0");
-  CHECK(sentence("shape", Json::array({Json::array()})) == "join: shape: array, must be whole numbers from 0");
+  CHECK(sentence("shape", Json::array({Json::array()})) ==
+        "join: shape: array, must be whole numbers from 0");
   CHECK(sentence("shape", {UINT64_MAX}) ==
         "join: shape: 18446744073709551615, must be whole numbers from 0");
   const std::int64_t large = std::int64_t{1} << 40;
