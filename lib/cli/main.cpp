@@ -1,1 +1,84 @@
-int main() { return 2; }
+// The program `planaria`: wires the subcommands together and nothing else.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cli/commands.hpp"
+#include "cli/version.hpp"
+
+namespace planaria::cli {
+namespace {
+
+constexpr const char* about =
+    "Trains LibTorch models as pipelines over processes, with the same bits whatever the layout.";
+constexpr const char* footer =
+    "planaria COMMAND --help tells more about a command.\n"
+    "Exit status: 0 done, 1 ran and failed, 2 bad input (one sentence on stderr).";
+
+// One sentence of CLI11's message, which may be several lines.
+std::string sentence_of(const CLI::ParseError& error) {
+  std::string text = error.what();
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+std::string chosen_command(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? "planaria" : "planaria " + chosen.front()->get_name();
+}
+
+}  // namespace
+
+int bad_input(const std::string& sentence) {
+  fmt::print(stderr, "planaria: {}\n", sentence);
+  return 2;
+}
+
+int failed(const Fault& fault) {
+  fmt::print(stderr, "planaria: {}\n", fault.sentence);
+  return fault.kind == FaultKind::invalid_input || fault.kind == FaultKind::unavailable ? 2 : 1;
+}
+
+int run_command_line(const std::vector<std::string>& arguments) {
+  // What is behind "--" belongs to the program that `run` starts, whatever it looks like.
+  std::vector<std::string> own;
+  std::vector<std::string> command;
+  bool behind = false;
+  for (const std::string& argument : arguments) {
+    if (!behind && argument == "--") {
+      behind = true;
+    } else {
+      (behind ? command : own).push_back(argument);
+    }
+  }
+  CLI::App app(about, "planaria");
+  app.footer(footer);
+  app.set_version_flag("--version", std::string("planaria ") + version);
+  app.require_subcommand(1);
+  Action action;
+  add_run(app, command, action);
+  add_compare(app, action);
+  add_export(app, action);
+  add_coordinator(app, action);
+  try {
+    std::vector<std::string> reversed(own.rbegin(), own.rend());  // as CLI11 takes them
+    app.parse(reversed);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    if (own.empty()) return bad_input("no command; planaria --help lists them");
+    return bad_input(fmt::format("{}; see {} --help", sentence_of(error), chosen_command(app)));
+  }
+  return action();
+}
+
+}  // namespace planaria::cli
+
+int main(int argc, char** argv) {
+  return planaria::cli::run_command_line({argv + 1, argv + argc});
+}

@@ -67,6 +67,15 @@ Result<std::string> chosen_secret(const LaunchOptions& options, const PrivateFol
   return path;
 }
 
+// A file that cannot be written is better refused before the training than after it.
+Result<void> check_output(const std::string& output) {
+  std::error_code error;
+  if (output.empty()) return {};
+  const std::filesystem::path folder = std::filesystem::path(output).parent_path();
+  if (std::filesystem::is_directory(folder.empty() ? "." : folder, error)) return {};
+  return Fault::invalid_input(fmt::format("-o: {}, must lie in a folder that exists", output));
+}
+
 Result<Prepared> prepare(const LaunchOptions& options) {
   PLANARIA_TRY(transport, chosen_transport(options));
   const std::string& program = options.run.command.front();
@@ -75,12 +84,7 @@ Result<Prepared> prepare(const LaunchOptions& options) {
         fmt::format("program {}: no such executable file{}", program,
                     program.find('/') == std::string::npos ? " in PATH" : ""));
   }
-  const auto output_folder = std::filesystem::absolute(options.output).parent_path();
-  if (std::error_code error;
-      !options.output.empty() && !std::filesystem::is_directory(output_folder, error)) {
-    return Fault::invalid_input(
-        fmt::format("-o: {}, must lie in a folder that exists", options.output));
-  }
+  PLANARIA_TRY_VOID(check_output(options.output));
   PLANARIA_TRY(folder, PrivateFolder::create());
   PLANARIA_TRY(secret_file, chosen_secret(options, folder));
   RunOptions run = options.run;

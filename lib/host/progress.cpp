@@ -33,6 +33,11 @@ std::string text_of_loss(const std::optional<double>& loss) {
   return loss ? fmt::format("{:.4g}", *loss) : std::string("not finite");
 }
 
+// Three digits, never an exponent.
+std::string text_of_rate(double per_s) {
+  return per_s >= 100 ? fmt::format("{:.0f}", per_s) : fmt::format("{:.3g}", per_s);
+}
+
 // Characters, not bytes: continuation bytes of UTF-8 take no place on the screen.
 std::string cut(const std::string& text, int columns) {
   const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; };
@@ -102,7 +107,7 @@ std::string progress_line(const RunProgress& progress, int columns) {
   std::vector<std::string> parts = {fmt::format("step {}/{}", progress.step(), progress.steps())};
   if (progress.step() > 0) parts.push_back("loss " + text_of_loss(progress.last_loss()));
   if (const auto rate = progress.samples_per_s()) {
-    parts.push_back(fmt::format("{:.3g} samples/s", *rate));
+    parts.push_back(text_of_rate(*rate) + " samples/s");
   }
   parts.push_back(progress.who());
   if (const auto left = progress.left_ms(); left && progress.step() < progress.steps()) {
@@ -121,7 +126,7 @@ std::vector<std::string> summary_lines(const RunProgress& progress, const Json& 
   lines.push_back(fmt::format("loss     {} -> {}", text_of_loss(progress.first_loss()),
                               text_of_loss(progress.last_loss())));
   if (const auto rate = number_in(result, "throughput_samples_per_s")) {
-    lines.push_back(fmt::format("speed    {:.1f} samples/s", *rate));
+    lines.push_back(fmt::format("speed    {} samples/s", text_of_rate(*rate)));
   }
   lines.push_back("weights  " + text_or(result, "weights_xxh3_128", "unknown"));
   lines.push_back("state    " + text_or(result, "state_xxh3_128", "unknown"));

@@ -1,0 +1,37 @@
+// cli/commands.hpp: the subcommands of `planaria`, one file each. Floor 9.
+// Is: what main.cpp wires together. Is not: what the commands do (host/).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <planaria/base/result.hpp>
+
+namespace planaria::cli {
+
+/// What a subcommand's parse leads to: runs it and returns the exit status.
+using Action = std::function<int()>;
+
+/// Prints "planaria: <sentence>" on stderr; returns 2, the exit status of bad input.
+int bad_input(const std::string& sentence);
+/// Prints the fault's sentence on stderr; returns 2 for bad input, 1 for all else.
+int failed(const Fault& fault);
+/// Prints a result to stdout, or into `output` where that names a file. Returns 0 or an exit
+/// status.
+int print_result(const std::string& text, const std::string& output);
+
+// Each adds its subcommand to `app` and sets `action` when that is chosen. `command` is what stood
+// behind "--": PROGRAM ARGS…
+void add_run(CLI::App& app, const std::vector<std::string>& command, Action& action);
+void add_compare(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
+void add_coordinator(CLI::App& app, Action& action);
+
+/// The command line of `planaria`: everything but the process's own start and end.
+int run_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace planaria::cli

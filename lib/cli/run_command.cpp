@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <planaria/base/json.hpp>
+#include <planaria/base/text.hpp>
+#include <planaria/host/launcher.hpp>
+#include <planaria/model/layout.hpp>
+#include <planaria/schedule/actions.hpp>
+#include <planaria/schedule/builders.hpp>
+
+#include "cli/commands.hpp"
+
+namespace planaria::cli {
+namespace {
+
+constexpr int workers_max = 4096;
+
+/// The options as they are given; nothing where they are not.
+struct RunFlags {
+  std::optional<int> workers, width, depth;
+  int spares = 0;
+  std::string layout_file, schedule = "1f1b", schedule_file, transport = "auto", secret_file;
+  std::string run_dir, listen, output;
+  bool json = false;
+};
+
+Result<Layout> read_layout(const std::string& path) {
+  PLANARIA_TRY(json, read_json_file(path));
+  return layout_from_json(json, path);
+}
+
+// A layout, or a width and a depth, say how many workers they need; nobody has to say it twice.
+int chosen_workers(const RunFlags& flags, const std::optional<Layout>& layout) {
+  constexpr int usual = 4;
+  if (flags.workers) return *flags.workers;
+  if (layout) {
+    int highest = 0;
+    for (const WorkerId worker : workers_of(*layout)) highest = std::max(highest, worker.value);
+    return highest + 1;
+  }
+  if (flags.width && flags.depth) return *flags.width * *flags.depth;
+  return usual;
+}
+
+Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) {
+  protocol::CoordinatorOptions options;
+  if (!flags.layout_file.empty()) {
+    PLANARIA_TRY(layout, read_layout(flags.layout_file));
+    options.layout = std::move(layout);
+  }
+  options.workers = chosen_workers(flags, options.layout);
+  options.spares = flags.spares;
+  options.width = flags.width;
+  options.depth = flags.depth;
+  options.schedule = flags.schedule;
+  if (!flags.schedule_file.empty()) {
+    auto text = read_file(flags.schedule_file);
+    if (!text.ok()) return Fault::invalid_input(text.fault().sentence);
+    PLANARIA_TRY(schedule, schedule_from_text(text.value(), flags.schedule_file));
+    options.schedule_text = text_of(schedule);
+  }
+  const std::vector<std::string>& kinds = schedule_kinds();
+  if (std::find(kinds.begin(), kinds.end(), flags.schedule) == kinds.end()) {
+    return Fault::invalid_input(
+        fmt::format("--schedule: {}, must be one of {}", flags.schedule, join(kinds, ", ")));
+  }
+  return options;
+}
+
+int run(const RunFlags& flags, const std::vector<std::string>& command) {
+  if (command.empty()) {
+    return bad_input(
+        "no program: write it behind two dashes, as in planaria run --workers 4 -- ./train");
+  }
+  auto coordinator = coordinator_options(flags);
+  if (!coordinator.ok()) return bad_input(coordinator.fault().sentence);
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return bad_input("/proc/self/exe: " + error.message());
+  host::LaunchOptions options;
+  options.run.coordinator = std::move(coordinator).value();
+  options.run.listen = flags.listen;
+  options.run.run_dir = flags.run_dir;
+  options.run.command = command;
+  options.transport = flags.transport;
+  options.secret_file = flags.secret_file;
+  options.program_path = self.string();
+  options.json = flags.json;
+  options.output = flags.output;
+  return host::launch(options);
+}
+
+void add_layout_options(CLI::App& app, RunFlags& flags) {
+  app.add_option("--workers", flags.workers,
+                 "How many workers compute, one process each. 1 to 4096; default 4, or what "
+                 "--layout or --width and --depth need")
+      ->check(CLI::Range(1, workers_max))
+      ->type_name("N");
+  app.add_option("--spares", flags.spares, "How many more join and stay idle. 0 to 4096; default 0")
+      ->check(CLI::Range(0, workers_max))
+      ->type_name("N");
+  auto* width = app.add_option("--width", flags.width,
+                               "How many pipelines side by side; default: the planner chooses")
+                    ->check(CLI::Range(1, workers_max))
+                    ->type_name("D");
+  auto* depth = app.add_option("--depth", flags.depth,
+                               "How many stages each pipeline has; default: the planner chooses")
+                    ->check(CLI::Range(1, workers_max))
+                    ->type_name("P");
+  app.add_option("--layout", flags.layout_file,
+                 "Who computes what: a plan, or an object with its pipelines. Not with --width or "
+                 "--depth")
+      ->excludes(width)
+      ->excludes(depth)
+      ->type_name("FILE");
+  auto* schedule =
+      app.add_option("--schedule", flags.schedule,
+                     "In what order stages run: " + join(schedule_kinds(), ", ") + "; default 1f1b")
+          ->type_name("NAME");
+  app.add_option("--schedule-file", flags.schedule_file,
+                 "A schedule's text form, used by every pipeline. Not with --schedule")
+      ->excludes(schedule)
+      ->type_name("FILE");
+}
+
+void add_process_options(CLI::App& app, RunFlags& flags) {
+  app.add_option("--transport", flags.transport,
+                 "How workers talk: auto, unix, tcp, or in-process (threads of one process); "
+                 "default auto: tcp with --listen, else unix")
+      ->type_name("NAME");
+  app.add_option("--listen", flags.listen,
+                 "Where the coordinator listens for TCP, such as 127.0.0.1:7070 (port 0: any free "
+                 "one); default: a place of its own")
+      ->type_name("ADDRESS:PORT");
+  app.add_option("--secret-file", flags.secret_file,
+                 "A file of at least 16 bytes that all processes of the run know and nobody else "
+                 "may read; default: a fresh one for this run")
+      ->type_name("FILE");
+  app.add_option("--run-dir", flags.run_dir,
+                 "Where the run's files go; must not hold a run; default runs/<UTC "
+                 "time>-<process>")
+      ->type_name("DIR");
+  app.add_flag("--json", flags.json, "Print result.json's object on stdout and nothing else there");
+  app.add_option("-o", flags.output, "Write result.json's object to FILE too")->type_name("FILE");
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, const std::vector<std::string>& command, Action& action) {
+  auto* sub = app.add_subcommand("run", "Train PROGRAM as pipelines over processes");
+  sub->footer(
+      "PROGRAM is started once per worker and finds the run through its environment; what it "
+      "prints\n"
+      "is shown with its worker's number. The first SIGINT or SIGTERM ends the run after the step "
+      "in\n"
+      "flight, the second at once.\n\n"
+      "  planaria run [OPTIONS] -- PROGRAM ARGS...\n"
+      "  planaria run --workers 4 -- ./train_gpt --text book.txt --steps 100");
+  auto flags = std::make_shared<RunFlags>();
+  add_layout_options(*sub, *flags);
+  add_process_options(*sub, *flags);
+  sub->callback(
+      [flags, &command, &action] { action = [=, &command] { return run(*flags, command); }; });
+}
+
+}  // namespace planaria::cli
