@@ -9,7 +9,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <ATen/native/DispatchStub.h>
 #include <fmt/format.h>
 #include <torch/version.h>
 
@@ -37,15 +36,6 @@ std::int64_t status_bytes(const std::string& field) {
     if (line.rfind(field, 0) == 0) return std::atoll(line.c_str() + field.size()) * 1024;
   }
   return 0;
-}
-
-std::string text_of_capability(at::native::CPUCapability capability) {
-  switch (capability) {
-    case at::native::CPUCapability::DEFAULT: return "default";
-    case at::native::CPUCapability::AVX2: return "avx2";
-    case at::native::CPUCapability::AVX512: return "avx512";
-    default: return fmt::format("capability {}", static_cast<int>(capability));
-  }
 }
 
 // Two builds of one program may round differently; the file that runs is the build.
@@ -119,7 +109,7 @@ Result<std::vector<Property>> identity_of(const TrainerOptions& options) {
       {"libtorch", TORCH_VERSION},
       {"device", "cpu"},
       {"threads", fmt::format("{}", options.threads)},
-      {"cpu_capability", text_of_capability(at::native::get_cpu_capability())},
+      {"cpu_capability", at::get_cpu_capability()},
       {"mkl_cbwr", std::getenv("MKL_CBWR") == nullptr ? "unset" : std::getenv("MKL_CBWR")},
       {"dataset", options.dataset->fingerprint()},
       {"optimizer", options.optimizer.description},

@@ -141,7 +141,6 @@ class Trainer::Impl {
     if (!address) return outcome_of(address.fault());
 
     const int workers = run.coordinator.workers;
-    std::vector<TrainingOutcome> outcomes(static_cast<std::size_t>(workers));
     std::vector<std::thread> threads;
     for (int i = 0; i < workers; ++i) {
       runtime::WorkerOptions options = worker_options();
@@ -149,15 +148,15 @@ class Trainer::Impl {
       options.listen = fmt::format("in-process:worker-{}", i);
       options.wanted = WorkerId{i};
       options.run_dir = run.run_dir;
-      threads.emplace_back([this, &outcome = outcomes[static_cast<std::size_t>(i)],
-                            options = std::move(options), transport = endpoint()]() mutable {
+      threads.emplace_back([this, options = std::move(options), transport = endpoint()]() mutable {
         prepare_process(options_.threads);  // the number of threads is a thread's own
         runtime::Worker worker(std::move(options), std::move(transport));
-        outcome = worker.run();
+        // How it ended is the coordinator's to say, for all of them at once.
+        static_cast<void>(worker.run());
       });
     }
+    const host::RunOutcome outcome = coordinator.wait();  // this thread carries its commands out
     for (std::thread& thread : threads) thread.join();
-    const host::RunOutcome outcome = coordinator.wait();
     return {outcome.status, outcome.sentence};
   }
 

@@ -232,15 +232,14 @@ void Worker::carry_out(const agent::Compute& command) {
 }
 
 void Worker::carry_out(const agent::Apply& command) {
-  if (stage_ != nullptr) {
-    try {
-      stage_->apply(command.record);
-    } catch (const std::exception& error) {
-      fail(Fault::unavailable("the optimizer failed: " + sentence_of(error)));
-      return;
-    }
+  try {
+    if (stage_ != nullptr) stage_->apply(command.record);
+    tell_listeners(command.record);
+  } catch (const std::exception& error) {
+    fail(Fault::unavailable(fmt::format("after step {}, the optimizer or a listener failed: {}",
+                                        command.record.step.value, sentence_of(error))));
+    return;
   }
-  tell_listeners(command.record);
   if (command.record.last) deliver(agent::AppliedRecord{applied(command.record.step)});
 }
 
