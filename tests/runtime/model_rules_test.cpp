@@ -137,10 +137,10 @@ TEST_CASE("frozen parameters stay, groups have their own decay and rate", "[unit
   };
   const auto one = weights(0.0, true, 1);
   const auto five = weights(0.0, true, 5);
-  CHECK(one.at("weight") == five.at("weight"));  // frozen
-  CHECK(one.at("bias") == five.at("bias"));      // rate scaled to nothing, no decay
-  CHECK(one.at("out") != five.at("out"));
-  CHECK(weights(1.0, false, 1).at("weight") != weights(1.0, false, 5).at("weight"));
+  CHECK((one.at("weight") == five.at("weight")));  // frozen
+  CHECK((one.at("bias") == five.at("bias")));      // rate scaled to nothing, no decay
+  CHECK((one.at("out") != five.at("out")));
+  CHECK((weights(1.0, false, 1).at("weight") != weights(1.0, false, 5).at("weight")));
 }
 
 TEST_CASE("a step whose gradient is not finite is committed and skipped", "[unit]") {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <planaria/base/json.hpp>
+#include <planaria/base/random.hpp>
 #include <planaria/host/compare.hpp>
 #include <planaria/host/run_directory.hpp>
 #include <planaria/host/run_options.hpp>
@@ -108,7 +109,7 @@ inline TrainingOutcome train_threads(TrainerOptions options, std::int64_t steps,
   run.coordinator.schedule = layout.schedule;
   run.run_dir = run_dir;
   run.transport = "in-process";
-  if (!run_dir.empty()) host::create_run_directory(run_dir).value();
+  if (!run_dir.empty()) static_cast<void>(host::create_run_directory(run_dir).value());
   ::setenv(host::env_in_process, "1", 1);
   ::setenv(host::env_run_options, host::to_json(run).dump().c_str(), 1);
   Trainer trainer(std::move(options));

@@ -57,7 +57,11 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok(); }
   [[nodiscard]] T& value() & { require(); return std::get<0>(state_); }
   [[nodiscard]] const T& value() const& { require(); return std::get<0>(state_); }
-  [[nodiscard]] T&& value() && { require(); return std::get<0>(std::move(state_)); }
+  /// By value, so that `for (x : f().value())` iterates over something that lives.
+  [[nodiscard]] T value() && {
+    require();
+    return std::get<0>(std::move(state_));
+  }
   [[nodiscard]] const Fault& fault() const {
     check(!ok(), "fault() of a result that holds a value");
     return std::get<1>(state_);
