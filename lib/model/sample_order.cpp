@@ -39,6 +39,8 @@ std::uint64_t feistel(std::uint64_t position, int half_bits, const RoundKeys& ke
 // the samples is a permutation of the samples alone. Under four steps on average.
 std::int64_t walk(std::int64_t position, std::int64_t samples, int half_bits,
                   const RoundKeys& keys) {
+  // From elsewhere the walk might never come back.
+  check(position >= 0 && position < samples, "the position is in the data set");
   auto value = static_cast<std::uint64_t>(position);
   do {
     value = feistel(value, half_bits, keys);
@@ -95,7 +97,6 @@ std::vector<std::int64_t> SampleOrder::samples(Step step, MicroBatchId micro_bat
 }
 
 std::int64_t SampleOrder::permuted(std::int64_t epoch, std::int64_t position) const {
-  check(position >= 0 && position < options_.dataset_samples, "the position is in the data set");
   return walk(position, options_.dataset_samples, half_bits_, round_keys(options_.seed, epoch));
 }
 
