@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,9 @@ int failed(const Fault& fault);
 /// Prints a result to stdout, or into `output` where that names a file. Returns 0 or an exit
 /// status.
 int print_result(const std::string& text, const std::string& output);
+
+/// Lays help out in 100 columns, types as docs/options.md names them.
+[[nodiscard]] std::shared_ptr<CLI::Formatter> help_format();
 
 // Each adds its subcommand to `app` and sets `action` when that is chosen. `command` is what stood
 // behind "--": PROGRAM ARGS…

@@ -32,6 +32,23 @@ std::string chosen_command(const CLI::App& app) {
   return chosen.empty() ? "planaria" : "planaria " + chosen.front()->get_name();
 }
 
+// What CLI11 says, in our words where its own would not help.
+std::string explained(const CLI::ParseError& error, const CLI::App& app,
+                      const std::vector<std::string>& own) {
+  if (app.get_subcommands().empty()) {
+    return own.front().starts_with("-")
+               ? fmt::format("{}: no such option, see planaria --help", own.front())
+               : fmt::format("{}: no such command, must be run, compare or export", own.front());
+  }
+  const std::string command = chosen_command(app);
+  const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
+  if (extras != nullptr && command == "planaria run") {
+    return fmt::format("{}; the program and its arguments go behind --, see planaria run --help",
+                       sentence_of(error));
+  }
+  return fmt::format("{}; see {} --help", sentence_of(error), command);
+}
+
 }  // namespace
 
 int bad_input(const std::string& sentence) {
@@ -57,6 +74,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
     }
   }
   CLI::App app(about, "planaria");
+  app.formatter(help_format());  // subcommands inherit it
   app.footer(footer);
   app.set_version_flag("--version", std::string("planaria ") + version);
   app.require_subcommand(1);
@@ -72,7 +90,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     if (own.empty()) return bad_input("no command; planaria --help lists them");
-    return bad_input(fmt::format("{}; see {} --help", sentence_of(error), chosen_command(app)));
+    return bad_input(explained(error, app, own));
   }
   return action();
 }

@@ -96,22 +96,27 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
   return host::launch(options);
 }
 
+// The description says the range in words already.
+CLI::Validator between(int low, int high) {
+  return CLI::Range(low, high).description("");
+}
+
 void add_layout_options(CLI::App& app, RunFlags& flags) {
   app.add_option("--workers", flags.workers,
                  "How many workers compute, one process each. 1 to 4096; default 4, or what "
                  "--layout or --width and --depth need")
-      ->check(CLI::Range(1, workers_max))
+      ->check(between(1, workers_max))
       ->type_name("N");
   app.add_option("--spares", flags.spares, "How many more join and stay idle. 0 to 4096; default 0")
-      ->check(CLI::Range(0, workers_max))
+      ->check(between(0, workers_max))
       ->type_name("N");
   auto* width = app.add_option("--width", flags.width,
                                "How many pipelines side by side; default: the planner chooses")
-                    ->check(CLI::Range(1, workers_max))
+                    ->check(between(1, workers_max))
                     ->type_name("D");
   auto* depth = app.add_option("--depth", flags.depth,
                                "How many stages each pipeline has; default: the planner chooses")
-                    ->check(CLI::Range(1, workers_max))
+                    ->check(between(1, workers_max))
                     ->type_name("P");
   app.add_option("--layout", flags.layout_file,
                  "Who computes what: a plan, or an object with its pipelines. Not with --width or "

@@ -160,6 +160,7 @@ class CoordinatorHost::Impl {
 
  private:
   void handle(Arrival arrival) {
+    now_ = clock_.now();
     std::visit(Overloaded{[&](FrameArrived& frame) {
                             if (frame.key.kind == FrameKind::state) return take_state(frame);
                             take_message(frame);
@@ -233,7 +234,8 @@ class CoordinatorHost::Impl {
     while (!inputs_.empty() && !outcome_) {
       const protocol::Input next = std::move(inputs_.front());
       inputs_.pop_front();
-      const protocol::Decision decision = protocol::step(machine_, next, clock_.now());
+      now_ = clock_.now();
+      const protocol::Decision decision = protocol::step(machine_, next, now_);
       note_phase();
       carry_out(decision.commands);
     }
@@ -246,11 +248,11 @@ class CoordinatorHost::Impl {
       emit("run_started", started_fields());
     }
     if (machine_.phase == CoordinatorState::Phase::training && !training_began_) {
-      training_began_ = clock_.now();
+      training_began_ = now_;
     }
     if (machine_.last_record && machine_.last_record->step != last_commit_) {
       last_commit_ = machine_.last_record->step;
-      if (training_began_) figures_.training_ms = (clock_.now() - *training_began_).value;
+      if (training_began_) figures_.training_ms = (now_ - *training_began_).value;
     }
   }
 
@@ -377,7 +379,7 @@ class CoordinatorHost::Impl {
   }
 
   void emit(const std::string& name, Json fields) {
-    files_.event({.at = clock_.now(),
+    files_.event({.at = now_,
                   .view = machine_.view.view,
                   .step = training_began_ ? machine_.step : Step(0),
                   .name = name,
@@ -400,6 +402,7 @@ class CoordinatorHost::Impl {
 
   RunOptions options_;
   RunClock clock_;
+  Instant now_;  // of what is being handled, so that all events of one decision stand in order
   CoordinatorState machine_;
   RunFiles files_;
   std::optional<RunOutcome> outcome_;

@@ -16,6 +16,7 @@ namespace {
 constexpr Milliseconds workers_leave_max{2000};
 constexpr Milliseconds coordinator_leaves_max{4000};
 constexpr Milliseconds early_end_wait{150};
+constexpr Milliseconds refusal_wait{2 * early_end_wait.value};
 // How long a round may wait when only time can change something, and otherwise.
 constexpr int short_wait_ms = 50;
 constexpr int long_wait_ms = 500;
@@ -93,10 +94,12 @@ std::optional<std::string> RunWatch::until_listening() {
 RunEnding RunWatch::until_over() {
   while (!all_ended()) round();
   const Instant now = clock_.now();
+  reap(now);  // who ended in the last moment
   take_output(now);
   take_events(now);
   judge(now);
   if (!ending_ && early_) judge_early_end();
+  show_refusals(now);
   for (const ShownLine& line : output_.rest()) screen_.line(line.stream, line.text);
   screen_.live("");
   return final_ending();
@@ -141,7 +144,7 @@ void RunWatch::wait_for_something() const {
     add(worker.process.out());
     add(worker.process.err());
   }
-  const bool time_matters = output_.waiting() || early_ || ending_;
+  const bool time_matters = output_.waiting() || !refusals_.empty() || early_ || ending_;
   ::poll(waited.data(), waited.size(), time_matters ? short_wait_ms : long_wait_ms);
 }
 
@@ -206,8 +209,9 @@ void RunWatch::take_event(const Json& event, Instant now) {
   if (name == "run_started") began_ = true;
   if (name == "run_ended") end_run({event.value("status", 1), event.value("sentence", "")});
   if (name == "refused") {
-    screen_.line(Stream::err, fmt::format("planaria: refused {}: {}", event.value("peer", "?"),
-                                          event.value("why", "?")));
+    refusals_.push_back(
+        {fmt::format("planaria: refused {}: {}", event.value("peer", "?"), event.value("why", "?")),
+         now + refusal_wait});
   }
 }
 
@@ -278,10 +282,19 @@ void RunWatch::kill(Watched& watched) {
 
 void RunWatch::show(Instant now) {
   for (const ShownLine& line : output_.due(now)) screen_.line(line.stream, line.text);
+  show_refusals(now);
   if (screen_.has_live_line()) {
     screen_.live(ending_ ? "" : progress_line(progress_, screen_.columns() - 1));
   } else if (options_.plain_progress && pace_.due(progress_, now)) {
     screen_.line(Stream::err, progress_line(progress_, 0));
+  }
+}
+
+void RunWatch::show_refusals(Instant now) {
+  const bool told_otherwise = ending_ && ending_->status == 2;
+  while (!refusals_.empty() && (ending_ || refusals_.front().told <= now)) {
+    if (!told_otherwise) screen_.line(Stream::err, refusals_.front().sentence);
+    refusals_.pop_front();
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,6 +83,13 @@ class RunWatch {
   };
 
   void end_run(const RunEnding& ending);
+  /// A stranger or misfit that was turned away: told a moment later, since where it was a worker of
+  /// ours its own sentence ends the run.
+  struct Refusal {
+    std::string sentence;
+    Instant told;
+  };
+  void show_refusals(Instant now);
   void round();
   void wait_for_something() const;
   void take_signals();
@@ -114,6 +122,7 @@ class RunWatch {
   std::optional<std::string> address_;
   bool began_ = false;
   std::optional<EarlyEnd> early_;
+  std::deque<Refusal> refusals_;
   std::optional<RunEnding> ending_;
   Instant ended_at_;
   int stops_ = 0;

@@ -1,0 +1,65 @@
+// tests/host/processes.hpp: whole runs as processes, and what they leave behind.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <planaria/base/json.hpp>
+
+#include "host/child_process.hpp"
+#include "host/worker_output.hpp"
+
+namespace planaria::test {
+
+/// A folder of one test, removed at its end.
+class TestFolder {
+ public:
+  TestFolder();
+  ~TestFolder();
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// How a program ended, and all it said.
+struct Ended {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+/// `planaria` with arguments, running.
+class RunningPlanaria {
+ public:
+  explicit RunningPlanaria(const std::vector<std::string>& arguments);
+  /// Reads what comes until `condition` holds or the program has ended; returns whether it held.
+  bool wait_until(const std::function<bool()>& condition);
+  [[nodiscard]] Ended wait();
+  void signal(int number) { child_.signal(number); }
+
+ private:
+  void read_for_a_while();
+  host::ChildProcess child_;
+  Ended ended_;
+};
+
+[[nodiscard]] Ended planaria_ends(const std::vector<std::string>& arguments);
+
+/// The path of a program of the build.
+[[nodiscard]] std::string built(const std::string& name);
+/// `planaria run` of the toy trainer: options of planaria, then of the toy.
+[[nodiscard]] std::vector<std::string> toy_run(const std::vector<std::string>& options,
+                                               const std::vector<std::string>& toy);
+
+/// Reads the whole lines of a file of JSON lines that may still grow; none where there is no file.
+[[nodiscard]] std::vector<Json> whole_lines(const std::string& path);
+/// The events named `name` in a run directory.
+[[nodiscard]] std::vector<Json> events_of(const std::string& run_dir, const std::string& name);
+[[nodiscard]] std::vector<std::string> lines_of(const std::string& text);
+
+}  // namespace planaria::test
