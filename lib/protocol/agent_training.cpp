@@ -55,7 +55,8 @@ Decision on_commit(AgentState& state, const Commit& commit) {
     if (state.phase != Phase::ready) return ignored(state, "commit");
     state.record = record;
     state.level = record.step;  // it holds no layers; this is the run's level
-    return {{}, fmt::format("idle: keeps the record of step {}", record.step.value)};
+    if (record.last) state.phase = Phase::applying;
+    return {{Apply{record}}, fmt::format("idle: keeps the record of step {}", record.step.value)};
   }
   // A step is committed only with this worker's report: that it has none means different worlds.
   if (state.phase != Phase::reported) {

@@ -24,6 +24,10 @@ std::optional<std::string> misfit(const CoordinatorState& state, WorkerId from,
     return fmt::format("worker {} stands at level {} after step {}, the last", from.value,
                        applied.step.value, state.step.value);
   }
+  if (!place_of(state.view.layout, from)) {
+    if (applied.layers.empty()) return std::nullopt;
+    return fmt::format("worker {} is idle and reported the state of layers", from.value);
+  }
   const LayerRange range = layers_of(state, from);
   bool fits = static_cast<int>(applied.layers.size()) == range.size();
   for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
@@ -70,11 +74,11 @@ Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& appli
     return ignored(what,
                    fmt::format("view {}, must be {}", applied.view.value, state.view.view.value));
   }
-  if (!place_of(state.view.layout, from)) return ignored(what, "it is idle");
   if (const auto wrong = misfit(state, from, applied)) return end_run(state, 1, *wrong);
   state.applied[from] = applied;
   std::vector<WorkerId> missing;
-  for (const WorkerId worker : active_workers(state)) {
+  // Idle ones too: how much memory a worker without layers needs is a figure of the run.
+  for (const auto& [worker, member] : state.members) {
     if (!state.applied.contains(worker)) missing.push_back(worker);
   }
   if (!missing.empty()) {

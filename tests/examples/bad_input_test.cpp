@@ -71,9 +71,9 @@ TEST_CASE("unknown and impossible options are refused", "[unit]") {
   check_refused(with({"--lane-size", "9"}), "lane_size: 9, must be 1 to 8");
   check_refused(with({"--threads", "0"}), "threads: 0, must be at least 1");
   check_refused(with({"--init", folder.file("none.safetensors")}), "none.safetensors");
-  check_refused(run_command({program("planaria"), "run", "--workers", "0", "--"} + small_gpt(text, 2)),
+  check_refused(run_command(std::vector<std::string>{program("planaria"), "run", "--workers", "0", "--"} + small_gpt(text, 2)),
                 "workers");
-  check_refused(run_command({program("planaria"), "run", "--colour", "blue", "--"} + small_gpt(text, 2)),
+  check_refused(run_command(std::vector<std::string>{program("planaria"), "run", "--colour", "blue", "--"} + small_gpt(text, 2)),
                 "--colour");
   check_refused(run_command({program("planaria"), "compare", folder.file("a"), folder.file("b")}), "a");
 }

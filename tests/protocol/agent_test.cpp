@@ -194,11 +194,12 @@ TEST_CASE("an idle worker computes nothing and keeps the records", "[unit]") {
   CHECK(begin.commands.empty());
   CHECK(begin.explanation == "idle: keeps the records");
   const Decision commit = story.hear(Commit{record(1)});
-  CHECK(commit.commands.empty());
+  CHECK(words(commit) == "apply");
   CHECK(commit.explanation == "idle: keeps the record of step 1");
   CHECK(story.state.record == record(1));
-  CHECK(story.hear(Commit{record(2, true)}).commands.empty());
+  CHECK(words(story.hear(Commit{record(2, true)})) == "apply");
   CHECK(story.state.level == Step{2});
+  CHECK(sent<Applied>(story.applied(2)).step == Step{2});
   CHECK(words(story.hear(End{0, ""})) == "abort finish");
 }
 

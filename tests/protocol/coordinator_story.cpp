@@ -89,7 +89,7 @@ Decision CoordinatorStory::whole_step() {
 Decision CoordinatorStory::all_applied() {
   Decision decision;
   for (const auto& [worker, toy] : toys_) {
-    if (toy.active()) decision = say(worker.value, toy.applied());
+    decision = say(worker.value, toy.applied());
   }
   return decision;
 }
