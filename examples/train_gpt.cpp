@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return planaria::exit_status("train_gpt", {2, error.what()});
   }
-  planaria::prepare_process(options.trainer.threads > 0 ? options.trainer.threads : 1);
+  planaria::prepare_process(options.trainer.threads);
   const std::int64_t steps = options.steps;
   auto assembled = assemble(std::move(options));
   if (!assembled) return planaria::exit_status("train_gpt", {2, assembled.fault().sentence});

@@ -1,5 +1,6 @@
 #include "runtime/process.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -22,7 +23,7 @@ namespace planaria {
 void prepare_process(int threads) {
   // MKL otherwise chooses code by alignment and by what else runs; strict mode costs nothing here.
   ::setenv("MKL_CBWR", "AUTO,STRICT", /*overwrite=*/1);
-  at::set_num_threads(threads);
+  at::set_num_threads(std::max(threads, 1));  // a wrong number is refused later, with a sentence
 }
 
 namespace runtime {

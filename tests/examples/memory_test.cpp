@@ -18,7 +18,8 @@ std::vector<std::string> wide_gpt(const std::string& text) {
 // Peak resident bytes by number of layers held, largest of each.
 std::map<std::size_t, std::int64_t> peaks(const std::string& run_dir) {
   std::map<std::size_t, std::int64_t> result;
-  for (const Json& worker : result_of(run_dir).at("workers")) {
+  const Json ended = result_of(run_dir);
+  for (const Json& worker : ended.at("workers")) {
     auto& peak = result[worker.at("layers").size()];
     peak = std::max(peak, worker.at("peak_resident_bytes").get<std::int64_t>());
   }
