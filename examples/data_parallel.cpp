@@ -8,10 +8,10 @@
 #include <cstdio>
 #include <memory>
 
-#include <planaria/base/random.hpp>
-#include <planaria/runtime/trainer.hpp>
 #include <torch/nn/functional/activation.h>
 #include <torch/nn/modules/linear.h>
+#include <planaria/base/random.hpp>
+#include <planaria/runtime/trainer.hpp>
 
 namespace {
 
@@ -49,9 +49,10 @@ int main() {
       .layers = {planaria::layer("first", [] { return std::make_shared<Hidden>(2, 64); }),
                  planaria::layer("second", [] { return std::make_shared<Hidden>(64, 64); }),
                  planaria::layer("last", [] { return torch::nn::Linear(64, 1); })},
-      .loss = [](const planaria::Tensors& outputs, const planaria::Tensors& targets) {
-        return (outputs[0].squeeze(1) - targets[0]).square().mean();
-      },
+      .loss =
+          [](const planaria::Tensors& outputs, const planaria::Tensors& targets) {
+            return (outputs[0].squeeze(1) - targets[0]).square().mean();
+          },
       .optimizer = planaria::adam({.learning_rate = 5e-3}),
       .dataset = std::make_shared<Surface>(),
       .seed = 7,
@@ -60,7 +61,8 @@ int main() {
   });
   trainer.on_step([](const planaria::StepMetrics& metrics) {
     if (metrics.worker.value == 0 && metrics.step.value % 50 == 0) {
-      std::printf("step %lld  loss %.6f\n", static_cast<long long>(metrics.step.value), metrics.loss);
+      std::printf("step %lld  loss %.6f\n", static_cast<long long>(metrics.step.value),
+                  metrics.loss);
     }
   });
   return planaria::exit_status("data_parallel", trainer.run(200));

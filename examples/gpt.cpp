@@ -12,8 +12,8 @@ namespace {
 
 constexpr int symbols = 256;
 
-// Linear as one kernel call: torch::nn::Linear adds the bias after the product for 3-D inputs and so
-// rounds differently from Python's.
+// Linear as one kernel call: torch::nn::Linear adds the bias after the product for 3-D inputs and
+// so rounds differently from Python's.
 struct LinearImpl : torch::nn::Module {
   LinearImpl(int in, int out, bool with_bias, double deviation) {
     weight = register_parameter("weight", torch::randn({out, in}) * deviation);
@@ -49,7 +49,8 @@ struct TableImpl : torch::nn::Module {
 struct Embedding : torch::nn::Module {
   explicit Embedding(const GptOptions& options) : dropout_(options.dropout) {
     token = register_module("token", std::make_shared<TableImpl>(symbols, options.d_model));
-    position = register_module("position", std::make_shared<TableImpl>(options.context, options.d_model));
+    position =
+        register_module("position", std::make_shared<TableImpl>(options.context, options.d_model));
   }
   torch::Tensor forward(const torch::Tensor& ids) {
     const torch::Tensor places = at::arange(ids.size(1), at::kLong);
@@ -104,7 +105,8 @@ struct Block : torch::nn::Module {
 struct Head : torch::nn::Module {
   explicit Head(const GptOptions& options) {
     norm = register_module("norm", std::make_shared<NormImpl>(options.d_model));
-    output = register_module("output", std::make_shared<LinearImpl>(options.d_model, symbols, false, 0.02));
+    output = register_module("output",
+                             std::make_shared<LinearImpl>(options.d_model, symbols, false, 0.02));
   }
   torch::Tensor forward(const torch::Tensor& x) { return output->forward(norm->forward(x)); }
   std::shared_ptr<NormImpl> norm;

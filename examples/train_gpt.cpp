@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <planaria/runtime/trainer.hpp>
 
@@ -38,14 +38,16 @@ void describe(CLI::App& app, Options& o) {
   app.add_option("--d-model", o.model.d_model, "Width of the model")->check(CLI::Range(1, 65536));
   app.add_option("--heads", o.model.heads, "Attention heads")->check(CLI::Range(1, 1024));
   app.add_option("--context", o.model.context, "Bytes per sample")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--dropout", o.model.dropout, "Probability of dropping")->check(CLI::Range(0.0, 0.999));
+  app.add_option("--dropout", o.model.dropout, "Probability of dropping")
+      ->check(CLI::Range(0.0, 0.999));
   app.add_flag("--tied", o.model.tied, "Tie the head's weight to the embedding");
   app.add_option("--micro-batches", o.trainer.micro_batches, "Micro-batches per step, M");
   app.add_option("--micro-batch-size", o.trainer.micro_batch_size, "Samples per micro-batch, m");
   app.add_option("--lane-size", o.trainer.lane_size, "Consecutive micro-batches added one by one");
   app.add_option("--steps", o.steps, "Optimizer steps");
   app.add_option("--optimizer", o.optimizer, "adamw, adam or sgd");
-  app.add_option("--learning-rate", o.learning_rate, "Learning rate, constant")->check(CLI::NonNegativeNumber);
+  app.add_option("--learning-rate", o.learning_rate, "Learning rate, constant")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--clip-norm", o.trainer.clip_norm, "Largest gradient norm; 0: no clipping");
   app.add_option("--momentum", o.momentum, "SGD's momentum")->check(CLI::Range(0.0, 1.0));
   app.add_option("--weight-decay", o.weight_decay, "Weight decay")->check(CLI::NonNegativeNumber);
@@ -64,10 +66,13 @@ planaria::Result<planaria::TrainerOptions> assemble(Options o) {
     return planaria::Fault::invalid_input(
         fmt::format("heads: {}, must divide d-model, {}", o.model.heads, o.model.d_model));
   }
-  const planaria::AdamOptions adam_options{.learning_rate = o.learning_rate, .beta1 = o.beta1,
-      .beta2 = o.beta2, .epsilon = o.epsilon, .weight_decay = o.weight_decay};
-  const planaria::SgdOptions sgd_options{.learning_rate = o.learning_rate, .momentum = o.momentum,
-                                         .weight_decay = o.weight_decay};
+  const planaria::AdamOptions adam_options{.learning_rate = o.learning_rate,
+                                           .beta1 = o.beta1,
+                                           .beta2 = o.beta2,
+                                           .epsilon = o.epsilon,
+                                           .weight_decay = o.weight_decay};
+  const planaria::SgdOptions sgd_options{
+      .learning_rate = o.learning_rate, .momentum = o.momentum, .weight_decay = o.weight_decay};
   PLANARIA_TRY(optimizer, planaria::optimizer_named(o.optimizer, adam_options, sgd_options));
   PLANARIA_TRY(dataset, planaria::byte_text({.path = o.text, .context = o.model.context}));
   o.trainer.layers = example::gpt(o.model);
@@ -104,9 +109,11 @@ int main(int argc, char** argv) {
   planaria::Trainer trainer(std::move(assembled).value());
   trainer.on_step([steps](const planaria::StepMetrics& metrics) {
     if (metrics.worker.value != 0) return;
-    if (metrics.step.value % 10 != 0 && metrics.step.value != 1 && metrics.step.value != steps) return;
-    std::printf("step %lld  loss %.4f  norm %.3f  %.0f ms\n", static_cast<long long>(metrics.step.value),
-                metrics.loss, metrics.norm, metrics.step_ms);
+    if (metrics.step.value % 10 != 0 && metrics.step.value != 1 && metrics.step.value != steps)
+      return;
+    std::printf("step %lld  loss %.4f  norm %.3f  %.0f ms\n",
+                static_cast<long long>(metrics.step.value), metrics.loss, metrics.norm,
+                metrics.step_ms);
     std::fflush(stdout);
   });
   return planaria::exit_status("train_gpt", trainer.run(steps));

@@ -36,16 +36,18 @@ def main() -> int:
     losses = losses_of(options.pipelines)
     last = losses[-LAST:]
     mean = sum(last) / len(last)
-    hashes = [result["weights_xxh3_128"] for result in results]
-    same = options.compared == 0 and hashes[0] == hashes[1]
+    hashes = {kind: [result[f"{kind}_xxh3_128"] for result in results]
+              for kind in ("weights", "state")}
+    same = options.compared == 0 and all(a == b for a, b in hashes.values())
 
     print(f"runs       {options.pipelines} {options.alone}")
     print(f"layout     {options.layout}, and one process alone")
     print(f"steps      {results[0]['steps']}, {results[0]['samples']} samples")
     print(f"loss       {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end, "
           f"{mean:.3f} the mean of the last {len(last)} (nats per byte)")
-    print(f"pipelines  {hashes[0]}")
-    print(f"alone      {hashes[1]}")
+    for kind, (pipelines, alone) in hashes.items():
+        print(f"{kind:<10} {pipelines} as pipelines")
+        print(f"{'':<10} {alone} alone")
     print(f"same bits: {'yes' if same else 'no'}")
     if mean > LOSS_MAX:
         print(f"it did not learn: the mean of the last losses must be at most {LOSS_MAX}",

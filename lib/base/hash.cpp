@@ -23,7 +23,9 @@ std::uint64_t xxh3_64(std::span<const std::span<const std::byte>> pieces) {
   return XXH3_64bits_digest(&state);
 }
 
-std::string hex64(std::uint64_t value) { return fmt::format("{:016x}", value); }
+std::string hex64(std::uint64_t value) {
+  return fmt::format("{:016x}", value);
+}
 
 struct Xxh3Stream128::State {
   XXH3_state_t xxh;

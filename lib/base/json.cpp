@@ -97,7 +97,8 @@ std::optional<std::int64_t> ObjectReader::optional_integer(const std::string& ke
 }
 
 std::int64_t ObjectReader::integer(const std::string& key, std::int64_t low, std::int64_t high) {
-  if (find(key, true, fmt::format("a whole number from {} to {}", low, high)) == nullptr) return low;
+  if (find(key, true, fmt::format("a whole number from {} to {}", low, high)) == nullptr)
+    return low;
   return optional_integer(key, low, high).value_or(low);
 }
 
@@ -198,7 +199,9 @@ const Json* ObjectReader::optional_object(const std::string& key) {
   return value;
 }
 
-void ObjectReader::ignore(const std::string& key) { seen_.insert(key); }
+void ObjectReader::ignore(const std::string& key) {
+  seen_.insert(key);
+}
 
 Result<void> ObjectReader::finish() {
   if (!fault_ && object_.is_object()) {

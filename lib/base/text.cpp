@@ -78,7 +78,8 @@ Result<void> write_file_atomically(const std::string& path, std::string_view con
   const std::string partial = fmt::format("{}.{}.partial", path, ::getpid());
   const auto failed = [&](int reason) -> Result<void> {
     ::unlink(partial.c_str());
-    return Fault::unavailable(fmt::format("{}: cannot be written: {}", path, std::strerror(reason)));
+    return Fault::unavailable(
+        fmt::format("{}: cannot be written: {}", path, std::strerror(reason)));
   };
   const int descriptor = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) return failed(errno);

@@ -30,8 +30,8 @@ class MappedFile {
     const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
     if (!regular || status.st_size == 0) {
       ::close(descriptor);
-      return Fault::invalid_input(fmt::format(
-          "text: {}: {}", path, regular ? "is empty" : "is not a regular file"));
+      return Fault::invalid_input(
+          fmt::format("text: {}: {}", path, regular ? "is empty" : "is not a regular file"));
     }
     const auto size = static_cast<std::size_t>(status.st_size);
     void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -100,7 +100,8 @@ Result<std::shared_ptr<Dataset>> byte_text(const ByteTextOptions& options) {
   PLANARIA_TRY(file, MappedFile::open(options.path));
   const auto bytes = static_cast<std::int64_t>(file->bytes().size());
   const std::int64_t all = (bytes - 1) / options.context;  // the last target needs one byte more
-  const auto held_back = static_cast<std::int64_t>(static_cast<double>(all) * options.evaluation_fraction);
+  const auto held_back =
+      static_cast<std::int64_t>(static_cast<double>(all) * options.evaluation_fraction);
   if (all - held_back < 1) {
     return Fault::invalid_input(
         fmt::format("text: {}: {} bytes, must be at least {} for one sample of context {}",

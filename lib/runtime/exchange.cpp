@@ -77,7 +77,8 @@ Result<at::Tensor> Exchange::receive_raw(WorkerId from, const transport::FrameKe
   const std::size_t wanted = static_cast<std::size_t>(elements) * c10::elementSize(type);
   if (buffer.size() != wanted) {
     return Fault::corrupt(fmt::format("worker {} sent {} bytes of layer {}, part {}, must be {}",
-                                      from.value, buffer.size(), key.layer.value, key.part, wanted));
+                                      from.value, buffer.size(), key.layer.value, key.part,
+                                      wanted));
   }
   return tensor_over(buffer, buffer.bytes(), type, {elements});
 }

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <map>
+#include <string>
 #include <utility>
 #include <vector>
-#include <string>
 
 #include <planaria/base/ids.hpp>
 #include <planaria/base/result.hpp>
@@ -17,8 +17,8 @@ namespace planaria::runtime {
 
 using PeerMap = std::map<WorkerId, transport::PeerId>;
 
-/// Called from the compute thread. Sends do not wait: a tensor is kept alive until the kernel has it,
-/// and a lost peer is told by the transport's watcher, not here.
+/// Called from the compute thread. Sends do not wait: a tensor is kept alive until the kernel has
+/// it, and a lost peer is told by the transport's watcher, not here.
 class Exchange {
  public:
   Exchange(transport::Transport& transport, PeerMap peers)
@@ -26,7 +26,8 @@ class Exchange {
 
   /// Sends canonical tensors as one frame.
   void send(WorkerId to, const transport::FrameKey& key, const Tensors& tensors);
-  /// Waits for such a frame; the tensors lie in it, aligned. peer_lost, stale_view, cancelled, corrupt.
+  /// Waits for such a frame; the tensors lie in it, aligned. peer_lost, stale_view, cancelled,
+  /// corrupt.
   [[nodiscard]] Result<Tensors> receive(WorkerId from, const transport::FrameKey& key);
   /// Sends one contiguous tensor's data and nothing else: both sides know type and shape.
   void send_raw(WorkerId to, const transport::FrameKey& key, const at::Tensor& tensor);

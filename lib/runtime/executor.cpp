@@ -87,9 +87,8 @@ Result<protocol::Report> Executor::compute(Step step) {
 Result<void> Executor::forward(MicroBatchId micro_batch) {
   Tensors inputs;
   if (const auto previous = neighbour(-1)) {
-    PLANARIA_TRY(received,
-                 exchange_.receive(*previous, key(FrameKind::activation, stage_.range().first,
-                                                  micro_batch)));
+    PLANARIA_TRY(received, exchange_.receive(*previous, key(FrameKind::activation,
+                                                            stage_.range().first, micro_batch)));
     inputs = std::move(received);
   } else {
     PLANARIA_TRY(loaded, load(micro_batch, Side::read));
@@ -132,7 +131,8 @@ Result<Tensors> Executor::load(MicroBatchId micro_batch, Side side) {
     const Dataset& dataset = *context_.trainer->dataset;
     Tensors tensors;
     std::vector<std::span<const std::byte>> bytes;
-    for (const at::Tensor& tensor : side == Side::read ? dataset.inputs(ids) : dataset.targets(ids)) {
+    for (const at::Tensor& tensor :
+         side == Side::read ? dataset.inputs(ids) : dataset.targets(ids)) {
       tensors.push_back(canonical(tensor));
       bytes.push_back(bytes_of(tensors.back()));
     }

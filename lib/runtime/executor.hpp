@@ -1,6 +1,7 @@
 // runtime/executor.hpp: one worker's part of a step. Private.
-// Is: a walk along the schedule's actions of this rank: data, activations and gradients in and out, then
-// the reduction and the report. Is not: decisions (protocol/) or arithmetic (stage, reduction).
+// Is: a walk along the schedule's actions of this rank: data, activations and gradients in and out,
+// then the reduction and the report. Is not: decisions (protocol/) or arithmetic (stage,
+// reduction).
 #pragma once
 
 #include <atomic>

@@ -120,7 +120,8 @@ class FusedAdam final : public LayerOptimizer {
   std::vector<at::Tensor> steps_;
 };
 
-// SGD with momentum as PyTorch defines it (Sutskever et al., 2013, with the rate outside the buffer).
+// SGD with momentum as PyTorch defines it (Sutskever et al., 2013, with the rate outside the
+// buffer).
 class FusedSgd final : public LayerOptimizer {
  public:
   FusedSgd(const NamedTensors& parameters, const SgdOptions& options)
@@ -133,15 +134,14 @@ class FusedSgd final : public LayerOptimizer {
   }
 
   void apply(const std::vector<at::Tensor>& gradients, double rate) override {
-    // The first step copies the gradient into the buffer instead of adding to zero; the count is part
-    // of the state, so that a restored optimizer does not start over.
+    // The first step copies the gradient into the buffer instead of adding to zero; the count is
+    // part of the state, so that a restored optimizer does not start over.
     const bool first = steps_.item<float>() == 0.0F;
     steps_.add_(1);
     for (const Group& group : groups_) {
       auto parameters = at_positions(parameters_, group);
       const auto chosen = at_positions(gradients, group);
-      auto momenta =
-          momenta_.empty() ? std::vector<at::Tensor>{} : at_positions(momenta_, group);
+      auto momenta = momenta_.empty() ? std::vector<at::Tensor>{} : at_positions(momenta_, group);
       at::_fused_sgd_(parameters, chosen, momenta, decay_of(group, options_.weight_decay),
                       options_.momentum, rate * group.options.rate_scale, /*dampening=*/0.0,
                       /*nesterov=*/false, /*maximize=*/false, first);

@@ -50,7 +50,8 @@ Result<void> check_numbers(const TrainerOptions& options, std::int64_t steps) {
     return Fault::invalid_input(fmt::format("{}: {}, must be {}", field, value, allowed));
   };
   if (steps < 1) return refuse("steps", steps, "at least 1");
-  if (options.micro_batches < 1) return refuse("micro_batches", options.micro_batches, "at least 1");
+  if (options.micro_batches < 1)
+    return refuse("micro_batches", options.micro_batches, "at least 1");
   if (options.micro_batch_size < 1) {
     return refuse("micro_batch_size", options.micro_batch_size, "at least 1");
   }
@@ -100,8 +101,12 @@ std::string local_host_towards(const std::string& address) {
   return result;
 }
 
-std::int64_t resident_bytes() { return status_bytes("VmRSS:"); }
-std::int64_t peak_resident_bytes() { return status_bytes("VmHWM:"); }
+std::int64_t resident_bytes() {
+  return status_bytes("VmRSS:");
+}
+std::int64_t peak_resident_bytes() {
+  return status_bytes("VmHWM:");
+}
 
 Result<std::vector<Property>> identity_of(const TrainerOptions& options) {
   PLANARIA_TRY(build, build_of_this_process());

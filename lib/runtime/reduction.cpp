@@ -18,8 +18,8 @@ MicroBatchId key_of(TreeNode node) {
   return MicroBatchId{(node.height << 26) | node.index};
 }
 
-// Where each trainable parameter lies in the layer's flat gradient: every one starts at a multiple of
-// 64 bytes, so that views into it are as aligned as tensors of their own.
+// Where each trainable parameter lies in the layer's flat gradient: every one starts at a multiple
+// of 64 bytes, so that views into it are as aligned as tensors of their own.
 struct FlatPlan {
   std::vector<std::int64_t> offsets;
   std::int64_t elements = 0;
@@ -122,8 +122,8 @@ class LayerReduction {
     return holders_[static_cast<std::size_t>(slice) % holders_.size()];
   }
   [[nodiscard]] FrameKey partial_key(TreeNode node, std::int64_t slice) const {
-    return {FrameKind::partial, context_.view, context_.step, held_.id, key_of(node),
-            static_cast<std::int32_t>(slice)};
+    return {FrameKind::partial, context_.view, context_.step,
+            held_.id,           key_of(node),  static_cast<std::int32_t>(slice)};
   }
   [[nodiscard]] FrameKey reduced_key(std::int64_t slice) const {
     return {FrameKind::reduced, context_.view,    context_.step,
@@ -141,8 +141,8 @@ class LayerReduction {
       for (const TreeNode node : nodes_of(holder)) {
         const std::int64_t elements =
             std::min(slice_elements, plan_.elements - (slice * slice_elements));
-        PLANARIA_TRY(part, exchange_.receive_raw(holder, partial_key(node, slice), plan_.type,
-                                                 elements));
+        PLANARIA_TRY(part,
+                     exchange_.receive_raw(holder, partial_key(node, slice), plan_.type, elements));
         fold.put(node, std::move(part), add);
       }
     }
@@ -242,8 +242,9 @@ class TieExchange {
       if (stage_.range().contains(use.layer)) {
         gradient = *gradient_of(stage_.layer(use.layer), use.parameter);
       } else {
-        PLANARIA_TRY(received, exchange_.receive_raw(holder_in_pipeline(use.layer), key(use, number),
-                                                     shape->scalar_type(), shape->numel()));
+        PLANARIA_TRY(received,
+                     exchange_.receive_raw(holder_in_pipeline(use.layer), key(use, number),
+                                           shape->scalar_type(), shape->numel()));
         gradient = received.view(shape->sizes());
       }
       sum = sum.defined() ? sum.add_(gradient) : gradient.clone();
@@ -260,8 +261,7 @@ class TieExchange {
  private:
   [[nodiscard]] FrameKey key(const Use& use, int number) const {
     // Micro-batch -2 keeps these apart from slices of the whole sum.
-    return {FrameKind::reduced, context_.view,    context_.step,
-            use.layer,          MicroBatchId{-2}, number};
+    return {FrameKind::reduced, context_.view, context_.step, use.layer, MicroBatchId{-2}, number};
   }
   [[nodiscard]] WorkerId holder_in_pipeline(LayerId layer) const {
     for (const StageAssignment& stage : *stages_) {
@@ -273,7 +273,8 @@ class TieExchange {
     std::vector<WorkerId> others;
     for (const Use& use : group) {
       const WorkerId worker = holder_in_pipeline(use.layer);
-      if (worker != context_.self && std::find(others.begin(), others.end(), worker) == others.end()) {
+      if (worker != context_.self &&
+          std::find(others.begin(), others.end(), worker) == others.end()) {
         others.push_back(worker);
       }
     }

@@ -1,7 +1,7 @@
 // runtime/reduction.hpp: a layer's gradient over all workers that computed it. Private.
 // Is: an owner-per-slice exchange that adds every element along the lane tree (PROTOCOL 1), and the
-// sum of tied uses. Bytes per holder and layer: sends (D-1)/D of its nodes and of the whole, receives
-// as much. Is not: when a step is committed.
+// sum of tied uses. Bytes per holder and layer: sends (D-1)/D of its nodes and of the whole,
+// receives as much. Is not: when a step is committed.
 #pragma once
 
 #include <vector>
@@ -26,8 +26,9 @@ struct ReductionContext {
   const TrainerOptions* trainer = nullptr;
 };
 
-/// Fills HeldLayer::reduced of every layer of the stage, layers in descending order. Every lane of the
-/// worker's pipeline must have ended. Fails as Exchange's receives do.
-[[nodiscard]] Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange);
+/// Fills HeldLayer::reduced of every layer of the stage, layers in descending order. Every lane of
+/// the worker's pipeline must have ended. Fails as Exchange's receives do.
+[[nodiscard]] Result<void> reduce(const ReductionContext& context, Stage& stage,
+                                  Exchange& exchange);
 
 }  // namespace planaria::runtime

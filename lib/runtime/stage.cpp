@@ -37,7 +37,9 @@ void seed_generator(std::uint64_t key) {
   generator.set_current_seed(key);
 }
 
-bool passes_gradient(const at::Tensor& tensor) { return at::isFloatingType(tensor.scalar_type()); }
+bool passes_gradient(const at::Tensor& tensor) {
+  return at::isFloatingType(tensor.scalar_type());
+}
 
 }  // namespace
 
@@ -135,9 +137,8 @@ Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
   for (auto held = layers_.rbegin(); held != layers_.rend(); ++held) {
     if (options_.on_action) options_.on_action('G', step_, micro_batch, held->id);
-    PLANARIA_TRY(passed, guarded(micro_batch, held->id, [&] {
-                   return backward_layer(*held, micro_batch, gradients);
-                 }));
+    PLANARIA_TRY(passed, guarded(micro_batch, held->id,
+                                 [&] { return backward_layer(*held, micro_batch, gradients); }));
     gradients = std::move(passed);
     if (lane_ends) end_lane(*held, lane);
   }

@@ -1,6 +1,6 @@
 // runtime/stage.hpp: the layers one worker holds, and what is computed on them. Private.
-// Is: forward, backward, sums per lane, optimizer and state of a contiguous range of layers. Is not:
-// order (the executor walks the schedule) or communication.
+// Is: forward, backward, sums per lane, optimizer and state of a contiguous range of layers. Is
+// not: order (the executor walks the schedule) or communication.
 #pragma once
 
 #include <functional>
@@ -26,8 +26,8 @@ namespace planaria::runtime {
 /// The gradients of a layer's trainable parameters, in their order; undefined where none came.
 using Gradients = std::vector<at::Tensor>;
 
-/// LibTorch's default generator belongs to the process. Where workers are threads of one process they
-/// take turns with it; processes of their own never wait here.
+/// LibTorch's default generator belongs to the process. Where workers are threads of one process
+/// they take turns with it; processes of their own never wait here.
 class GeneratorLock {
  public:
   [[nodiscard]] std::unique_lock<std::mutex> take() { return std::unique_lock(mutex_); }
@@ -42,7 +42,7 @@ using ActionListener = std::function<void(char kind, Step, MicroBatchId, LayerId
 struct StageOptions {
   const TrainerOptions* trainer = nullptr;  // outlives the stage
   LayerRange range;
-  GeneratorLock* generator = nullptr;       // outlives the stage
+  GeneratorLock* generator = nullptr;  // outlives the stage
   ActionListener on_action = {};
 };
 
@@ -55,7 +55,7 @@ struct HeldLayer {
   NamedTensors trainable;   // those with a gradient
   std::unique_ptr<LayerOptimizer> optimizer;
   std::optional<TreeFold<Gradients>> fold;
-  Gradients reduced;        // the whole step's gradient, every one defined
+  Gradients reduced;  // the whole step's gradient, every one defined
 
   [[nodiscard]] bool is_last_of(const TrainerOptions& options) const {
     return id.value == static_cast<int>(options.layers.size()) - 1;
@@ -68,8 +68,8 @@ struct HeldLayer {
 
 class Stage {
  public:
-  /// Builds the layers of the range with their keyed or given initial weights. invalid_input for what
-  /// a model may not be, or for an init file that does not fit.
+  /// Builds the layers of the range with their keyed or given initial weights. invalid_input for
+  /// what a model may not be, or for an init file that does not fit.
   [[nodiscard]] static Result<std::unique_ptr<Stage>> build(const StageOptions& options);
 
   [[nodiscard]] LayerRange range() const { return options_.range; }
@@ -84,7 +84,8 @@ class Stage {
   [[nodiscard]] Result<Tensors> forward(MicroBatchId micro_batch, Tensors inputs,
                                         const Tensors& targets);
   /// Takes the gradients of forward's floating-point outputs (none on the last stage) and returns
-  /// those of its floating-point inputs (none on the first stage). Ends a lane where it is its last.
+  /// those of its floating-point inputs (none on the first stage). Ends a lane where it is its
+  /// last.
   [[nodiscard]] Result<Tensors> backward(MicroBatchId micro_batch, Tensors gradients);
   /// The losses of the step so far, by micro-batch.
   [[nodiscard]] const std::map<MicroBatchId, double>& losses() const { return losses_; }

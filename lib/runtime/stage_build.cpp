@@ -69,16 +69,15 @@ Result<std::unique_ptr<Stage>> Stage::build(const StageOptions& options) {
 }
 
 Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
-  const LayerDefinition& definition =
-      options_.trainer->layers[static_cast<std::size_t>(id.value)];
+  const LayerDefinition& definition = options_.trainer->layers[static_cast<std::size_t>(id.value)];
   std::unique_ptr<Layer> made;
   try {
     const auto turn = options_.generator->take();
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     {
       const std::lock_guard lock(generator.mutex());
-      generator.set_current_seed(mix({options_.trainer->seed, initial_weights,
-                                      static_cast<std::uint64_t>(id.value)}));
+      generator.set_current_seed(
+          mix({options_.trainer->seed, initial_weights, static_cast<std::uint64_t>(id.value)}));
     }
     made = definition.make();
   } catch (const std::exception& error) {
@@ -86,7 +85,8 @@ Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
         fmt::format("layer {}: its factory failed: {}", definition.name, sentence_of(error)));
   }
   if (made == nullptr) {
-    return Fault::invalid_input(fmt::format("layer {}: its factory returned nothing", definition.name));
+    return Fault::invalid_input(
+        fmt::format("layer {}: its factory returned nothing", definition.name));
   }
   PLANARIA_TRY_VOID(verify_layer(definition, *made));
   made->module().train();

@@ -15,7 +15,8 @@
 namespace planaria::runtime {
 
 /// Kernels give other bits on other alignments and layouts, so every tensor that crosses a layer
-/// boundary, also within a worker, is made contiguous and 64-byte aligned. Copies only where needed.
+/// boundary, also within a worker, is made contiguous and 64-byte aligned. Copies only where
+/// needed.
 [[nodiscard]] at::Tensor canonical(const at::Tensor& tensor);
 
 /// The raw data of a contiguous tensor, valid while it lives.

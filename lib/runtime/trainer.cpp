@@ -120,7 +120,8 @@ class Trainer::Impl {
     if (!descriptor.empty()) {
       on_event = [fd = std::atoi(descriptor.c_str())](const Json& event) {
         const std::string line = event.dump() + "\n";
-        if (::write(fd, line.data(), line.size()) < 0) return;  // the launcher is gone: so are we soon
+        if (::write(fd, line.data(), line.size()) < 0)
+          return;  // the launcher is gone: so are we soon
       };
       on_event(Json{{"listening", "in-process:coordinator"}});
     }
@@ -173,7 +174,9 @@ void Trainer::on_step(std::function<void(const StepMetrics&)> listener) {
   impl_->listeners_.push_back(std::move(listener));
 }
 
-TrainingOutcome Trainer::run(std::int64_t steps) { return impl_->run(steps); }
+TrainingOutcome Trainer::run(std::int64_t steps) {
+  return impl_->run(steps);
+}
 
 int exit_status(const std::string& program, const TrainingOutcome& outcome) {
   if (!outcome.sentence.empty()) {

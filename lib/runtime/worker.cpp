@@ -42,7 +42,9 @@ Worker::Worker(WorkerOptions options, std::unique_ptr<transport::Transport> tran
                                const transport::Buffer& payload) { on_control(peer, payload); });
 }
 
-Worker::~Worker() { transport_.reset(); }
+Worker::~Worker() {
+  transport_.reset();
+}
 
 TrainingOutcome Worker::run() {
   if (const auto connected = connect_to_coordinator(); !connected) {
@@ -150,7 +152,8 @@ agent::Command Worker::next_command() {
 }
 
 void Worker::fail(const Fault& fault) {
-  // A lost peer, an abort or a passed view is known to the agent by another way and needs no answer.
+  // A lost peer, an abort or a passed view is known to the agent by another way and needs no
+  // answer.
   if (aborted_ || fault.kind == FaultKind::peer_lost || fault.kind == FaultKind::stale_view ||
       fault.kind == FaultKind::cancelled) {
     return;
@@ -185,7 +188,8 @@ Result<void> Worker::build(const protocol::NewView& view) {
           .stages[static_cast<std::size_t>(place->stage)];
   StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, {}};
   if (events_) {
-    stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch, LayerId layer) {
+    stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch,
+                                     LayerId layer) {
       write_computed(kind, step, micro_batch, layer);
     };
   }
@@ -252,8 +256,8 @@ void Worker::tell_listeners(const protocol::CommitRecord& record) {
       .rate = record.rate,
       .skipped = record.verdict == protocol::Verdict::skip,
       .step_ms = (now - record_came_).value,
-      .samples = static_cast<std::int64_t>(options_.spec.micro_batches) *
-                 options_.spec.micro_batch_size,
+      .samples =
+          static_cast<std::int64_t>(options_.spec.micro_batches) * options_.spec.micro_batch_size,
       .worker = self_,
   };
   record_came_ = now;

@@ -32,11 +32,11 @@ namespace planaria::runtime {
 struct WorkerOptions {
   const TrainerOptions* trainer = nullptr;  // outlives the worker
   RunSpec spec;
-  std::string coordinator;                  // its address
-  std::string listen;                       // where this worker's peers reach it
+  std::string coordinator;  // its address
+  std::string listen;       // where this worker's peers reach it
   WorkerId wanted{-2};
-  std::string run_dir;                      // for the worker's own events; empty: none
-  GeneratorLock* generator = nullptr;       // outlives the worker
+  std::string run_dir;                 // for the worker's own events; empty: none
+  GeneratorLock* generator = nullptr;  // outlives the worker
   std::vector<std::function<void(const StepMetrics&)>> listeners;
 };
 

@@ -19,7 +19,8 @@ void check_refused(const CommandResult& result, const std::string& what) {
   CHECK_THAT(result.err, Catch::Contains(what));
 }
 
-std::vector<std::string> under_run(const std::vector<std::string>& options, const std::string& run_dir,
+std::vector<std::string> under_run(const std::vector<std::string>& options,
+                                   const std::string& run_dir,
                                    const std::vector<std::string>& command) {
   return std::vector<std::string>{program("planaria"), "run", "--run-dir", run_dir} + options +
          std::vector<std::string>{"--"} + command;
@@ -40,7 +41,8 @@ TEST_CASE("a text that is missing, empty or too small is refused", "[unit]") {
   for (const auto& [text, what] : cases) {
     INFO(text);
     check_refused(run_command(small_gpt(text, 2)), what);
-    check_refused(run_command(under_run({"--workers", "3"}, folder.file("run"), small_gpt(text, 2))), what);
+    check_refused(
+        run_command(under_run({"--workers", "3"}, folder.file("run"), small_gpt(text, 2))), what);
   }
 }
 
@@ -48,15 +50,18 @@ TEST_CASE("layouts that cannot be are refused and leave no run behind", "[unit]"
   TemporaryFolder folder;
   const std::string text = write_text(folder, 20000);
   const std::string run = folder.file("run");
-  check_refused(run_command(under_run({"--workers", "9", "--width", "1", "--depth", "9"}, run, small_gpt(text, 2))),
+  check_refused(run_command(under_run({"--workers", "9", "--width", "1", "--depth", "9"}, run,
+                                      small_gpt(text, 2))),
                 "depth: 9, must be at most 6, the number of layers");
-  check_refused(run_command(under_run({"--workers", "9", "--width", "9", "--depth", "1"}, run, small_gpt(text, 2))),
+  check_refused(run_command(under_run({"--workers", "9", "--width", "9", "--depth", "1"}, run,
+                                      small_gpt(text, 2))),
                 "width: 9, must be at most 8, the number of lanes");
   // The same command with what is possible is not stopped by what the refused ones left.
   const auto good = run_command(under_run({"--workers", "1"}, run, small_gpt(text, 1)));
   INFO(good.err);
   CHECK(good.status == 0);
-  check_refused(run_command(under_run({"--workers", "1"}, run, small_gpt(text, 1))), "holds a run already");
+  check_refused(run_command(under_run({"--workers", "1"}, run, small_gpt(text, 1))),
+                "holds a run already");
   check_refused(run_command(small_gpt(text, 1) + std::vector<std::string>{"--run-dir", run}),
                 "holds a run already");
 }
@@ -64,18 +69,25 @@ TEST_CASE("layouts that cannot be are refused and leave no run behind", "[unit]"
 TEST_CASE("unknown and impossible options are refused", "[unit]") {
   TemporaryFolder folder;
   const std::string text = write_text(folder, 20000);
-  const auto with = [&](std::vector<std::string> more) { return run_command(small_gpt(text, 2) + more); };
+  const auto with = [&](std::vector<std::string> more) {
+    return run_command(small_gpt(text, 2) + more);
+  };
   check_refused(with({"--colour", "blue"}), "--colour");
   check_refused(with({"--optimizer", "lbfgs"}), "closure optimizer");
   check_refused(with({"--heads", "5"}), "heads: 5, must divide d-model, 32");
   check_refused(with({"--lane-size", "9"}), "lane_size: 9, must be 1 to 8");
   check_refused(with({"--threads", "0"}), "threads: 0, must be at least 1");
   check_refused(with({"--init", folder.file("none.safetensors")}), "none.safetensors");
-  check_refused(run_command(std::vector<std::string>{program("planaria"), "run", "--workers", "0", "--"} + small_gpt(text, 2)),
-                "workers");
-  check_refused(run_command(std::vector<std::string>{program("planaria"), "run", "--colour", "blue", "--"} + small_gpt(text, 2)),
-                "--colour");
-  check_refused(run_command({program("planaria"), "compare", folder.file("a"), folder.file("b")}), "a");
+  check_refused(
+      run_command(std::vector<std::string>{program("planaria"), "run", "--workers", "0", "--"} +
+                  small_gpt(text, 2)),
+      "workers");
+  check_refused(
+      run_command(std::vector<std::string>{program("planaria"), "run", "--colour", "blue", "--"} +
+                  small_gpt(text, 2)),
+      "--colour");
+  check_refused(run_command({program("planaria"), "compare", folder.file("a"), folder.file("b")}),
+                "a");
 }
 
 TEST_CASE("a worker with other threads, options or data is refused, both values named", "[unit]") {
@@ -85,9 +97,10 @@ TEST_CASE("a worker with other threads, options or data is refused, both values 
     // The second worker starts the same program a little differently.
     std::string command = "exec";
     for (const std::string& word : small_gpt(text, 3)) command += " '" + word + "'";
-    const std::string script = "if [ \"$PLANARIA_WORKER\" = 1 ]; then " + before + " " + command + " " +
-                               after + "; else " + command + "; fi";
-    return run_command(under_run({"--workers", "2"}, folder.file("run"), {"/bin/sh", "-c", script}));
+    const std::string script = "if [ \"$PLANARIA_WORKER\" = 1 ]; then " + before + " " + command +
+                               " " + after + "; else " + command + "; fi";
+    return run_command(
+        under_run({"--workers", "2"}, folder.file("run"), {"/bin/sh", "-c", script}));
   };
   const auto threads = odd_one_out("", "--threads 2");
   INFO(threads.err);

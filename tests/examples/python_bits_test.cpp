@@ -28,32 +28,39 @@ TEST_CASE("the bits of Python PyTorch", "[conformance]") {
   const std::string python = python_with_torch();
   if (!std::filesystem::exists(python) ||
       run_command({python, "-c", "import torch, numpy, safetensors"}).status != 0) {
-    WARN("SKIPPED: no Python with torch (" << python << "): scripts/setup --python-torch brings it");
+    WARN("SKIPPED: no Python with torch (" << python
+                                           << "): scripts/setup --python-torch brings it");
     return;
   }
   TemporaryFolder folder;
   const std::string text = write_text(folder, 30000);
-  const std::vector<std::string> sizes = {"--blocks", "3", "--d-model", "64", "--heads", "4", "--context", "32",
-                                          "--micro-batches", "8", "--micro-batch-size", "2",
-                                          "--steps", "10", "--learning-rate", "3e-3",
-                                          "--weight-decay", "0.01", "--clip-norm", "0.5"};
-  const std::vector<std::string> ours = std::vector<std::string>{program("train_gpt"), "--text", text,
-                                                                 "--lane-size", "8"} + sizes;
+  const std::vector<std::string> sizes = {"--blocks",        "3",    "--d-model",          "64",
+                                          "--heads",         "4",    "--context",          "32",
+                                          "--micro-batches", "8",    "--micro-batch-size", "2",
+                                          "--steps",         "10",   "--learning-rate",    "3e-3",
+                                          "--weight-decay",  "0.01", "--clip-norm",        "0.5"};
+  const std::vector<std::string> ours =
+      std::vector<std::string>{program("train_gpt"), "--text", text, "--lane-size", "8"} + sizes;
   // A first run only makes the file that both sides start from.
   REQUIRE(run_command(ours + std::vector<std::string>{"--steps", "1", "--seed", "9", "--run-dir",
-                                                      folder.file("first")}).status == 0);
+                                                      folder.file("first")})
+              .status == 0);
   const std::string init = folder.file("first") + "/model.safetensors";
-  const auto trained = run_command(
-      std::vector<std::string>{program("planaria"), "run", "--workers", "3", "--run-dir", folder.file("run"),
-                               "--"} + ours + std::vector<std::string>{"--init", init});
+  const auto trained =
+      run_command(std::vector<std::string>{program("planaria"), "run", "--workers", "3",
+                                           "--run-dir", folder.file("run"), "--"} +
+                  ours + std::vector<std::string>{"--init", init});
   INFO(trained.err);
   REQUIRE(trained.status == 0);
 
-  const std::string script = std::string(std::getenv("PLANARIA_SOURCE")) + "/tests/examples/python_reference.py";
-  const auto reference = run_command(
-      std::vector<std::string>{python, script, "--text", text, "--init", init, "--ledger",
-                               folder.file("run") + "/ledger.jsonl", "--losses", folder.file("losses.json"),
-                               "--weights", folder.file("weights.safetensors")} + sizes);
+  const std::string script =
+      std::string(std::getenv("PLANARIA_SOURCE")) + "/tests/examples/python_reference.py";
+  const auto reference =
+      run_command(std::vector<std::string>{python, script, "--text", text, "--init", init,
+                                           "--ledger", folder.file("run") + "/ledger.jsonl",
+                                           "--losses", folder.file("losses.json"), "--weights",
+                                           folder.file("weights.safetensors")} +
+                  sizes);
   INFO(reference.err);
   REQUIRE(reference.status == 0);
 
@@ -69,7 +76,8 @@ TEST_CASE("the bits of Python PyTorch", "[conformance]") {
   CHECK(norms == expected.at("norms").get<std::vector<double>>());
   CHECK(losses.size() == 10);
 
-  const auto a = checkpoint::SafetensorsFile::open(folder.file("run") + "/model.safetensors").value();
+  const auto a =
+      checkpoint::SafetensorsFile::open(folder.file("run") + "/model.safetensors").value();
   const auto b = checkpoint::SafetensorsFile::open(folder.file("weights.safetensors")).value();
   CHECK(a.tensors().size() == b.tensors().size());
   for (const auto& tensor : a.tensors()) {

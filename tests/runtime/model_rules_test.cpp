@@ -5,9 +5,9 @@
 
 #include "runtime/small_runs.hpp"
 
-#include <planaria/checkpoint/safetensors.hpp>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/linear.h>
+#include <planaria/checkpoint/safetensors.hpp>
 
 using namespace planaria;
 using namespace planaria::test;
@@ -19,7 +19,9 @@ class Rows final : public Dataset {
  public:
   explicit Rows(std::int64_t samples = 64) : samples_(samples) {}
   [[nodiscard]] std::int64_t samples() const override { return samples_; }
-  [[nodiscard]] std::string fingerprint() const override { return fmt::format("rows {}", samples_); }
+  [[nodiscard]] std::string fingerprint() const override {
+    return fmt::format("rows {}", samples_);
+  }
   [[nodiscard]] Tensors inputs(std::span<const std::int64_t> ids) const override {
     torch::Tensor x = torch::empty({static_cast<std::int64_t>(ids.size()), 4});
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -61,9 +63,9 @@ TrainingOutcome run_alone(TrainerOptions options, std::int64_t steps = 2) {
 }  // namespace
 
 TEST_CASE("BatchNorm is refused by name", "[unit]") {
-  const auto outcome = run_alone(
-      line({linear("in", 4, 8), layer("norm", [] { return torch::nn::BatchNorm1d(8); }),
-            linear("out", 8, 1)}));
+  const auto outcome =
+      run_alone(line({linear("in", 4, 8), layer("norm", [] { return torch::nn::BatchNorm1d(8); }),
+                      linear("out", 8, 1)}));
   CHECK(outcome.status == 2);
   CHECK_THAT(outcome.sentence, Catch::Contains("layer norm: module itself is a BatchNorm"));
 }
@@ -82,7 +84,8 @@ TEST_CASE("a module with a buffer is refused by the buffer's name", "[unit]") {
 TEST_CASE("closure optimizers are refused with the reason", "[unit]") {
   const auto chosen = optimizer_named("lbfgs", {}, {});
   REQUIRE_FALSE(chosen.ok());
-  CHECK_THAT(chosen.fault().sentence, Catch::Contains("lbfgs, must be adamw, adam or sgd: a closure"));
+  CHECK_THAT(chosen.fault().sentence,
+             Catch::Contains("lbfgs, must be adamw, adam or sgd: a closure"));
   CHECK(optimizer_named("lion", {}, {}).fault().sentence ==
         "optimizer: lion, must be adamw, adam or sgd");
 }
@@ -119,11 +122,11 @@ TEST_CASE("frozen parameters stay, groups have their own decay and rate", "[unit
                                  return made;
                                }),
                          linear("out", 8, 1)});
-    options.optimizer = adamw({.learning_rate = 1e-2,
-                               .group = [bias_rate](const std::string& parameter) {
-                                 return GroupOptions{.rate_scale = parameter == "bias" ? bias_rate : 1.0,
-                                                     .weight_decay = parameter == "bias" ? 0.0 : -1.0};
-                               }});
+    options.optimizer =
+        adamw({.learning_rate = 1e-2, .group = [bias_rate](const std::string& parameter) {
+                 return GroupOptions{.rate_scale = parameter == "bias" ? bias_rate : 1.0,
+                                     .weight_decay = parameter == "bias" ? 0.0 : -1.0};
+               }});
     static int number = 0;
     options.run_dir = folder.file(fmt::format("run{}", number++));
     REQUIRE(run_alone(options, steps).sentence == "");
@@ -161,7 +164,8 @@ TEST_CASE("a step whose gradient is not finite is committed and skipped", "[unit
       verdicts.push_back(event.at("verdict").get<std::string>());
       CHECK(event.at("norm").is_null() == (verdicts.size() == 2));
     }
-    if (event.at("event") == "skipped_step") skipped.push_back(event.at("step").get<std::int64_t>());
+    if (event.at("event") == "skipped_step")
+      skipped.push_back(event.at("step").get<std::int64_t>());
   }
   CHECK(verdicts == std::vector<std::string>{"apply", "skip", "apply", "apply"});
   CHECK(skipped == std::vector<std::int64_t>{2});
@@ -185,7 +189,8 @@ TEST_CASE("too many skipped steps in a row end the run", "[unit]") {
   CHECK_THAT(outcome.sentence, Catch::Contains("3"));
 }
 
-TEST_CASE("a user's exception ends the run for every worker with one sentence and its place", "[unit]") {
+TEST_CASE("a user's exception ends the run for every worker with one sentence and its place",
+          "[unit]") {
   struct Breaks : torch::nn::Module {
     explicit Breaks(std::shared_ptr<std::atomic<int>> count) : calls(std::move(count)) {}
     torch::Tensor forward(const torch::Tensor& x) {
@@ -208,7 +213,8 @@ TEST_CASE("a factory or a data set that throws ends the run with one sentence", 
   auto options = line({linear("in", 4, 8), layer("bad", []() -> torch::nn::Linear {
                          throw std::runtime_error("no weights here");
                        })});
-  CHECK_THAT(run_alone(options).sentence, Catch::Contains("layer bad: its factory failed: no weights here"));
+  CHECK_THAT(run_alone(options).sentence,
+             Catch::Contains("layer bad: its factory failed: no weights here"));
 
   struct Broken final : Dataset {
     [[nodiscard]] std::int64_t samples() const override { return 64; }
@@ -245,6 +251,7 @@ TEST_CASE("the init file's weights are where training starts", "[unit]") {
   run.model.d_model = 48;
   const auto outcome = train_threads(trainer_options(run, text), 2, {"1x1", 1}, "");
   CHECK(outcome.status == 2);
-  CHECK_THAT(outcome.sentence,
-             Catch::Contains("tensor embedding.token.weight is F32 [256, 32], must be F32 [256, 48]"));
+  CHECK_THAT(
+      outcome.sentence,
+      Catch::Contains("tensor embedding.token.weight is F32 [256, 32], must be F32 [256, 48]"));
 }

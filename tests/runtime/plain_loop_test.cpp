@@ -52,8 +52,8 @@ class PlainLoop {
     double loss = 0;
     for (int lane = 0; lane < lanes; ++lane) {
       for (auto& parameter : parameters_) parameter.mutable_grad() = torch::Tensor();
-      for (int i = lane * run_.lane_size; i < std::min((lane + 1) * run_.lane_size, run_.micro_batches);
-           ++i) {
+      for (int i = lane * run_.lane_size;
+           i < std::min((lane + 1) * run_.lane_size, run_.micro_batches); ++i) {
         loss += micro_batch(number, i, ids[static_cast<std::size_t>(i)]);
       }
       Sums leaf;
@@ -68,15 +68,16 @@ class PlainLoop {
     torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       counts_[i].add_(1);
-      std::vector<torch::Tensor> p{parameters_[i]}, g{sum[i]}, m{means_[i]}, s{squares_[i]}, c{counts_[i]};
+      std::vector<torch::Tensor> p{parameters_[i]}, g{sum[i]}, m{means_[i]}, s{squares_[i]},
+          c{counts_[i]};
       at::_fused_adamw_(p, g, m, s, {}, c, 3e-3, 0.9, 0.999, 0.01, 1e-8, false, false);
     }
     return loss / run_.micro_batches;
   }
 
   torch::Tensor& at(const std::string& name) {
-    return parameters_[static_cast<std::size_t>(
-        std::find(names_.begin(), names_.end(), name) - names_.begin())];
+    return parameters_[static_cast<std::size_t>(std::find(names_.begin(), names_.end(), name) -
+                                                names_.begin())];
   }
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
@@ -94,8 +95,8 @@ class PlainLoop {
     }
     Tensors x{in};
     for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-      torch::manual_seed(mix({run_.seed, static_cast<std::uint64_t>(number),
-                              static_cast<std::uint64_t>(i), layer}));
+      torch::manual_seed(mix(
+          {run_.seed, static_cast<std::uint64_t>(number), static_cast<std::uint64_t>(i), layer}));
       x = layers_[layer]->forward(x);
     }
     const torch::Tensor loss = example::next_byte(x, {out});
@@ -116,7 +117,8 @@ class PlainLoop {
   void tie(Sums& sum) {
     if (!run_.model.tied) return;
     const auto index = [&](const std::string& name) {
-      return static_cast<std::size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
+      return static_cast<std::size_t>(std::find(names_.begin(), names_.end(), name) -
+                                      names_.begin());
     };
     const auto token = index("embedding.token.weight");
     const auto head = index("head.output.weight");
@@ -166,15 +168,18 @@ TEST_CASE("planaria's bits are those of a plain LibTorch loop", "[conformance]")
   INFO("lane size " << lane_size << ", tied " << tied << ", seed " << run.seed);
   const std::string path = folder.file("run");
   const int workers = lane_size == 16 ? 3 : 5;
-  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"planned", workers}, path).sentence == "");
+  REQUIRE(
+      train_threads(trainer_options(run, text), run.steps, {"planned", workers}, path).sentence ==
+      "");
 
   PlainLoop loop(run, text);
   std::vector<double> losses;
   const auto ledger = read_json_lines(path + "/ledger.jsonl").value();
   REQUIRE(ledger.size() == 4);
   for (const Json& line : ledger) {
-    losses.push_back(loop.step(line.at("step").get<std::int64_t>(),
-                               line.at("micro_batches").get<std::vector<std::vector<std::int64_t>>>()));
+    losses.push_back(
+        loop.step(line.at("step").get<std::int64_t>(),
+                  line.at("micro_batches").get<std::vector<std::vector<std::int64_t>>>()));
   }
   std::vector<double> ours;
   for (const Json& event : read_json_lines(path + "/events.jsonl").value()) {

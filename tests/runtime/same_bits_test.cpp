@@ -32,7 +32,8 @@ std::vector<SmallLayout> layouts(int lane_size) {
     add("2x2", 2, 2, schedule);
     add("4x1", 4, 1, schedule);
     if (lane_size == 1) {
-      all.push_back({std::string("three uneven pipelines ") + schedule, 7, uneven_layout(), schedule});
+      all.push_back(
+          {std::string("three uneven pipelines ") + schedule, 7, uneven_layout(), schedule});
     }
     all.push_back({std::string("5 workers, planned ") + schedule, 5, {}, schedule});
     all.push_back({std::string("7 workers, planned ") + schedule, 7, {}, schedule});
@@ -45,7 +46,8 @@ std::vector<SmallLayout> layouts(int lane_size) {
 TEST_CASE("every layout and schedule ends with the same bits", "[conformance]") {
   TemporaryFolder folder;
   const std::string text = write_small_text(folder);
-  const std::string optimizer = GENERATE(std::string("adamw"), std::string("adam"), std::string("sgd"));
+  const std::string optimizer =
+      GENERATE(std::string("adamw"), std::string("adam"), std::string("sgd"));
   const int lane_size = GENERATE(1, 2, 4);
   SmallRun run{.optimizer = optimizer, .lane_size = lane_size};
   INFO("optimizer " << optimizer << ", lane size " << lane_size << ", seed " << run.seed);
@@ -91,7 +93,8 @@ TEST_CASE("the last lane may be shorter than the others", "[conformance]") {
   for (const int workers : {2, 3, 4, 6}) {
     INFO(workers << " workers");
     const std::string other = folder.file(fmt::format("workers{}", workers));
-    REQUIRE(train_threads(trainer_options(run, text), 2, {"planned", workers}, other).sentence == "");
+    REQUIRE(train_threads(trainer_options(run, text), 2, {"planned", workers}, other).sentence ==
+            "");
     CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
   }
 }

@@ -22,8 +22,8 @@ namespace planaria::test {
 
 /// What is trained; how it is laid out is SmallLayout's.
 struct SmallRun {
-  example::GptOptions model{.blocks = 5, .d_model = 32, .heads = 2, .context = 16, .dropout = 0.1,
-                            .tied = true};
+  example::GptOptions model{
+      .blocks = 5, .d_model = 32, .heads = 2, .context = 16, .dropout = 0.1, .tied = true};
   std::string optimizer = "adamw";
   int micro_batches = 16;
   int micro_batch_size = 2;
@@ -65,9 +65,10 @@ inline TrainerOptions trainer_options(const SmallRun& run, const std::string& te
   TrainerOptions options;
   options.layers = example::gpt(run.model);
   options.loss = example::next_byte;
-  options.optimizer = optimizer_named(run.optimizer, {.learning_rate = 3e-3, .weight_decay = 0.01},
-                                      {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.01})
-                          .value();
+  options.optimizer =
+      optimizer_named(run.optimizer, {.learning_rate = 3e-3, .weight_decay = 0.01},
+                      {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.01})
+          .value();
   options.dataset = byte_text({.path = text, .context = run.model.context}).value();
   options.seed = run.seed;
   options.micro_batches = run.micro_batches;
@@ -91,8 +92,9 @@ inline Layout grid(int width, int depth, int layers, int micro_batches, int lane
     lane += lanes_here;
     PipelineAssignment pipeline{std::min(lane * lane_size, micro_batches) - first, {}};
     for (int s = 0; s < depth; ++s) {
-      pipeline.stages.push_back({{LayerId{s * layers / depth}, LayerId{(s + 1) * layers / depth - 1}},
-                                 WorkerId{worker++}});
+      pipeline.stages.push_back(
+          {{LayerId{s * layers / depth}, LayerId{(s + 1) * layers / depth - 1}},
+           WorkerId{worker++}});
     }
     layout.pipelines.push_back(std::move(pipeline));
   }

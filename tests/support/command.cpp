@@ -80,7 +80,8 @@ CommandResult run_command(const std::vector<std::string>& argv,
 
 std::string program(const std::string& name) {
   const char* folder = std::getenv("PLANARIA_BIN");
-  if (folder == nullptr) throw std::runtime_error("PLANARIA_BIN is not set: run this through ctest");
+  if (folder == nullptr)
+    throw std::runtime_error("PLANARIA_BIN is not set: run this through ctest");
   return std::string(folder) + "/" + name;
 }
 

@@ -11,7 +11,8 @@ namespace planaria::test {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "planaria-test-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "planaria-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
     path_ = pattern;
   }

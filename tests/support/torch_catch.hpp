@@ -1,5 +1,5 @@
-// Catch2 beside LibTorch: c10's logging claims CHECK for itself, so LibTorch comes first and gives it
-// back.
+// Catch2 beside LibTorch: c10's logging claims CHECK for itself, so LibTorch comes first and gives
+// it back.
 #pragma once
 
 #include <torch/types.h>

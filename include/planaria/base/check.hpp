@@ -13,14 +13,18 @@ namespace planaria {
 
 /// Aborts with `what` unless `condition` holds. Active in every build: a wrong bit costs more.
 inline void check(bool condition, std::string_view what) {
-  if (!condition) [[unlikely]] check_failed(what, "");
+  if (!condition) [[unlikely]]
+    check_failed(what, "");
 }
 
 /// Aborts unless `left == right`, printing both: check_equal(shadow.level, committed.level, "...").
 template <class Left, class Right>
 void check_equal(const Left& left, const Right& right, std::string_view what) {
   if (!(left == right)) [[unlikely]] {
-    if constexpr (requires { left.value; right.value; }) {
+    if constexpr (requires {
+                    left.value;
+                    right.value;
+                  }) {
       check_failed(what, fmt::format("{} != {}", left.value, right.value));
     } else {
       check_failed(what, fmt::format("{} != {}", left, right));

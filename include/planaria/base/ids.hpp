@@ -30,7 +30,8 @@ using LayerId = Id<struct LayerTag, std::int32_t>;
 using MicroBatchId = Id<struct MicroBatchTag, std::int32_t>;
 /// Index of a lane: a group of consecutive micro-batches (model/lanes.hpp).
 using LaneId = Id<struct LaneTag, std::int32_t>;
-/// A training step, from 1. Level n of a layer's state means that n steps were applied; 0 is initial.
+/// A training step, from 1. Level n of a layer's state means that n steps were applied; 0 is
+/// initial.
 using Step = Id<struct StepTag, std::int64_t>;
 /// A numbered membership with its layout, from 1.
 using ViewNumber = Id<struct ViewTag, std::int64_t>;

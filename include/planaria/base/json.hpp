@@ -22,7 +22,8 @@ using Json = nlohmann::json;
 [[nodiscard]] Result<Json> read_json_file(const std::string& path);
 
 /// Reads one object's fields, each once; the first fault is kept and every later call is harmless.
-/// Use: ObjectReader r(json, "plan.json", ""); x = r.integer("x", 1, 64); PLANARIA_TRY_VOID(r.finish());
+/// Use: ObjectReader r(json, "plan.json", ""); x = r.integer("x", 1, 64);
+/// PLANARIA_TRY_VOID(r.finish());
 class ObjectReader {
  public:
   /// `source` is the file's name; `path` the object's place in it ("layers[3]"), empty at the top.

@@ -16,7 +16,8 @@ namespace planaria {
   return x ^ (x >> 31);
 }
 
-/// Returns one 64-bit key from several numbers, order mattering: mix({seed, step, micro_batch, layer}).
+/// Returns one 64-bit key from several numbers, order mattering: mix({seed, step, micro_batch,
+/// layer}).
 [[nodiscard]] constexpr std::uint64_t mix(std::initializer_list<std::uint64_t> parts) {
   std::uint64_t key = 0x706c616e61726961ULL;  // "planaria"
   for (std::uint64_t part : parts) key = scramble(key ^ scramble(part));

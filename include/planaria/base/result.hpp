@@ -50,13 +50,20 @@ struct Fault {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
   Result(Fault fault) : state_(std::in_place_index<1>, std::move(fault)) {}  // NOLINT
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
-  [[nodiscard]] T& value() & { require(); return std::get<0>(state_); }
-  [[nodiscard]] const T& value() const& { require(); return std::get<0>(state_); }
+  [[nodiscard]] T& value() & {
+    require();
+    return std::get<0>(state_);
+  }
+  [[nodiscard]] const T& value() const& {
+    require();
+    return std::get<0>(state_);
+  }
   /// By value, so that `for (x : f().value())` iterates over something that lives.
   [[nodiscard]] T value() && {
     require();
@@ -98,14 +105,14 @@ class [[nodiscard]] Result<void> {
 
 /// Evaluates `expression`, a Result; returns its fault from the enclosing function or declares
 /// `variable` with its value.
-#define PLANARIA_TRY(variable, expression)                                  \
-  auto variable##_result = (expression);                                    \
-  if (!variable##_result.ok()) return variable##_result.fault();            \
+#define PLANARIA_TRY(variable, expression)                       \
+  auto variable##_result = (expression);                         \
+  if (!variable##_result.ok()) return variable##_result.fault(); \
   auto variable = std::move(variable##_result).value()
 
 /// The same for a Result<void>.
-#define PLANARIA_TRY_VOID(expression)                                             \
-  do {                                                                            \
-    if (auto planaria_result = (expression); !planaria_result.ok())               \
-      return planaria_result.fault();                                             \
+#define PLANARIA_TRY_VOID(expression)                               \
+  do {                                                              \
+    if (auto planaria_result = (expression); !planaria_result.ok()) \
+      return planaria_result.fault();                               \
   } while (false)

@@ -102,7 +102,9 @@ class TreeFold {
 
   [[nodiscard]] const std::map<TreeNode, Value>& held() const { return held_; }
   [[nodiscard]] std::map<TreeNode, Value>& held() { return held_; }
-  [[nodiscard]] bool complete() const { return held_.size() == 1 && held_.begin()->first == tree_.root(); }
+  [[nodiscard]] bool complete() const {
+    return held_.size() == 1 && held_.begin()->first == tree_.root();
+  }
   /// Takes the whole sum out. Requires complete().
   [[nodiscard]] Value take() {
     check(complete(), "sum taken before every lane was added");

@@ -15,13 +15,14 @@ namespace planaria {
 /// One layer as the planner sees it.
 struct LayerSpec {
   std::string name;
-  double cost = 0;              // estimated time of F+B per micro-batch, any one unit
+  double cost = 0;  // estimated time of F+B per micro-batch, any one unit
   std::int64_t parameter_bytes = 0;
-  std::string tied_to;          // name of the layer whose parameter it shares; empty: none
+  std::string tied_to;  // name of the layer whose parameter it shares; empty: none
   friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
 };
 
-/// A named value that must be equal in all workers; compared as text, so that a refusal can print it.
+/// A named value that must be equal in all workers; compared as text, so that a refusal can print
+/// it.
 struct Property {
   std::string name;
   std::string value;
@@ -37,14 +38,16 @@ struct RunSpec {
   std::uint64_t seed = 0;
   int skips_max = 10;  // so many non-finite steps in a row end the run
   std::vector<LayerSpec> layers;
-  /// build, device, threads, cpu_capability, dataset, optimizer, model options, ... in a fixed order.
+  /// build, device, threads, cpu_capability, dataset, optimizer, model options, ... in a fixed
+  /// order.
   std::vector<Property> identity;
 };
 
 [[nodiscard]] Json to_json(const RunSpec& spec);
 [[nodiscard]] Result<RunSpec> run_spec_from_json(const Json& json, const std::string& source);
-/// Returns nothing where `theirs` fits, else one sentence naming the first property that differs and
-/// both values: "threads: 2 here, 1 in this run". Covers every field and the identity.
-[[nodiscard]] std::optional<std::string> first_difference(const RunSpec& theirs, const RunSpec& run);
+/// Returns nothing where `theirs` fits, else one sentence naming the first property that differs
+/// and both values: "threads: 2 here, 1 in this run". Covers every field and the identity.
+[[nodiscard]] std::optional<std::string> first_difference(const RunSpec& theirs,
+                                                          const RunSpec& run);
 
 }  // namespace planaria

@@ -13,7 +13,8 @@
 
 namespace planaria {
 
-/// Called from several threads at once where workers are threads; must be a pure function of the ids.
+/// Called from several threads at once where workers are threads; must be a pure function of the
+/// ids.
 class Dataset {
  public:
   virtual ~Dataset() = default;
@@ -34,8 +35,8 @@ struct ByteTextOptions {
   double evaluation_fraction = 0.05;
 };
 /// Bytes of a memory-mapped file as int64 symbols 0..255. Sample i is bytes iC to iC+C: inputs the
-/// first C ([m, C]), targets the last C ([m, C]). invalid_input for a file that is missing, empty or
-/// shorter than two samples, naming it.
+/// first C ([m, C]), targets the last C ([m, C]). invalid_input for a file that is missing, empty
+/// or shorter than two samples, naming it.
 [[nodiscard]] Result<std::shared_ptr<Dataset>> byte_text(const ByteTextOptions& options);
 
 }  // namespace planaria

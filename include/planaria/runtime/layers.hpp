@@ -1,6 +1,6 @@
 // runtime/layers.hpp: a model as a list of named layers, each with a factory. Floor 8, LibTorch.
-// Is: what a user writes down once; a worker builds only the layers it holds. Is not: their state on
-// a worker (runtime/stage.hpp) nor the optimizer (runtime/optimizer.hpp).
+// Is: what a user writes down once; a worker builds only the layers it holds. Is not: their state
+// on a worker (runtime/stage.hpp) nor the optimizer (runtime/optimizer.hpp).
 #pragma once
 
 #include <concepts>
@@ -20,8 +20,9 @@ namespace planaria {
 /// What passes from layer to layer: one tensor or a few.
 using Tensors = std::vector<torch::Tensor>;
 
-/// One layer on a worker: a module and how tensors go through it. forward() must be a pure function of
-/// its inputs, the parameters and LibTorch's default generator, which is reseeded before every call.
+/// One layer on a worker: a module and how tensors go through it. forward() must be a pure function
+/// of its inputs, the parameters and LibTorch's default generator, which is reseeded before every
+/// call.
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -29,8 +30,8 @@ class Layer {
   [[nodiscard]] virtual torch::nn::Module& module() = 0;
 };
 
-/// "This parameter is that layer's parameter": each use keeps its own copy and its own gradient, uses
-/// are added in layer order (PROTOCOL 2). `parameter` and `source_parameter` are paths as in
+/// "This parameter is that layer's parameter": each use keeps its own copy and its own gradient,
+/// uses are added in layer order (PROTOCOL 2). `parameter` and `source_parameter` are paths as in
 /// named_parameters(); the source must be an earlier layer.
 struct TiedParameter {
   std::string parameter;
@@ -40,12 +41,12 @@ struct TiedParameter {
 
 struct LayerDefinition {
   std::string name;
-  /// Builds the layer with its initial weights from LibTorch's default generator, which is seeded by
-  /// (seed, layer) before the call: the same wherever it is built. May run on several threads' behalf,
-  /// never two at a time in one process.
+  /// Builds the layer with its initial weights from LibTorch's default generator, which is seeded
+  /// by (seed, layer) before the call: the same wherever it is built. May run on several threads'
+  /// behalf, never two at a time in one process.
   std::function<std::unique_ptr<Layer>()> make;
-  /// Estimated time of forward and backward, in any unit that all layers share; the planner balances
-  /// by it. At least 0.
+  /// Estimated time of forward and backward, in any unit that all layers share; the planner
+  /// balances by it. At least 0.
   double cost = 1.0;
   std::vector<TiedParameter> tied = {};
 };
@@ -56,7 +57,9 @@ class ModuleLayer final : public Layer {
  public:
   explicit ModuleLayer(std::shared_ptr<Module> module) : module_(std::move(module)) {}
   [[nodiscard]] Tensors forward(const Tensors& inputs) override {
-    if constexpr (requires { { module_->forward(inputs) } -> std::same_as<Tensors>; }) {
+    if constexpr (requires {
+                    { module_->forward(inputs) } -> std::same_as<Tensors>;
+                  }) {
       return module_->forward(inputs);
     } else {
       check_equal(inputs.size(), std::size_t{1}, "inputs of a layer that takes one tensor");
@@ -85,11 +88,12 @@ template <class Factory>
   return {std::move(name), std::move(make), cost, std::move(tied)};
 }
 
-/// Mean loss over the samples of one micro-batch, a scalar: loss(outputs of the last layer, targets).
+/// Mean loss over the samples of one micro-batch, a scalar: loss(outputs of the last layer,
+/// targets).
 using LossFunction = std::function<torch::Tensor(const Tensors& outputs, const Tensors& targets)>;
 
-/// Checks what can be known without building a layer: names unique, not empty and without '.' or ':',
-/// factories set, ties to earlier layers. invalid_input names the layer.
+/// Checks what can be known without building a layer: names unique, not empty and without '.' or
+/// ':', factories set, ties to earlier layers. invalid_input names the layer.
 [[nodiscard]] Result<void> verify_definitions(const std::vector<LayerDefinition>& layers);
 
 /// Checks a built layer: no buffers (BatchNorm's running statistics and their like are refused by

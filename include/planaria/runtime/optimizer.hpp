@@ -18,15 +18,15 @@ namespace planaria {
 /// Named tensors, in a fixed order.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
-/// The optimizer of one layer. Depends only on parameters, gradients and what apply() is told, so that
-/// every holder of the layer does the same arithmetic.
+/// The optimizer of one layer. Depends only on parameters, gradients and what apply() is told, so
+/// that every holder of the layer does the same arithmetic.
 class LayerOptimizer {
  public:
   virtual ~LayerOptimizer() = default;
   /// Steps the trainable parameters by `gradients` (same order, same shapes, all defined).
   virtual void apply(const std::vector<torch::Tensor>& gradients, double rate) = 0;
-  /// Returns the state, each tensor named "<parameter>:<what>" ("weight:exp_avg"); views, not copies:
-  /// copying into them restores a state.
+  /// Returns the state, each tensor named "<parameter>:<what>" ("weight:exp_avg"); views, not
+  /// copies: copying into them restores a state.
   [[nodiscard]] virtual NamedTensors state() = 0;
 };
 

@@ -1,7 +1,7 @@
-// runtime/trainer.hpp: layers, loss, optimizer, data set; it trains as pipelines. Floor 8, LibTorch.
-// Is: the whole of planaria for a program that brings no loop of its own. The same program is a worker
-// under `planaria run` (or with PLANARIA_COORDINATOR set) and trains alone otherwise; same options,
-// same data, same machine: same bits.
+// runtime/trainer.hpp: layers, loss, optimizer, data set; it trains as pipelines. Floor 8,
+// LibTorch. Is: the whole of planaria for a program that brings no loop of its own. The same
+// program is a worker under `planaria run` (or with PLANARIA_COORDINATOR set) and trains alone
+// otherwise; same options, same data, same machine: same bits.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct TrainerOptions {
   int micro_batches = 8;
   /// m: samples per micro-batch, fixed for the run. At least 1.
   int micro_batch_size = 1;
-  /// Consecutive micro-batches whose gradients are added one after another (PROTOCOL 1); larger lanes
-  /// need less gradient memory and give coarser shares. 1 to M.
+  /// Consecutive micro-batches whose gradients are added one after another (PROTOCOL 1); larger
+  /// lanes need less gradient memory and give coarser shares. 1 to M.
   int lane_size = 1;
   /// Largest norm of the whole gradient; 0: no clipping.
   double clip_norm = 0;
@@ -55,7 +55,7 @@ struct TrainerOptions {
 struct StepMetrics {
   Step step;
   double loss = 0;
-  double norm = 0;   // before clipping
+  double norm = 0;  // before clipping
   double rate = 0;
   bool skipped = false;  // the gradient was not finite: nothing was applied
   double step_ms = 0;    // from one record to the next, on this worker
@@ -76,7 +76,8 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Hears of every committed step, on the worker's compute thread. One listener per call, any number.
+  /// Hears of every committed step, on the worker's compute thread. One listener per call, any
+  /// number.
   void on_step(std::function<void(const StepMetrics&)> listener);
   /// Trains `steps` steps and returns when the run is over for this worker. Once per trainer.
   [[nodiscard]] TrainingOutcome run(std::int64_t steps);
@@ -91,7 +92,8 @@ class Trainer {
 [[nodiscard]] int exit_status(const std::string& program, const TrainingOutcome& outcome);
 
 /// Makes float results repeatable in this process: MKL's strict mode and `threads` threads per
-/// operation. Before the first tensor operation, in main; Trainer does it again for its own threads.
+/// operation. Before the first tensor operation, in main; Trainer does it again for its own
+/// threads.
 void prepare_process(int threads);
 
 }  // namespace planaria
