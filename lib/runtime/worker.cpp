@@ -33,8 +33,8 @@ Worker::Worker(WorkerOptions options, std::unique_ptr<transport::Transport> tran
   transport_->watch({
       .connected = [this](transport::PeerId peer,
                           const transport::PeerInfo& info) { on_connected(peer, info); },
-      .lost = [this](transport::PeerId peer, const transport::PeerInfo& info,
-                     const Fault& fault) { on_lost(peer, info, fault); },
+      .lost = [this](transport::PeerId peer, const transport::PeerInfo&,
+                     const Fault& fault) { on_lost(peer, fault); },
       .refused = {},
   });
   transport_->subscribe(FrameKind::control,
@@ -102,16 +102,20 @@ void Worker::on_connected(transport::PeerId peer, const transport::PeerInfo& inf
   changed_.notify_all();
 }
 
-void Worker::on_lost(transport::PeerId peer, const transport::PeerInfo& info, const Fault& fault) {
+void Worker::on_lost(transport::PeerId peer, const Fault& fault) {
   bool was_coordinator = false;
+  WorkerId worker = transport::not_yet_joined;
   {
     const std::lock_guard lock(mutex_);
     was_coordinator = coordinator_ == peer;
+    for (const auto& [candidate, connection] : peers_) {
+      if (connection == peer) worker = candidate;
+    }
   }
   if (was_coordinator) {
     deliver(agent::CoordinatorLost{fault.sentence});
   } else {
-    deliver(agent::PeerLost{info.worker, fault.sentence});
+    deliver(agent::PeerLost{worker, fault.sentence});
   }
 }
 

@@ -52,7 +52,7 @@ class Worker {
   void deliver(const protocol::agent::Input& input);
   void carry_out_at_once(const protocol::agent::Command& command);
   void on_connected(transport::PeerId peer, const transport::PeerInfo& info);
-  void on_lost(transport::PeerId peer, const transport::PeerInfo& info, const Fault& fault);
+  void on_lost(transport::PeerId peer, const Fault& fault);
   void on_control(transport::PeerId peer, const transport::Buffer& payload);
   void send_to_coordinator(const protocol::Message& message);
 

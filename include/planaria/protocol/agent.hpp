@@ -91,8 +91,9 @@ struct Decision {
 
 /// What the agent knows. Only step() changes it; everything is readable for tests and reports.
 struct AgentState {
-  /// An idle worker stays `ready`, hears of every record and tells of its end as all do. `failing`: the coordinator was told
-  /// that this worker cannot go on; its End brings status and sentence, the same for everyone.
+  /// An idle worker stays `ready`, hears of every record and tells of its end as all do.
+  /// `failing`: the coordinator was told that this worker cannot go on; its End brings status and
+  /// sentence, the same for everyone.
   enum class Phase {
     starting,
     joining,
