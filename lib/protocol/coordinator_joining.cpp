@@ -140,6 +140,14 @@ void prepare(CoordinatorState& state, Instant now, Decision& decision) {
 }  // namespace
 
 Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant now) {
+  // A misfit hears what does not fit, even where there is no place: that is what its user can mend.
+  if (state.spec) {
+    if (const auto difference = first_difference(request.join.spec, *state.spec)) {
+      return turn_away(
+          state, request,
+          fmt::format("worker from {} refused: {}", request.join.address, *difference), now);
+    }
+  }
   const bool full = static_cast<int>(state.members.size()) == members_wanted(state);
   if (state.phase != Phase::joining || full) {
     return turn_away(state, request,
@@ -149,10 +157,6 @@ Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant no
   if (!state.spec) {
     state.spec = request.join.spec;
     decision.commands.emplace_back(SpecFixed{*state.spec});
-  } else if (const auto difference = first_difference(request.join.spec, *state.spec)) {
-    return turn_away(state, request,
-                     fmt::format("worker from {} refused: {}", request.join.address, *difference),
-                     now);
   }
   const WorkerId worker = free_id(state, request.join.wanted);
   state.members[worker] = Member{worker, request.join.address};

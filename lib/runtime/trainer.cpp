@@ -77,7 +77,12 @@ class Trainer::Impl {
   }
 
   TrainingOutcome run_as_worker(const std::string& coordinator) {
-    auto secret = host::read_secret(environment(host::env_secret_file));
+    const std::string secret_file = environment(host::env_secret_file);
+    if (secret_file.empty()) {
+      return {2, fmt::format("{}: not set, must name the file that holds the run's secret",
+                             host::env_secret_file)};
+    }
+    auto secret = host::read_secret(secret_file);
     if (!secret) return outcome_of(secret.fault());
     transport::TransportOptions transport_options;
     transport_options.secret = std::move(secret).value();

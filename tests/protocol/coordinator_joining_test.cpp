@@ -94,6 +94,17 @@ TEST_CASE("a worker too many is turned away, also while training", "[unit]") {
   }
 }
 
+TEST_CASE("a misfit hears what does not fit, even where there is no place", "[unit]") {
+  CoordinatorStory story({.workers = 1});
+  story.join(1);
+  RunSpec other = story.spec;
+  other.seed += 1;
+  const Decision decision = story.join(2, WorkerId{-2}, other);
+  REQUIRE(all_of<TurnAway>(decision).size() == 1);
+  CHECK_THAT(all_of<TurnAway>(decision)[0].why,
+             Catch::StartsWith("worker from host:2 refused: seed: "));
+}
+
 TEST_CASE("a worker lost while joining is forgotten and its number is free again", "[unit]") {
   CoordinatorStory story({.workers = 2});
   story.join(1);
