@@ -114,7 +114,7 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // How long the last messages may take to reach the workers, and these to leave: longer than any
 // worker that still listens needs, shorter than a person would wait.
-constexpr std::chrono::milliseconds farewell_max{1000};
+constexpr std::chrono::milliseconds farewell_max{2000};
 
 }  // namespace
 
