@@ -1,10 +1,8 @@
 #include <planaria/host/coordinator_host.hpp>
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
@@ -16,6 +14,7 @@
 #include <planaria/model/layout.hpp>
 #include <planaria/protocol/coordinator.hpp>
 
+#include "host/mailbox.hpp"
 #include "host/model_store.hpp"
 #include "host/run_files.hpp"
 #include "host/run_record.hpp"
@@ -29,75 +28,6 @@ using transport::Buffer;
 using transport::FrameKey;
 using transport::FrameKind;
 using transport::PeerId;
-
-// ---- what the transport's I/O thread hands to the thread in wait()
-
-struct FrameArrived {
-  PeerId peer = 0;
-  FrameKey key;
-  Buffer payload;
-};
-struct PeerCame {
-  PeerId peer = 0;
-  std::string address;
-};
-struct PeerWent {
-  PeerId peer = 0;
-  std::string why;
-};
-struct StrangerRefused {
-  std::string from;
-  std::string why;
-};
-struct StopAsked {
-  std::string why;
-};
-using Arrival = std::variant<FrameArrived, PeerCame, PeerWent, StrangerRefused, StopAsked>;
-
-/// Hands arrivals from any thread to one, and counts the sends that are not done yet.
-class Mailbox {
- public:
-  void put(Arrival arrival) {
-    const std::lock_guard lock(mutex_);
-    arrivals_.push_back(std::move(arrival));
-    changed_.notify_one();
-  }
-  [[nodiscard]] Arrival take() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !arrivals_.empty(); });
-    return take_first();
-  }
-  [[nodiscard]] std::optional<Arrival> take_before(std::chrono::steady_clock::time_point deadline) {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_until(lock, deadline, [&] { return !arrivals_.empty(); })) return {};
-    return take_first();
-  }
-  void send_begins() {
-    const std::lock_guard lock(mutex_);
-    ++sends_;
-  }
-  void send_ends() {
-    const std::lock_guard lock(mutex_);
-    --sends_;
-    sent_.notify_all();
-  }
-  void wait_for_sends(std::chrono::steady_clock::time_point deadline) {
-    std::unique_lock lock(mutex_);
-    sent_.wait_until(lock, deadline, [&] { return sends_ == 0; });
-  }
-
- private:
-  [[nodiscard]] Arrival take_first() {
-    Arrival arrival = std::move(arrivals_.front());
-    arrivals_.pop_front();
-    return arrival;
-  }
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::condition_variable sent_;
-  std::deque<Arrival> arrivals_;
-  int sends_ = 0;
-};
 
 /// A connection, and who it turned out to be.
 struct Peer {
@@ -114,7 +44,7 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // How long the last messages may take to reach the workers, and these to leave: longer than any
 // worker that still listens needs, shorter than a person would wait.
-constexpr std::chrono::milliseconds farewell_max{1000};
+constexpr std::chrono::milliseconds farewell_max{2000};
 
 }  // namespace
 

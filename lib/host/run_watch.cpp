@@ -16,7 +16,8 @@ namespace {
 constexpr Milliseconds workers_leave_max{2000};
 constexpr Milliseconds coordinator_leaves_max{4000};
 constexpr Milliseconds early_end_wait{150};
-constexpr Milliseconds refusal_wait{2 * early_end_wait.value};
+// Before the run begins a refused worker may be one of ours, whose own sentence ends the run.
+constexpr Milliseconds refusal_wait{5000};
 // How long a round may wait when only time can change something, and otherwise.
 constexpr int short_wait_ms = 50;
 constexpr int long_wait_ms = 500;
@@ -144,7 +145,7 @@ void RunWatch::wait_for_something() const {
     add(worker.process.out());
     add(worker.process.err());
   }
-  const bool time_matters = output_.waiting() || !refusals_.empty() || early_ || ending_;
+  const bool time_matters = output_.waiting() || early_ || ending_;
   ::poll(waited.data(), waited.size(), time_matters ? short_wait_ms : long_wait_ms);
 }
 
@@ -292,7 +293,7 @@ void RunWatch::show(Instant now) {
 
 void RunWatch::show_refusals(Instant now) {
   const bool told_otherwise = ending_ && ending_->status == 2;
-  while (!refusals_.empty() && (ending_ || refusals_.front().told <= now)) {
+  while (!refusals_.empty() && (began_ || ending_ || refusals_.front().told <= now)) {
     if (!told_otherwise) screen_.line(Stream::err, refusals_.front().sentence);
     refusals_.pop_front();
   }

@@ -83,11 +83,10 @@ class RunWatch {
   };
 
   void end_run(const RunEnding& ending);
-  /// A stranger or misfit that was turned away: told a moment later, since where it was a worker of
-  /// ours its own sentence ends the run.
+  /// A stranger or misfit that was turned away.
   struct Refusal {
     std::string sentence;
-    Instant told;
+    Instant told;  // by then, if the run has not begun before
   };
   void show_refusals(Instant now);
   void round();
