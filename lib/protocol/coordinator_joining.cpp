@@ -143,9 +143,9 @@ Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant no
   // A misfit hears what does not fit, even where there is no place: that is what its user can mend.
   if (state.spec) {
     if (const auto difference = first_difference(request.join.spec, *state.spec)) {
-      return turn_away(
-          state, request,
-          fmt::format("worker from {} refused: {}", request.join.address, *difference), now);
+      return turn_away(state, request,
+                       fmt::format("worker from {} refused: {}", request.join.address, *difference),
+                       now);
     }
   }
   const bool full = static_cast<int>(state.members.size()) == members_wanted(state);

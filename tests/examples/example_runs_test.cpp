@@ -42,6 +42,44 @@ TEST_CASE("train_gpt ends with the same bits alone and over every transport", "[
   CHECK(Json::parse(different.out).at("equal") == false);
 }
 
+TEST_CASE("layouts, schedules and lanes over real processes end with the same bits",
+          "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 20000);
+  const std::vector<std::string> sixteen = {"--micro-batches", "16",   "--optimizer", "sgd",
+                                            "--learning-rate", "0.05", "--lane-size", "2"};
+  const std::string reference = folder.file("reference");
+  REQUIRE(
+      run_command(small_gpt(text, 4) + sixteen + std::vector<std::string>{"--run-dir", reference})
+          .status == 0);
+  // Three pipelines of 1, 2 and 3 stages with shares 6, 8 and 2, workers in no order.
+  const std::string layout = folder.file("layout.json");
+  std::ofstream(layout) << R"({"pipelines": [
+    {"micro_batches": 6, "stages": [{"first_layer": 0, "last_layer": 5, "worker": 4}]},
+    {"micro_batches": 8, "stages": [{"first_layer": 0, "last_layer": 3, "worker": 0},
+                                    {"first_layer": 4, "last_layer": 5, "worker": 5}]},
+    {"micro_batches": 2, "stages": [{"first_layer": 0, "last_layer": 0, "worker": 2},
+                                    {"first_layer": 1, "last_layer": 4, "worker": 1},
+                                    {"first_layer": 5, "last_layer": 5, "worker": 3}]}]})";
+  const std::vector<std::vector<std::string>> ways = {
+      {"--workers", "6", "--layout", layout, "--transport", "tcp"},
+      {"--workers", "4", "--width", "1", "--depth", "4", "--schedule", "gpipe"},
+      {"--workers", "5", "--width", "2", "--depth", "2", "--transport", "tcp"},
+      {"--workers", "7"},
+  };
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    const std::string run = folder.file("run" + std::to_string(i));
+    const auto trained =
+        run_command(std::vector<std::string>{program("planaria"), "run", "--run-dir", run} +
+                    ways[i] + std::vector<std::string>{"--"} + small_gpt(text, 4) + sixteen);
+    INFO(trained.err);
+    REQUIRE(trained.status == 0);
+    const auto compared = run_command({program("planaria"), "compare", reference, run});
+    INFO("way " << i << ": " << compared.out);
+    CHECK(compared.status == 0);
+  }
+}
+
 TEST_CASE("every layer of every micro-batch is computed once and told before", "[conformance]") {
   TemporaryFolder folder;
   const std::string text = write_text(folder, 20000);

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <planaria/base/hash.hpp>
@@ -192,8 +193,9 @@ PLANARIA_CONFORMANCE("a listener that is no planaria, or never answers, is told 
   std::thread stranger([&] {
     // Once for the connection that gave up, once for the next.
     for (int i = 0; i < 2; ++i) {
-      int accepted = -1;
-      while ((accepted = ::accept(other.descriptor.get(), nullptr, nullptr)) < 0) ::usleep(1000);
+      pollfd waiting{other.descriptor.get(), POLLIN, 0};
+      REQUIRE(::poll(&waiting, 1, -1) == 1);
+      const int accepted = ::accept(other.descriptor.get(), nullptr, nullptr);
       const Descriptor connection(accepted);
       raw_send(connection, "220 mail.example ESMTP, and so on until 56 bytes are full");
       await_hang_up(connection);

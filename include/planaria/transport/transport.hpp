@@ -2,9 +2,9 @@
 // Is: one interface over in-process queues, Unix sockets and TCP. Is not: membership (protocol/
 // decides who is in) and not encryption: peers are authenticated, traffic is readable.
 //
-// Threads: every transport owns one I/O thread. Completions, subscribers and watchers run there, one
-// at a time; they must not block and must not throw. All calls below are safe from any thread, also
-// from inside completions.
+// Threads: every transport owns one I/O thread. Completions, subscribers and watchers run there,
+// one at a time; they must not block and must not throw. All calls below are safe from any thread,
+// also from inside completions.
 #pragma once
 
 #include <functional>
@@ -30,9 +30,9 @@ using PeerId = std::uint64_t;
 
 /// Who a peer says it is, after the handshake proved that it knows the secret.
 struct PeerInfo {
-  WorkerId worker;       // coordinator_id, or not_yet_joined; of a peer we connected to: not_yet_joined,
-                         // since only the side that connects introduces itself
-  std::string address;   // where it connected from or to, for messages
+  WorkerId worker;  // coordinator_id, or not_yet_joined; of a peer we connected to: not_yet_joined,
+                    // since only the side that connects introduces itself
+  std::string address;  // where it connected from or to, for messages
 };
 /// A worker that has no id yet introduces itself by this one.
 inline constexpr WorkerId not_yet_joined{-2};
@@ -41,8 +41,9 @@ inline constexpr WorkerId not_yet_joined{-2};
 struct Watcher {
   /// A peer connected to us and is authenticated.
   std::function<void(PeerId, const PeerInfo&)> connected;
-  /// The connection ended, exactly once per peer that was connected, whoever had opened it, and after
-  /// all that was pending with it. peer_lost, corrupt, exhausted (no memory for its frame), cancelled.
+  /// The connection ended, exactly once per peer that was connected, whoever had opened it, and
+  /// after all that was pending with it. peer_lost, corrupt, exhausted (no memory for its frame),
+  /// cancelled.
   std::function<void(PeerId, const PeerInfo&, const Fault&)> lost;
   /// A stranger was turned away: wrong secret, garbage, wrong version; `why` is one sentence.
   std::function<void(const std::string& from, const std::string& why)> refused;
@@ -61,28 +62,30 @@ class Transport {
                          std::function<void(PeerId, const FrameKey&, Buffer)> handler) = 0;
 
   /// Starts to accept peers at `address`: "unix:/path", "tcp:127.0.0.1:0" (0: any free port) or
-  /// "in-process:name". Returns the address others can connect to. invalid_input for an address that
-  /// cannot be read, unavailable where it is in use, naming it.
+  /// "in-process:name". Returns the address others can connect to. invalid_input for an address
+  /// that cannot be read, unavailable where it is in use, naming it.
   [[nodiscard]] virtual Result<std::string> listen(const std::string& address) = 0;
-  /// Connects and authenticates; blocks at most `timeout_ms` (resolving a host name may add to that).
-  /// Introduces itself as `self`. The peer's first frames may reach subscribers before this returns.
-  /// invalid_input as listen(); unavailable where nobody listens, or who listens is no planaria or
-  /// has another secret; timed_out. It does not try again. Inside a completion it blocks the I/O
-  /// thread: never connect to the own transport there.
+  /// Connects and authenticates; blocks at most `timeout_ms` (resolving a host name may add to
+  /// that). Introduces itself as `self`. The peer's first frames may reach subscribers before this
+  /// returns. invalid_input as listen(); unavailable where nobody listens, or who listens is no
+  /// planaria or has another secret; timed_out. It does not try again. Inside a completion it
+  /// blocks the I/O thread: never connect to the own transport there.
   [[nodiscard]] virtual Result<PeerId> connect(const std::string& address, WorkerId self,
                                                double timeout_ms) = 0;
 
-  /// Sends one frame. Borrows the pieces until `done` runs, exactly once: ok when the kernel (or the
-  /// peer's queue) has taken every byte, peer_lost, cancelled. Frames to one peer arrive in the order
-  /// of the calls. An unknown or lost peer completes with peer_lost, more bytes than frame_bytes_max
-  /// with invalid_input. Ok does not mean that the peer has it: it may die with its buffers full.
+  /// Sends one frame. Borrows the pieces until `done` runs, exactly once: ok when the kernel (or
+  /// the peer's queue) has taken every byte, peer_lost, cancelled. Frames to one peer arrive in the
+  /// order of the calls. An unknown or lost peer completes with peer_lost, more bytes than
+  /// frame_bytes_max with invalid_input. Ok does not mean that the peer has it: it may die with its
+  /// buffers full.
   virtual void send(PeerId peer, const FrameKey& key, Pieces pieces, SendDone done) = 0;
 
   /// Asks for the frame `key` from `peer`, whether it has come already or comes later. `done` runs
   /// exactly once: the payload, 64-byte aligned; peer_lost; corrupt (checksum); stale_view when
-  /// advance_view() passes key.view; cancelled. At most one receive per (peer, key) at a time: a second
-  /// one, or one of a subscribed kind, ends with invalid_input. A frame that came whole before its
-  /// peer was lost is still handed out, so that what is found does not depend on who was faster.
+  /// advance_view() passes key.view; cancelled. At most one receive per (peer, key) at a time: a
+  /// second one, or one of a subscribed kind, ends with invalid_input. A frame that came whole
+  /// before its peer was lost is still handed out, so that what is found does not depend on who was
+  /// faster.
   virtual void receive(PeerId peer, const FrameKey& key, ReceiveDone done) = 0;
   /// Ends the pending receive of (peer, key) with `cancelled`; harmless where there is none.
   virtual void cancel(PeerId peer, const FrameKey& key) = 0;
@@ -92,8 +95,8 @@ class Transport {
   /// views are kept until asked for. Never goes back.
   virtual void advance_view(ViewNumber view) = 0;
 
-  /// Closes one connection; its pending operations end with `cancelled`, and `lost` runs. Frames from
-  /// it that nobody asked for are dropped.
+  /// Closes one connection; its pending operations end with `cancelled`, and `lost` runs. Frames
+  /// from it that nobody asked for are dropped.
   virtual void disconnect(PeerId peer) = 0;
 };
 
@@ -109,7 +112,8 @@ struct TransportOptions {
 };
 
 /// Both socket families in one: the address decides. invalid_input for a secret that is too short.
-[[nodiscard]] Result<std::unique_ptr<Transport>> make_socket_transport(const TransportOptions& options);
+[[nodiscard]] Result<std::unique_ptr<Transport>> make_socket_transport(
+    const TransportOptions& options);
 
 /// Endpoints in one process find each other through a hub, which must outlive them.
 class InProcessHub;
