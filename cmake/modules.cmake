@@ -53,7 +53,9 @@ function(planaria_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  # A program that cannot test says "SKIPPED: why" and counts as skipped, never as passed.
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    SKIP_REGULAR_EXPRESSION "SKIPPED:"
     ENVIRONMENT "PLANARIA_BIN=${CMAKE_BINARY_DIR}/bin;PLANARIA_SOURCE=${CMAKE_SOURCE_DIR};${ARG_ENVIRONMENT}")
 endfunction()
 

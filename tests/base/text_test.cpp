@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "base/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria {
 

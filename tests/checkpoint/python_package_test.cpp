@@ -40,7 +40,7 @@ TEST_CASE("the Python package reads our file and we read what it writes", "[unit
   const std::string python = python_with_safetensors();
   if (python.empty()) {
     WARN(
-        "skipped: no Python with safetensors and numpy (PLANARIA_PYTHON, or scripts/setup "
+        "SKIPPED: no Python with safetensors and numpy (PLANARIA_PYTHON, or scripts/setup "
         "--python-torch)");
     return;
   }

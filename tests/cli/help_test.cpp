@@ -138,7 +138,7 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
 }
 
 TEST_CASE("what is behind the two dashes belongs to the program, whatever it looks like") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const Ended ended = planaria_ends({"run", "--workers", "1", "--run-dir", folder.file("run"), "--",
                                      "echo", "--workers", "--", "--help"});
   CHECK(ended.status == 1);  // echo joins no run

@@ -17,7 +17,7 @@
 namespace planaria::host {
 namespace {
 
-using test::TestFolder;
+using test::TemporaryFolder;
 
 // All that the child writes to stdout, and how it ended.
 std::pair<std::string, ChildEnd> run_to_end(const ChildOptions& options) {
@@ -56,7 +56,7 @@ TEST_CASE("a child that is killed says by what") {
 }
 
 TEST_CASE("what cannot be executed is refused with the reason") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   CHECK(ChildProcess::start({.program = "/no/such"}).fault() ==
         Fault::invalid_input("program /no/such: no such executable file"));
   const std::string script = folder.file("script");
@@ -90,7 +90,7 @@ TEST_CASE("a child and what it started die with their owner") {
 }
 
 TEST_CASE("a private folder is private, short enough for sockets, and gone afterwards") {
-  const TestFolder long_parent;
+  const TemporaryFolder long_parent;
   const std::string parent = long_parent.file(std::string(100, 'x'));
   std::filesystem::create_directories(parent);
   const char* before = std::getenv("TMPDIR");
@@ -116,7 +116,7 @@ TEST_CASE("a private folder is private, short enough for sockets, and gone after
 }
 
 TEST_CASE("a secret that others may read, or that can be guessed, is refused") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string path = folder.file("secret");
   REQUIRE(write_file_atomically(path, std::string(32, 's')).ok());
   std::filesystem::permissions(path, std::filesystem::perms(0640));

@@ -12,7 +12,7 @@ namespace planaria::host {
 namespace {
 
 namespace fs = std::filesystem;
-using test::TestFolder;
+using test::TemporaryFolder;
 
 /// A run of three steps, as little of it as compare reads.
 struct SmallRun {
@@ -49,7 +49,7 @@ struct SmallRun {
 };
 
 std::string difference_after(const std::function<void(SmallRun&)>& change) {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   SmallRun run;
   run.write_to(folder.file("a"));
   change(run);
@@ -102,7 +102,7 @@ TEST_CASE("of several differences the earliest kind and step is named") {
 }
 
 TEST_CASE("minus zero is another loss than zero") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   SmallRun run;
   run.events[1]["loss"] = 0.0;
   run.write_to(folder.file("a"));
@@ -113,7 +113,7 @@ TEST_CASE("minus zero is another loss than zero") {
 }
 
 TEST_CASE("what is no finished run is refused by what it misses") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   SmallRun().write_to(folder.file("a"));
   SmallRun().write_to(folder.file("b"));
   fs::remove(folder.file("b/result.json"));
@@ -126,7 +126,7 @@ TEST_CASE("what is no finished run is refused by what it misses") {
 }
 
 TEST_CASE("weights that are not those of the result are not exported") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   SmallRun run;
   run.write_to(folder.file("run"));
   const auto ran = test::planaria_ends(

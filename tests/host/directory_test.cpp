@@ -12,7 +12,7 @@ namespace planaria::host {
 namespace {
 
 namespace fs = std::filesystem;
-using test::TestFolder;
+using test::TemporaryFolder;
 using test::whole_lines;
 
 void write(const std::string& path, const std::string& text) {
@@ -31,7 +31,7 @@ std::string computed(double t_ms, int worker, int step, int micro_batch, int lay
 }  // namespace
 
 TEST_CASE("a run directory is made with its parents, and taken away with them") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const auto made = create_run_directory(folder.file("a/b/run"));
   REQUIRE(made.ok());
   CHECK(fs::is_directory(folder.file("a/b/run/workers")));
@@ -42,7 +42,7 @@ TEST_CASE("a run directory is made with its parents, and taken away with them") 
 }
 
 TEST_CASE("what was there before the run stays there") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   fs::create_directories(folder.file("run"));
   write(folder.file("run/notes.txt"), "mine");
   const auto made = create_run_directory(folder.file("run"));
@@ -55,7 +55,7 @@ TEST_CASE("what was there before the run stays there") {
 TEST_CASE("a folder that holds a file of a run is refused, whichever it is") {
   for (const std::string name : {"run.json", "events.jsonl", "ledger.jsonl", "result.json",
                                  "model.safetensors", "timeline.json"}) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     fs::create_directories(folder.file("run"));
     write(folder.file("run/" + name), "x");
     const auto made = create_run_directory(folder.file("run"));
@@ -67,7 +67,7 @@ TEST_CASE("a folder that holds a file of a run is refused, whichever it is") {
 }
 
 TEST_CASE("a file where the run directory should be is refused") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   write(folder.file("file"), "x");
   CHECK(create_run_directory(folder.file("file")).fault().sentence ==
         "run directory " + folder.file("file") + ": is not a folder");
@@ -80,7 +80,7 @@ TEST_CASE("a file where the run directory should be is refused") {
 }
 
 TEST_CASE("workers' events are merged by time, the coordinator's first among equals") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const RunDirectory run = create_run_directory(folder.file("run")).value();
   write(run.file("events.jsonl"),
         "{\"t_ms\":1.0,\"event\":\"view\"}\n"
@@ -113,7 +113,7 @@ TEST_CASE("workers' events are merged by time, the coordinator's first among equ
 }
 
 TEST_CASE("a line in the middle that is no event is told by file and number") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const RunDirectory run = create_run_directory(folder.file("run")).value();
   write(run.worker_events(0), "nonsense\n" + computed(2, 0, 1, 0, 0, "F"));
   const auto merged = merge_worker_events(run);

@@ -11,19 +11,6 @@
 #include <planaria/host/run_options.hpp>
 
 namespace planaria::test {
-namespace fs = std::filesystem;
-
-TestFolder::TestFolder() {
-  std::string pattern = (fs::temp_directory_path() / "planaria-test-XXXXXX").string();
-  check(::mkdtemp(pattern.data()) != nullptr, "no temporary folder");
-  path_ = pattern;
-}
-
-TestFolder::~TestFolder() {
-  std::error_code error;
-  fs::remove_all(path_, error);
-}
-
 std::string built(const std::string& name) {
   const char* folder = std::getenv("PLANARIA_BIN");
   return std::string(folder == nullptr ? "." : folder) + "/" + name;

@@ -10,21 +10,9 @@
 
 #include "host/child_process.hpp"
 #include "host/worker_output.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::test {
-
-/// A folder of one test, removed at its end.
-class TestFolder {
- public:
-  TestFolder();
-  ~TestFolder();
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// How a program ended, and all it said.
 struct Ended {

@@ -63,7 +63,7 @@ int free_port() {
 }  // namespace
 
 TEST_CASE("bad input gets one sentence, status 2 and leaves no run directory") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("runs/new");
   const TakenPort taken;
   struct Case {
@@ -125,7 +125,7 @@ TEST_CASE("bad input gets one sentence, status 2 and leaves no run directory") {
 }
 
 TEST_CASE("a run directory that holds a run is never written to again") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   REQUIRE(planaria_ends(toy_run({"--run-dir", run_dir}, {"--steps", "2"})).status == 0);
   const std::string events = read_file(run_dir + "/events.jsonl").value();
@@ -138,7 +138,7 @@ TEST_CASE("a run directory that holds a run is never written to again") {
 }
 
 TEST_CASE("a worker that differs is refused with both values, and the run with it") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   const Ended ended =
       planaria_ends(toy_run({"--workers", "3", "--run-dir", run_dir}, {"--misfit", "1"}));
@@ -154,7 +154,7 @@ TEST_CASE("a worker that differs is refused with both values, and the run with i
 }
 
 TEST_CASE("a worker that crashes before the run begins ends it with its last words") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   const Ended ended = planaria_ends(
       toy_run({"--workers", "3", "--run-dir", run_dir}, {"--crash-before-join", "1"}));
@@ -170,7 +170,7 @@ TEST_CASE("a worker that crashes before the run begins ends it with its last wor
 }
 
 TEST_CASE("a program that knows nothing of planaria is told apart") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const Ended ended = planaria_ends(
       {"run", "--workers", "2", "--run-dir", folder.file("run"), "--", "sh", "-c", "echo hello"});
   CHECK(ended.status == 1);
@@ -180,7 +180,7 @@ TEST_CASE("a program that knows nothing of planaria is told apart") {
 }
 
 TEST_CASE("user code that fails ends the run with one sentence that says where") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   for (const std::string transport : {"unix", "in-process"}) {
     INFO(transport);
     const std::string run_dir = folder.file(transport);
@@ -197,7 +197,7 @@ TEST_CASE("user code that fails ends the run with one sentence that says where")
 }
 
 TEST_CASE("a killed worker ends the run for everybody with one sentence") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   for (const std::string transport : {"unix", "tcp"}) {
     INFO(transport);
     const std::string run_dir = folder.file(transport);
@@ -225,7 +225,7 @@ TEST_CASE("a killed worker ends the run for everybody with one sentence") {
 }
 
 TEST_CASE("garbage on the port is refused and logged while training goes on") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   const int port = free_port();
   RunningPlanaria running(toy_run(

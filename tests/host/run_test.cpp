@@ -48,7 +48,7 @@ std::pair<std::string, std::string> hashes_alone(const ToyOptions& options) {
 
 TEST_CASE("one, three and four workers over every transport give the bits of one loop alone") {
   const auto [weights, state] = hashes_alone({.steps = 6});
-  const TestFolder folder;
+  const TemporaryFolder folder;
   for (const std::string transport : {"unix", "tcp", "in-process"}) {
     for (const std::string workers : {"1", "3", "4"}) {
       INFO(transport << ", " << workers << " workers");
@@ -72,7 +72,7 @@ TEST_CASE("one, three and four workers over every transport give the bits of one
 }
 
 TEST_CASE("a run says on stdout what it did, and on stderr how far it is") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   const Ended ended = planaria_ends(
       toy_run({"--width", "2", "--depth", "2", "--run-dir", run_dir}, {"--steps", "6"}));
@@ -99,7 +99,7 @@ TEST_CASE("a run says on stdout what it did, and on stderr how far it is") {
 }
 
 TEST_CASE("with --json stdout holds the result and nothing else") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   const Ended ended = planaria_ends(
       toy_run({"--workers", "2", "--json", "-o", folder.file("copy.json"), "--run-dir", run_dir},
@@ -110,7 +110,7 @@ TEST_CASE("with --json stdout holds the result and nothing else") {
 }
 
 TEST_CASE("run.json, ledger and result say what was asked, read and reached") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   const Ended ended = planaria_ends(toy_run(
       {"--workers", "3", "--spares", "1", "--depth", "3", "--run-dir", run_dir}, {"--steps", "8"}));
@@ -162,7 +162,7 @@ TEST_CASE("run.json, ledger and result say what was asked, read and reached") {
 }
 
 TEST_CASE("the workers' events are merged by time and become a timeline") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   REQUIRE(
       planaria_ends(toy_run({"--workers", "2", "--run-dir", run_dir}, {"--steps", "3"})).status ==
@@ -181,7 +181,7 @@ TEST_CASE("the workers' events are merged by time and become a timeline") {
 }
 
 TEST_CASE("the model file holds parameters and buffers, and export copies it") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   REQUIRE(
       planaria_ends(toy_run({"--workers", "2", "--run-dir", run_dir}, {"--steps", "3"})).status ==
@@ -199,7 +199,7 @@ TEST_CASE("the model file holds parameters and buffers, and export copies it") {
 }
 
 TEST_CASE("a run that was stopped ends after the step in flight with its model") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   RunningPlanaria running(
       toy_run({"--workers", "2", "--run-dir", run_dir},
@@ -217,7 +217,7 @@ TEST_CASE("a run that was stopped ends after the step in flight with its model")
 }
 
 TEST_CASE("a second signal ends everything at once") {
-  const TestFolder folder;
+  const TemporaryFolder folder;
   const std::string run_dir = folder.file("run");
   RunningPlanaria running(
       toy_run({"--workers", "2", "--run-dir", run_dir},

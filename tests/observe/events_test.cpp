@@ -10,7 +10,7 @@
 
 #include <planaria/base/text.hpp>
 
-#include "base/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria {
 namespace {

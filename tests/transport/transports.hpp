@@ -1,7 +1,6 @@
 // The transports under test. A new one joins with a class like these and one word.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <tuple>
 
@@ -9,6 +8,8 @@
 
 #include <transport/conformance.hpp>
 #include <transport/raw_peer.hpp>
+
+#include "support/temporary_folder.hpp"
 
 namespace planaria::transport::testing {
 
@@ -54,29 +55,12 @@ class TcpSockets : public Kind {
   bool sends_wait() const override { return true; }
 };
 
-/// A directory of its own, removed at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "planaria-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 class UnixSockets final : public TcpSockets {
  public:
-  std::string address() const override { return "unix:" + (directory_.path() / "a.sock").string(); }
+  std::string address() const override { return "unix:" + directory_.file("a.sock"); }
 
  private:
-  TemporaryDirectory directory_;
+  test::TemporaryFolder directory_;
 };
 
 using AllTransports = std::tuple<InProcess, TcpSockets, UnixSockets>;
