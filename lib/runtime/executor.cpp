@@ -15,10 +15,10 @@ namespace planaria::runtime {
 using transport::FrameKey;
 using transport::FrameKind;
 
-Executor::Executor(const ExecutorContext& context, const protocol::NewView& view, Stage& stage,
+Executor::Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage,
                    Exchange exchange, Place place, std::vector<Action> actions)
     : context_(context),
-      view_(view),
+      view_(std::move(view)),
       stage_(stage),
       exchange_(std::move(exchange)),
       place_(place),

@@ -26,6 +26,7 @@ std::vector<Group> groups_of(const NamedTensors& parameters, const GroupChooser&
     group.positions.push_back(i);
   }
   std::vector<Group> result;
+  result.reserve(groups.size());
   for (auto& [key, group] : groups) result.push_back(std::move(group));
   return result;
 }
@@ -42,6 +43,7 @@ double decay_of(const Group& group, double usual) {
 
 std::vector<at::Tensor> tensors_of(const NamedTensors& named) {
   std::vector<at::Tensor> tensors;
+  tensors.reserve(named.size());
   for (const auto& [name, tensor] : named) tensors.push_back(tensor);
   return tensors;
 }

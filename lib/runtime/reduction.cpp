@@ -1,6 +1,7 @@
 #include "runtime/reduction.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 #include <ATen/ATen.h>
 
@@ -196,6 +197,7 @@ std::vector<std::vector<Use>> tied_groups(const TrainerOptions& trainer) {
     }
   }
   std::vector<std::vector<Use>> result;
+  result.reserve(groups.size());
   for (auto& [key, group] : groups) result.push_back(std::move(group));
   return result;
 }
@@ -292,8 +294,8 @@ class TieExchange {
 Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange) {
   const at::NoGradGuard no_grad;
   std::vector<LayerReduction> layers;
-  for (auto held = stage.layers().rbegin(); held != stage.layers().rend(); ++held) {
-    layers.emplace_back(context, *held, exchange);
+  for (HeldLayer& held : std::views::reverse(stage.layers())) {
+    layers.emplace_back(context, held, exchange);
   }
   // Everything is sent before anything is waited for, so that no two holders wait for each other.
   for (LayerReduction& layer : layers) {

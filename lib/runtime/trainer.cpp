@@ -35,7 +35,7 @@ TrainingOutcome outcome_of(const Fault& fault) {
 // Where this worker listens, of the same family as the coordinator's address: beside its socket, or
 // on the interface that reaches it.
 std::string listen_beside(const std::string& coordinator) {
-  const std::string given = environment("PLANARIA_LISTEN");
+  std::string given = environment("PLANARIA_LISTEN");
   if (!given.empty()) return given;
   constexpr std::string_view unix_prefix = "unix:";
   if (coordinator.rfind(unix_prefix, 0) == 0) {
@@ -64,7 +64,9 @@ class Trainer::Impl {
     return run_alone();
   }
 
-  std::vector<std::function<void(const StepMetrics&)>> listeners_;
+  void listen(std::function<void(const StepMetrics&)> listener) {
+    listeners_.push_back(std::move(listener));
+  }
 
  private:
   runtime::WorkerOptions worker_options() {
@@ -101,16 +103,18 @@ class Trainer::Impl {
   TrainingOutcome run_alone() {
     host::RunOptions run;
     run.transport = "in-process";
-    if (!options_.run_dir.empty()) {
-      auto directory = host::create_run_directory(options_.run_dir);
-      if (!directory) return outcome_of(directory.fault());
-      run.run_dir = options_.run_dir;
+    run.run_dir = options_.run_dir;
+    if (run.run_dir.empty()) return run_threads(run, {});
+    auto directory = host::create_run_directory(run.run_dir);
+    if (!directory) return outcome_of(directory.fault());
+    TrainingOutcome outcome = run_threads(run, {});
+    if (outcome.status == 2) {
+      // Bad input leaves nothing behind that would stop the same command, mended.
+      host::remove_run_directory(directory.value());
+      return outcome;
     }
-    const TrainingOutcome outcome = run_threads(run, {});
-    if (!run.run_dir.empty()) {
-      const auto merged = host::merge_worker_events({run.run_dir, {}});
-      if (!merged && outcome.status == 0) return outcome_of(merged.fault());
-    }
+    const auto merged = host::merge_worker_events(directory.value());
+    if (!merged && outcome.status == 0) return outcome_of(merged.fault());
     return outcome;
   }
 
@@ -170,13 +174,14 @@ class Trainer::Impl {
   RunSpec spec_;
   runtime::GeneratorLock generator_;
   bool ran_ = false;
+  std::vector<std::function<void(const StepMetrics&)>> listeners_;
 };
 
 Trainer::Trainer(TrainerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Trainer::~Trainer() = default;
 
 void Trainer::on_step(std::function<void(const StepMetrics&)> listener) {
-  impl_->listeners_.push_back(std::move(listener));
+  impl_->listen(std::move(listener));
 }
 
 TrainingOutcome Trainer::run(std::int64_t steps) {

@@ -1,6 +1,7 @@
 // What a model, a data set and an optimizer may be (PROTOCOL 2), and what is said of others.
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include "runtime/small_runs.hpp"
@@ -62,12 +63,15 @@ TrainingOutcome run_alone(TrainerOptions options, std::int64_t steps = 2) {
 
 }  // namespace
 
-TEST_CASE("BatchNorm is refused by name", "[unit]") {
-  const auto outcome =
-      run_alone(line({linear("in", 4, 8), layer("norm", [] { return torch::nn::BatchNorm1d(8); }),
-                      linear("out", 8, 1)}));
+TEST_CASE("BatchNorm is refused by name and leaves no run behind", "[unit]") {
+  TemporaryFolder folder;
+  auto options = line({linear("in", 4, 8), layer("norm", [] { return torch::nn::BatchNorm1d(8); }),
+                       linear("out", 8, 1)});
+  options.run_dir = folder.file("run");
+  const auto outcome = run_alone(options);
   CHECK(outcome.status == 2);
   CHECK_THAT(outcome.sentence, Catch::Contains("layer norm: module itself is a BatchNorm"));
+  CHECK_FALSE(std::filesystem::exists(options.run_dir));
 }
 
 TEST_CASE("a module with a buffer is refused by the buffer's name", "[unit]") {
