@@ -103,8 +103,13 @@ Result<RunOutcome> coordinate(const sigset_t& signals,
   PLANARIA_TRY(transport, transport_from_environment());
   const std::string address = options.listen;
   CoordinatorHost host(std::move(options), std::move(transport), progress);
-  PLANARIA_TRY(listening, host.listen(address));
-  progress({{"listening", listening}});
+  const auto listening = host.listen(address);
+  if (!listening) {
+    const Fault& fault = listening.fault();
+    return Fault{fault.kind,
+                 fmt::format("--listen: {}, must be an address that is free here", fault.sentence)};
+  }
+  progress({{"listening", listening.value()}});
   const StopListener listener(signals, host);
   return host.wait();
 }

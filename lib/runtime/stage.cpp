@@ -31,17 +31,17 @@ void add_gradients(Gradients& left, Gradients&& right) {
   }
 }
 
-void seed_generator(std::uint64_t key) {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard lock(generator.mutex());
-  generator.set_current_seed(key);
-}
-
 bool passes_gradient(const at::Tensor& tensor) {
   return at::isFloatingType(tensor.scalar_type());
 }
 
 }  // namespace
+
+void seed_generator(std::uint64_t key) {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  const std::lock_guard lock(generator.mutex());
+  generator.set_current_seed(key);
+}
 
 std::string sentence_of(const std::exception& error) {
   std::string text;

@@ -36,6 +36,9 @@ class GeneratorLock {
   std::mutex mutex_;
 };
 
+/// Seeds LibTorch's default generator. The caller has its turn (GeneratorLock).
+void seed_generator(std::uint64_t key);
+
 /// Hears of each (kind, step, micro-batch, layer) before it is computed.
 using ActionListener = std::function<void(char kind, Step, MicroBatchId, LayerId)>;
 

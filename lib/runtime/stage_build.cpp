@@ -1,6 +1,5 @@
 // How a stage comes to its layers: factories, keyed weights, init file, ties.
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
@@ -73,12 +72,8 @@ Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
   std::unique_ptr<Layer> made;
   try {
     const auto turn = options_.generator->take();
-    at::Generator generator = at::detail::getDefaultCPUGenerator();
-    {
-      const std::lock_guard lock(generator.mutex());
-      generator.set_current_seed(
-          mix({options_.trainer->seed, initial_weights, static_cast<std::uint64_t>(id.value)}));
-    }
+    seed_generator(
+        mix({options_.trainer->seed, initial_weights, static_cast<std::uint64_t>(id.value)}));
     made = definition.make();
   } catch (const std::exception& error) {
     return Fault::invalid_input(
