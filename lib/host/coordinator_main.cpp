@@ -106,8 +106,7 @@ Result<RunOutcome> coordinate(const sigset_t& signals,
   const auto listening = host.listen(address);
   if (!listening) {
     const Fault& fault = listening.fault();
-    return Fault{fault.kind,
-                 fmt::format("--listen: {}, must be an address that is free here", fault.sentence)};
+    return Fault{fault.kind, "--listen: " + fault.sentence};
   }
   progress({{"listening", listening.value()}});
   const StopListener listener(signals, host);

@@ -39,8 +39,8 @@ class Executor {
   [[nodiscard]] const std::optional<protocol::Failed>& failure() const { return failure_; }
 
  private:
-  Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage,
-           Exchange exchange, Place place, std::vector<Action> actions);
+  Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage, Exchange exchange,
+           Place place, std::vector<Action> actions);
   [[nodiscard]] Result<void> forward(MicroBatchId micro_batch);
   [[nodiscard]] Result<void> backward(MicroBatchId micro_batch);
   enum class Side { read, labelled };

@@ -80,12 +80,9 @@ TEST_CASE("bad input gets one sentence, status 2 and leaves no run directory") {
        "planaria: no program: write it behind two dashes, as in planaria run --workers 4 -- "
        "./train"},
       {toy_run({"--run-dir", run_dir, "--listen", fmt::format("127.0.0.1:{}", taken.port())}, {}),
-       fmt::format(
-           "planaria: --listen: tcp:127.0.0.1:{}: Address already in use, must be an address "
-           "that is free here",
-           taken.port())},
+       fmt::format("planaria: --listen: tcp:127.0.0.1:{}: Address already in use", taken.port())},
       {toy_run({"--run-dir", run_dir, "--listen", "127.0.0.1:x"}, {}),
-       "planaria: address \"tcp:127.0.0.1:x\""},
+       "planaria: --listen: address \"tcp:127.0.0.1:x\""},
       {toy_run({"--run-dir", run_dir, "--transport", "pigeon"}, {}),
        "planaria: --transport: pigeon, must be auto, unix, tcp or in-process"},
       {toy_run({"--run-dir", run_dir, "--transport", "unix", "--listen", "127.0.0.1:0"}, {}),
