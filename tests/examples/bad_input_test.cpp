@@ -1,4 +1,5 @@
 // Bad input gets one sentence and exit status 2, alone and from every worker of a run.
+#include <filesystem>
 #include <fstream>
 
 #include <catch2/catch.hpp>
@@ -93,12 +94,15 @@ TEST_CASE("unknown and impossible options are refused", "[unit]") {
 TEST_CASE("a worker with other threads, options or data is refused, both values named", "[unit]") {
   TemporaryFolder folder;
   const std::string text = write_text(folder, 20000);
-  const auto odd_one_out = [&](const std::string& before, const std::string& after) {
+  const auto odd_one_out = [&](const std::string& before, const std::string& after,
+                               const std::string& odd_program = program("train_gpt")) {
     // The second worker starts the same program a little differently.
-    std::string command = "exec";
-    for (const std::string& word : small_gpt(text, 3)) command += " '" + word + "'";
-    const std::string script = "if [ \"$PLANARIA_WORKER\" = 1 ]; then " + before + " " + command +
-                               " " + after + "; else " + command + "; fi";
+    std::string options;
+    const auto words = small_gpt(text, 3);
+    for (std::size_t i = 1; i < words.size(); ++i) options += " '" + words[i] + "'";
+    const std::string script = "if [ \"$PLANARIA_WORKER\" = 1 ]; then " + before + " exec '" +
+                               odd_program + "'" + options + " " + after + "; else exec '" +
+                               words.front() + "'" + options + "; fi";
     return run_command(
         under_run({"--workers", "2"}, folder.file("run"), {"/bin/sh", "-c", script}));
   };
@@ -114,6 +118,13 @@ TEST_CASE("a worker with other threads, options or data is refused, both values 
   const auto capability = odd_one_out("export ATEN_CPU_CAPABILITY=default;", "");
   CHECK(capability.status == 2);
   CHECK_THAT(capability.err, Catch::Contains("cpu_capability: ") && Catch::Contains("DEFAULT"));
+  // A byte behind the program's end changes nothing it does, but it is another build.
+  const std::string rebuilt = folder.file("train_gpt");
+  std::filesystem::copy_file(program("train_gpt"), rebuilt);
+  std::ofstream(rebuilt, std::ios::app) << 'x';
+  const auto build = odd_one_out("", "", rebuilt);
+  CHECK(build.status == 2);
+  CHECK_THAT(build.err, Catch::Contains("refused: build: "));
   std::ofstream(folder.file("other.txt")) << std::string(20000, 'x');
   const auto data = odd_one_out("", "--text " + folder.file("other.txt"));
   CHECK(data.status == 2);
