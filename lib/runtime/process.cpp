@@ -45,6 +45,24 @@ Result<std::string> build_of_this_process() {
   return hex64(xxh3_64(std::as_bytes(std::span(program.data(), program.size()))));
 }
 
+Result<void> check_evaluation(const TrainerOptions& options) {
+  const std::int64_t there = options.dataset->evaluation_samples();
+  if (options.evaluation_samples > there) {
+    return Fault::invalid_input(
+        fmt::format("evaluation_samples: {}, must be at most {}, which is what the data set has",
+                    options.evaluation_samples, there));
+  }
+  if (options.evaluate_every < 0) {
+    return Fault::invalid_input(
+        fmt::format("evaluate_every: {}, must be at least 0", options.evaluate_every));
+  }
+  if (options.evaluate_every > 0 && (there == 0 || options.evaluation_samples == 0)) {
+    return Fault::invalid_input(fmt::format(
+        "evaluate_every: {}, must be 0 without evaluation samples", options.evaluate_every));
+  }
+  return {};
+}
+
 Result<void> check_numbers(const TrainerOptions& options, std::int64_t steps) {
   const auto refuse = [](const char* field, auto value, const std::string& allowed) {
     return Fault::invalid_input(fmt::format("{}: {}, must be {}", field, value, allowed));
@@ -65,7 +83,7 @@ Result<void> check_numbers(const TrainerOptions& options, std::int64_t steps) {
   if (!options.loss) return Fault::invalid_input("loss: none, a function is needed");
   if (!options.optimizer.make) return Fault::invalid_input("optimizer: none, a factory is needed");
   if (!options.dataset) return Fault::invalid_input("dataset: none, one is needed");
-  return {};
+  return check_evaluation(options);
 }
 
 }  // namespace
@@ -99,6 +117,27 @@ std::string local_host_towards(const std::string& address) {
   if (descriptor >= 0) ::close(descriptor);
   ::freeaddrinfo(found);
   return result;
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string{} : std::string{value};
+}
+
+Result<InProcessRunAsked> in_process_run_asked() {
+  PLANARIA_TRY(json, parse_json(environment(host::env_run_options), host::env_run_options));
+  InProcessRunAsked asked;
+  PLANARIA_TRY(options, host::run_options_from_json(json, host::env_run_options));
+  asked.options = std::move(options);
+  const std::string descriptor = environment(host::env_progress_fd);
+  if (descriptor.empty()) return asked;
+  asked.on_event = [fd = std::atoi(descriptor.c_str())](const Json& event) {
+    const std::string line = event.dump() + "\n";
+    // Where the launcher is gone, so are we soon.
+    [[maybe_unused]] const auto written = ::write(fd, line.data(), line.size());
+  };
+  asked.on_event(Json{{"listening", "in-process:coordinator"}});
+  return asked;
 }
 
 std::int64_t resident_bytes() {
@@ -145,6 +184,8 @@ Result<RunSpec> spec_of(const TrainerOptions& options, std::int64_t steps) {
   spec.micro_batch_size = options.micro_batch_size;
   spec.lane_size = options.lane_size;
   spec.dataset_samples = options.dataset->samples();
+  spec.evaluation_samples = options.evaluation_samples < 0 ? options.dataset->evaluation_samples()
+                                                           : options.evaluation_samples;
   spec.seed = options.seed;
   spec.skips_max = options.skips_max;
   for (const LayerDefinition& definition : options.layers) {

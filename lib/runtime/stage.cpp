@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -33,6 +34,60 @@ void add_gradients(Gradients& left, Gradients&& right) {
 
 bool passes_gradient(const at::Tensor& tensor) {
   return at::isFloatingType(tensor.scalar_type());
+}
+
+// Keeps the streams of an evaluation apart from those of the step before it.
+constexpr std::uint64_t evaluation_stream = 0x6576616cULL;  // "eval"
+
+// What a model may not do and only shows when it does it: bad input, not a failure.
+struct RefusedModel : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The buffers of a layer as they were before its forward: one that it writes is refused by name.
+class BufferGuard {
+ public:
+  explicit BufferGuard(const HeldLayer& held) : held_(held) {
+    for (const auto& [name, buffer] : held.buffers) versions_.push_back(buffer._version());
+  }
+  void verify() const {
+    for (std::size_t i = 0; i < versions_.size(); ++i) {
+      const auto& [name, buffer] = held_.buffers[i];
+      if (buffer._version() == versions_[i]) continue;
+      throw RefusedModel(fmt::format(
+          "layer {}: buffer {} was written in forward, where the order of micro-batches "
+          "is the layout's; hand out statistics instead (runtime/statistics.hpp)",
+          held_.definition->name, name));
+    }
+  }
+
+ private:
+  const HeldLayer& held_;
+  std::vector<std::int64_t> versions_;
+};
+
+// What the folding modules found in the forward that just ended.
+Tensors take_statistics(HeldLayer& held) {
+  Tensors all;
+  std::vector<std::size_t> sizes;
+  for (FoldsStatistics* module : held.folding) {
+    Tensors found = module->take_statistics();
+    sizes.push_back(found.size());
+    for (const at::Tensor& tensor : found) all.push_back(canonical(tensor));
+  }
+  held.folding_sizes = std::move(sizes);
+  return all;
+}
+
+void fold_statistics(HeldLayer& held) {
+  for (const auto& [micro_batch, statistics] : held.statistics) {
+    auto next = statistics.begin();
+    for (std::size_t i = 0; i < held.folding.size(); ++i) {
+      const auto count = static_cast<std::ptrdiff_t>(held.folding_sizes[i]);
+      held.folding[i]->fold(Tensors(next, next + count));
+      next += count;
+    }
+  }
 }
 
 }  // namespace
@@ -73,6 +128,7 @@ void Stage::begin_step(Step step) {
   for (HeldLayer& held : layers_) {
     held.fold.emplace(tree_);
     held.reduced.clear();
+    held.statistics.clear();
     for (const auto& [name, parameter] : held.trainable) parameter.mutable_grad() = at::Tensor();
   }
 }
@@ -81,15 +137,19 @@ void Stage::begin_step(Step step) {
 template <class Work>
 Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& work) {
   std::string sentence;
+  FaultKind kind = FaultKind::unavailable;
   try {
     return work();
+  } catch (const RefusedModel& refused) {
+    sentence = refused.what();
+    kind = FaultKind::invalid_input;
   } catch (const std::exception& error) {
     sentence = sentence_of(error);
   } catch (...) {
     sentence = "an exception that is not a std::exception";
   }
-  failure_ = protocol::Failed{sentence, FaultKind::unavailable, step_, micro_batch, layer};
-  return Fault::unavailable(sentence);
+  failure_ = protocol::Failed{sentence, kind, step_, micro_batch, layer};
+  return Fault{kind, sentence};
 }
 
 Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, const Tensors& targets) {
@@ -118,7 +178,9 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
     seed_generator(mix({options_.trainer->seed, static_cast<std::uint64_t>(step_.value),
                         static_cast<std::uint64_t>(micro_batch.value),
                         static_cast<std::uint64_t>(held.id.value)}));
+    const BufferGuard buffers(held);
     work.outputs = held.layer->forward(work.inputs);
+    buffers.verify();
     if (held.is_last_of(*options_.trainer)) {
       const at::Tensor loss = options_.trainer->loss(work.outputs, targets);
       losses_[micro_batch] = loss.item<double>();
@@ -126,6 +188,7 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
       work.outputs.clear();
     }
   }
+  if (!held.folding.empty()) held.statistics[micro_batch] = take_statistics(held);
   Tensors outputs;
   for (const at::Tensor& output : work.outputs) outputs.push_back(canonical(output.detach()));
   in_flight_.emplace(std::pair{micro_batch, held.id}, std::move(work));
@@ -184,21 +247,73 @@ void Stage::end_lane(HeldLayer& held, LaneId lane) {
   held.fold->put(TreeNode{0, lane.value}, std::move(sum), add_gradients);
 }
 
+void Stage::begin_evaluation() {
+  evaluation_losses_.clear();
+  for (HeldLayer& held : layers_) held.layer->module().eval();
+}
+
+void Stage::end_evaluation() {
+  for (HeldLayer& held : layers_) held.layer->module().train();
+}
+
+Result<Tensors> Stage::evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
+                                const Tensors& targets) {
+  const at::NoGradGuard no_grad;
+  for (HeldLayer& held : layers_) {
+    PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
+                   return evaluate_layer(held, level, micro_batch, inputs, targets);
+                 }));
+    inputs = std::move(outputs);
+  }
+  return inputs;
+}
+
+Tensors Stage::evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
+                              const Tensors& inputs, const Tensors& targets) {
+  const auto turn = options_.generator->take();
+  seed_generator(mix(
+      {options_.trainer->seed, evaluation_stream, static_cast<std::uint64_t>(level.value),
+       static_cast<std::uint64_t>(micro_batch.value), static_cast<std::uint64_t>(held.id.value)}));
+  const BufferGuard buffers(held);
+  Tensors outputs = held.layer->forward(inputs);
+  buffers.verify();
+  if (held.is_last_of(*options_.trainer)) {
+    evaluation_losses_[micro_batch] = options_.trainer->loss(outputs, targets).item<double>();
+    return {};
+  }
+  for (at::Tensor& output : outputs) output = canonical(output);
+  return outputs;
+}
+
 void Stage::apply(const protocol::CommitRecord& record) {
   if (record.verdict == protocol::Verdict::apply) {
     const at::NoGradGuard no_grad;
     const double limit = options_.trainer->clip_norm;
     const double factor = limit > 0 ? std::min(1.0, limit / (record.norm + 1e-6)) : 1.0;
     for (HeldLayer& held : layers_) {
-      if (held.trainable.empty()) continue;
-      check_equal(held.reduced.size(), held.trainable.size(), "gradients at apply");
-      if (factor < 1.0) {
-        for (const at::Tensor& gradient : held.reduced) gradient.mul_(factor);
-      }
-      held.optimizer->apply(held.reduced, record.rate);
+      if (!held.trainable.empty()) apply_gradients(held, factor, record);
+      fold_statistics(held);
     }
   }
-  for (HeldLayer& held : layers_) held.reduced.clear();
+  for (HeldLayer& held : layers_) {
+    held.reduced.clear();
+    held.statistics.clear();
+  }
+}
+
+void Stage::apply_gradients(HeldLayer& held, double factor, const protocol::CommitRecord& record) {
+  check_equal(held.reduced.size(), held.trainable.size(), "gradients at apply");
+  if (factor < 1.0) {
+    for (const at::Tensor& gradient : held.reduced) gradient.mul_(factor);
+  }
+  if (options_.trainer->before_apply) {
+    NamedTensors named;
+    for (std::size_t i = 0; i < held.reduced.size(); ++i) {
+      named.emplace_back(held.trainable[i].first, held.reduced[i]);
+    }
+    options_.trainer->before_apply(held.definition->name, named, record);
+  }
+  held.optimizer->apply(held.reduced, record.rate);
 }
 
 }  // namespace planaria::runtime
