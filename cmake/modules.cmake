@@ -6,30 +6,35 @@
 #     USES    base model                    # planaria modules its files include, lower floors only
 #     LINKS   planaria_xxhash)              # everything else
 #
-# gives planaria::schedule. `USES` is compared with the real includes by scripts/floors.py.
+# gives planaria::schedule. `USES` is compared with the real includes by scripts/floors.py. Which
+# component of the installed package it belongs to is said in the top CMakeLists.txt.
 set_property(GLOBAL PROPERTY PLANARIA_MODULES "")
 
 function(planaria_module name)
   cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;USES;LINKS" ${ARGN})
   set(target planaria_${name})
   set(headers ${ARG_HEADERS})
-  list(TRANSFORM headers PREPEND "${CMAKE_SOURCE_DIR}/include/planaria/${name}/")
+  list(TRANSFORM headers PREPEND "${planaria_SOURCE_DIR}/include/planaria/${name}/")
   if(ARG_SOURCES)
     add_library(${target} STATIC ${ARG_SOURCES} ${headers})
-    target_include_directories(${target} PUBLIC "${CMAKE_SOURCE_DIR}/include"
-      PRIVATE "${CMAKE_SOURCE_DIR}/lib")
-    target_link_libraries(${target} PRIVATE planaria_warnings PUBLIC fmt::fmt ${ARG_LINKS})
-    foreach(used ${ARG_USES})
-      target_link_libraries(${target} PUBLIC planaria::${used})
-    endforeach()
+    set(scope PUBLIC)
+    target_include_directories(${target} PRIVATE "${planaria_SOURCE_DIR}/lib")
+    target_link_libraries(${target} PRIVATE "$<BUILD_INTERFACE:planaria_warnings>")
+    if(PLANARIA_SANITIZE)
+      target_link_options(${target} PUBLIC -fsanitize=${PLANARIA_SANITIZE})
+    endif()
   else()
     add_library(${target} INTERFACE)
-    target_include_directories(${target} INTERFACE "${CMAKE_SOURCE_DIR}/include")
-    target_link_libraries(${target} INTERFACE fmt::fmt ${ARG_LINKS})
-    foreach(used ${ARG_USES})
-      target_link_libraries(${target} INTERFACE planaria::${used})
-    endforeach()
+    set(scope INTERFACE)
   endif()
+  target_compile_features(${target} ${scope} cxx_std_20)
+  target_include_directories(${target} ${scope}
+    "$<BUILD_INTERFACE:${planaria_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:include>")
+  target_link_libraries(${target} ${scope} fmt::fmt ${ARG_LINKS})
+  foreach(used ${ARG_USES})
+    target_link_libraries(${target} ${scope} planaria::${used})
+  endforeach()
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
   add_library(planaria::${name} ALIAS ${target})
   set_property(GLOBAL APPEND PROPERTY PLANARIA_MODULES ${name})
   set_property(GLOBAL PROPERTY PLANARIA_HEADERS_${name} "${ARG_HEADERS}")
@@ -41,7 +46,7 @@ function(planaria_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;SOURCES;USES;LINKS;ENVIRONMENT;DEPENDS" ${ARGN})
   set(target test_${name})
   add_executable(${target} ${ARG_SOURCES})
-  target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/lib" "${CMAKE_SOURCE_DIR}/tests")
+  target_include_directories(${target} PRIVATE "${planaria_SOURCE_DIR}/lib" "${planaria_SOURCE_DIR}/tests")
   target_link_libraries(${target} PRIVATE planaria_catch_main planaria_warnings ${ARG_LINKS})
   foreach(used ${ARG_USES})
     target_link_libraries(${target} PRIVATE planaria::${used})
@@ -56,7 +61,7 @@ function(planaria_test name)
   # A program that cannot test says "SKIPPED: why" and counts as skipped, never as passed.
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     SKIP_REGULAR_EXPRESSION "SKIPPED:"
-    ENVIRONMENT "PLANARIA_BIN=${CMAKE_BINARY_DIR}/bin;PLANARIA_SOURCE=${CMAKE_SOURCE_DIR};${ARG_ENVIRONMENT}")
+    ENVIRONMENT "PLANARIA_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};PLANARIA_SOURCE=${planaria_SOURCE_DIR};${ARG_ENVIRONMENT}")
 endfunction()
 
 # Each public header compiles alone: one generated source per header, as a test of the build itself.
@@ -73,7 +78,7 @@ function(planaria_finish_modules)
     endif()
     set(sources "")
     foreach(header ${headers})
-      string(REPLACE ".hpp" ".alone.cpp" source "${CMAKE_BINARY_DIR}/alone/${module}/${header}")
+      string(REPLACE ".hpp" ".alone.cpp" source "${planaria_BINARY_DIR}/alone/${module}/${header}")
       file(CONFIGURE OUTPUT "${source}" CONTENT "#include <planaria/${module}/${header}>\n")
       list(APPEND sources "${source}")
     endforeach()

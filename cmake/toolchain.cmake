@@ -1,20 +1,23 @@
-# Language level, warnings, sanitizers, and the two accelerators of a build: ccache and mold.
+# Language level, warnings, sanitizers, and the two accelerators of a build: ccache and mold. All of it
+# holds for planaria's own folders; a project around this one keeps its own ways.
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${planaria_BINARY_DIR}/bin")
 
 # The presets name their build types; who configures without one gets an optimised build.
-set(CMAKE_CXX_FLAGS_DEV "-O2 -g1" CACHE STRING "Flags of preset dev")
-set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1" CACHE STRING "Flags of presets asan and tsan")
-if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
-  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_CXX_FLAGS_DEV "-O2 -g1" CACHE STRING "Flags of preset dev")
+  set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1" CACHE STRING "Flags of presets asan and tsan")
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+  endif()
 endif()
 
 find_program(PLANARIA_CCACHE ccache)
-if(PLANARIA_CCACHE)
+if(PLANARIA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${PLANARIA_CCACHE}")
 endif()
 find_program(PLANARIA_MOLD mold)

@@ -4,8 +4,8 @@
 run_tests.py --build build/dev [--label L]... [--changed]
 
 Without --label everything runs but what is labelled slow. --changed leaves out a test that passed
-here before with the very same inputs: its program, the programs it starts, and the files beside its
-sources that are not C++ (scripts, scenarios). Tests that run no program of the build folder, such as
+here before with the very same inputs: its program, the programs it starts, the files beside its sources
+that are not C++ (scripts, scenarios), and those it names as REQUIRED_FILES. Tests that run no program of the build folder, such as
 the repository's own checks, always run. What passed with what is kept in BUILD/passed.json.
 """
 
@@ -52,6 +52,7 @@ def inputs_of(test: dict, source: pathlib.Path, build: pathlib.Path) -> list[pat
     if not program.is_relative_to(build / "bin"):
         return None
     inputs = [program, *started_programs(build, program)]
+    inputs += [pathlib.Path(name) for name in properties(test).get("REQUIRED_FILES", [])]
     folder = pathlib.Path(properties(test).get("WORKING_DIRECTORY", build))
     if folder.is_relative_to(build):
         beside = source / folder.relative_to(build)

@@ -119,6 +119,18 @@ class Selection(unittest.TestCase):
         self.assertEqual(status, 0, output)
         self.assertIn("2 of 4 tests are new or changed", output)
 
+    def test_a_file_that_a_test_requires_counts_as_its_own(self) -> None:
+        library = self.build / "libx.a"
+        library.write_text("old\n")
+        (self.root / "tests/there/CMakeLists.txt").write_text(
+            THERE + f'set_tests_properties(three PROPERTIES REQUIRED_FILES "{library}")\n')
+        subprocess.run(["cmake", self.build], check=True, capture_output=True)
+        self.run_tests()
+        library.write_text("new and longer\n")
+        status, _, output = self.run_tests("--changed")
+        self.assertEqual(status, 0, output)
+        self.assertIn("2 of 4 tests are new or changed", output)
+
     def test_a_program_that_a_test_starts_counts_as_its_own(self) -> None:
         (self.build / "build.ninja").write_text(
             "rule cp\n  command = cp $in $out\n"
