@@ -16,7 +16,6 @@ cmake --preset release && cmake --build --preset release.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
@@ -67,6 +66,8 @@ def read_arguments(words: list[str]) -> argparse.Namespace:
     if options.steps is not None and options.steps <= figures.WARM_UP:
         raise BadInput(f"--steps: {options.steps}, must be at least {figures.WARM_UP + 1}: the "
                        f"first {figures.WARM_UP} are warm-up")
+    if options.cpus is not None and not all(cpu.isdigit() for cpu in options.cpus.split(",")):
+        raise BadInput(f"--cpus: {options.cpus}, must be numbers of processors, comma-separated")
     chosen = list(figures.CONTENDERS) if options.only is None else options.only.split(",")
     for name in chosen:
         if name not in figures.CONTENDERS:
@@ -199,8 +200,10 @@ def read_results(path: pathlib.Path) -> dict:
 
 def measure_all(options: argparse.Namespace) -> dict:
     if options.cpus:
-        with contextlib.suppress(ValueError):
+        try:
             os.sched_setaffinity(0, {int(cpu) for cpu in options.cpus.split(",")})
+        except OSError as why:
+            raise BadInput(f"--cpus: {options.cpus}: {why.strerror}") from None
     programs_of(options.build)
     chosen = without_torch(options.only, options.python)
     if not chosen:
