@@ -42,7 +42,13 @@ Worker::Worker(WorkerOptions options, std::unique_ptr<transport::Transport> tran
                                const transport::Buffer& payload) { on_control(peer, payload); });
 }
 
+// A loop may leave in the middle of a run. What the transport still tells while it goes is heard, but
+// nothing is asked of it any more.
 Worker::~Worker() {
+  {
+    const std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
   transport_.reset();
 }
 
@@ -67,6 +73,7 @@ void Worker::deliver(const agent::Input& input) {
 }
 
 void Worker::carry_out_at_once(const agent::Command& command) {
+  if (leaving_) return;
   if (const auto* send = std::get_if<agent::SendMessage>(&command)) {
     send_to_coordinator(send->message);
     return;

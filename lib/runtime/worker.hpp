@@ -109,6 +109,7 @@ class Worker {
   PeerMap peers_;
   std::optional<transport::PeerId> coordinator_;
   std::optional<protocol::Evaluation> evaluation_;  // the newest
+  bool leaving_ = false;
   std::atomic<bool> aborted_{false};
 
   std::optional<TrainingOutcome> outcome_;
