@@ -56,6 +56,7 @@ void describe(CLI::App& app, Options& o) {
   app.add_option("--epsilon", o.epsilon, "Adam's epsilon")->check(CLI::NonNegativeNumber);
   app.add_option("--seed", o.trainer.seed, "Seed of weights, order and dropout")->default_val(1);
   app.add_option("--threads", o.trainer.threads, "Threads per tensor operation; changes the bits");
+  app.add_option("--device", o.trainer.device, "cpu, cuda or cuda:N");
   app.add_option("--init", o.trainer.init_file, "Start from these weights (safetensors)");
   app.add_option("--evaluate-every", o.trainer.evaluate_every,
                  "Steps from one evaluation on the held-out last 5 % to the next; 0: none");

@@ -178,14 +178,16 @@ protocol::Report Executor::report() const {
   report.step = step_;
   for (const HeldLayer& held : stage_.layers()) {
     double sum = 0;
-    std::vector<std::span<const std::byte>> bytes;
+    Tensors hashed;
     for (std::size_t i = 0; i < held.trainable.size(); ++i) {
-      bytes.push_back(bytes_of(held.reduced[i]));
-      if (!held.is_tied_copy(held.trainable[i].first)) sum += squared_norm(held.reduced[i]);
+      hashed.push_back(on_host(held.reduced[i]));
+      if (!held.is_tied_copy(held.trainable[i].first)) sum += squared_norm(hashed.back());
     }
     for (const auto& [micro_batch, statistics] : held.statistics) {
-      for (const at::Tensor& tensor : statistics) bytes.push_back(bytes_of(tensor));
+      for (const at::Tensor& tensor : statistics) hashed.push_back(on_host(tensor));
     }
+    std::vector<std::span<const std::byte>> bytes;
+    for (const at::Tensor& tensor : hashed) bytes.push_back(bytes_of(tensor));
     report.layers.push_back({held.id, sum, xxh3_64(bytes)});
   }
   for (const auto& [micro_batch, loss] : stage_.losses()) {

@@ -18,6 +18,8 @@
 #include <planaria/model/lanes.hpp>
 #include <planaria/model/sample_order.hpp>
 
+#include "runtime/device.hpp"
+
 namespace planaria {
 
 void prepare_process(int threads) {
@@ -149,10 +151,11 @@ std::int64_t peak_resident_bytes() {
 
 Result<std::vector<Property>> identity_of(const TrainerOptions& options) {
   PLANARIA_TRY(build, build_of_this_process());
+  PLANARIA_TRY(device, Device::named(options.device, WorkerId{0}));
   std::vector<Property> identity{
       {"build", build},
       {"libtorch", TORCH_VERSION},
-      {"device", "cpu"},
+      {"device", device.kind()},
       {"threads", fmt::format("{}", options.threads)},
       {"cpu_capability", at::get_cpu_capability()},
       {"mkl_cbwr", std::getenv("MKL_CBWR") == nullptr ? "unset" : std::getenv("MKL_CBWR")},

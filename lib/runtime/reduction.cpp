@@ -28,10 +28,12 @@ struct FlatPlan {
   std::vector<std::int64_t> offsets;
   std::int64_t elements = 0;
   at::ScalarType type = at::kFloat;
+  at::TensorOptions options;  // type and device of the trainable parameters
 
   explicit FlatPlan(const NamedTensors& trainable) {
     for (const auto& [name, parameter] : trainable) {
       type = parameter.scalar_type();
+      options = parameter.options().requires_grad(false);
       const auto granule = static_cast<std::int64_t>(64 / parameter.element_size());
       offsets.push_back(elements);
       elements += (parameter.numel() + granule - 1) / granule * granule;
@@ -45,7 +47,7 @@ struct FlatPlan {
     return flat.narrow(0, first, std::min(slice_elements, elements - first));
   }
   [[nodiscard]] at::Tensor pack(const Gradients& gradients) const {
-    at::Tensor flat = at::zeros({elements}, at::TensorOptions().dtype(type));
+    at::Tensor flat = at::zeros({elements}, options);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!gradients[i].defined()) continue;
       flat.narrow(0, offsets[i], gradients[i].numel()).copy_(gradients[i].reshape({-1}));
@@ -96,7 +98,7 @@ class LayerReduction {
   }
 
   Result<void> add_own_slices() {
-    result_ = at::empty({plan_.elements}, at::TensorOptions().dtype(plan_.type));
+    result_ = at::empty({plan_.elements}, plan_.options);
     for (std::int64_t slice = 0; slice < plan_.slices(); ++slice) {
       if (owner_of(slice) != context_.self) continue;
       PLANARIA_TRY(sum, add_slice(slice));

@@ -5,12 +5,12 @@
 #include <stdexcept>
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <planaria/base/check.hpp>
+#include <planaria/base/hash.hpp>
 #include <planaria/base/random.hpp>
 
 #include "runtime/tensors.hpp"
@@ -44,16 +44,28 @@ struct RefusedModel : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+std::uint64_t hash_of(const at::Tensor& tensor) {
+  const at::Tensor host = on_host(tensor);
+  return xxh3_64(bytes_of(host));
+}
+
 // The buffers of a layer as they were before its forward: one that it writes is refused by name.
+// Some kernels write without counting a version, so a layer's first forward compares content too.
 class BufferGuard {
  public:
-  explicit BufferGuard(const HeldLayer& held) : held_(held) {
-    for (const auto& [name, buffer] : held.buffers) versions_.push_back(buffer._version());
+  explicit BufferGuard(HeldLayer& held)
+      : held_(held), by_content_(!std::exchange(held.buffers_compared, true)) {
+    for (const auto& [name, buffer] : held.buffers) {
+      versions_.push_back(buffer._version());
+      if (by_content_) hashes_.push_back(hash_of(buffer));
+    }
   }
   void verify() const {
     for (std::size_t i = 0; i < versions_.size(); ++i) {
       const auto& [name, buffer] = held_.buffers[i];
-      if (buffer._version() == versions_[i]) continue;
+      const bool same =
+          buffer._version() == versions_[i] && (!by_content_ || hash_of(buffer) == hashes_[i]);
+      if (same) continue;
       throw RefusedModel(fmt::format(
           "layer {}: buffer {} was written in forward, where the order of micro-batches "
           "is the layout's; hand out statistics instead (runtime/statistics.hpp)",
@@ -63,7 +75,9 @@ class BufferGuard {
 
  private:
   const HeldLayer& held_;
+  bool by_content_;
   std::vector<std::int64_t> versions_;
+  std::vector<std::uint64_t> hashes_;
 };
 
 // What the folding modules found in the forward that just ended.
@@ -92,12 +106,6 @@ void fold_statistics(HeldLayer& held) {
 
 }  // namespace
 
-void seed_generator(std::uint64_t key) {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard lock(generator.mutex());
-  generator.set_current_seed(key);
-}
-
 std::string sentence_of(const std::exception& error) {
   std::string text;
   if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
@@ -118,6 +126,12 @@ bool Stage::holds_last() const {
 HeldLayer& Stage::layer(LayerId id) {
   check(options_.range.contains(id), "a layer this worker does not hold");
   return layers_[static_cast<std::size_t>(id.value - options_.range.first.value)];
+}
+
+// Data comes from host memory, wherever it is computed.
+void Stage::move_here(Tensors& tensors) const {
+  if (options_.device.is_cpu()) return;
+  for (at::Tensor& tensor : tensors) tensor = options_.device.here(tensor);
 }
 
 void Stage::begin_step(Step step) {
@@ -152,7 +166,9 @@ Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& w
   return Fault{kind, sentence};
 }
 
-Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, const Tensors& targets) {
+Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets) {
+  move_here(inputs);
+  move_here(targets);
   for (HeldLayer& held : layers_) {
     if (options_.on_action) options_.on_action('F', step_, micro_batch, held.id);
     PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
@@ -175,9 +191,9 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
   }
   {
     const auto turn = options_.generator->take();
-    seed_generator(mix({options_.trainer->seed, static_cast<std::uint64_t>(step_.value),
-                        static_cast<std::uint64_t>(micro_batch.value),
-                        static_cast<std::uint64_t>(held.id.value)}));
+    options_.device.seed(mix({options_.trainer->seed, static_cast<std::uint64_t>(step_.value),
+                              static_cast<std::uint64_t>(micro_batch.value),
+                              static_cast<std::uint64_t>(held.id.value)}));
     const BufferGuard buffers(held);
     work.outputs = held.layer->forward(work.inputs);
     buffers.verify();
@@ -196,6 +212,7 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
 }
 
 Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
+  move_here(gradients);
   const LaneId lane = tree_.lane_of(micro_batch);
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
   for (auto held = layers_.rbegin(); held != layers_.rend(); ++held) {
@@ -257,8 +274,10 @@ void Stage::end_evaluation() {
 }
 
 Result<Tensors> Stage::evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
-                                const Tensors& targets) {
+                                Tensors targets) {
   const at::NoGradGuard no_grad;
+  move_here(inputs);
+  move_here(targets);
   for (HeldLayer& held : layers_) {
     PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
                    return evaluate_layer(held, level, micro_batch, inputs, targets);
@@ -271,7 +290,7 @@ Result<Tensors> Stage::evaluate(Step level, MicroBatchId micro_batch, Tensors in
 Tensors Stage::evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
                               const Tensors& inputs, const Tensors& targets) {
   const auto turn = options_.generator->take();
-  seed_generator(mix(
+  options_.device.seed(mix(
       {options_.trainer->seed, evaluation_stream, static_cast<std::uint64_t>(level.value),
        static_cast<std::uint64_t>(micro_batch.value), static_cast<std::uint64_t>(held.id.value)}));
   const BufferGuard buffers(held);

@@ -22,6 +22,8 @@
 #include <planaria/runtime/statistics.hpp>
 #include <planaria/runtime/trainer.hpp>
 
+#include "runtime/device.hpp"
+
 namespace planaria::runtime {
 
 /// The gradients of a layer's trainable parameters, in their order; undefined where none came.
@@ -37,9 +39,6 @@ class GeneratorLock {
   std::mutex mutex_;
 };
 
-/// Seeds LibTorch's default generator. The caller has its turn (GeneratorLock).
-void seed_generator(std::uint64_t key);
-
 /// Hears of each (kind, step, micro-batch, layer) before it is computed.
 using ActionListener = std::function<void(char kind, Step, MicroBatchId, LayerId)>;
 
@@ -47,6 +46,7 @@ struct StageOptions {
   const TrainerOptions* trainer = nullptr;  // outlives the stage
   LayerRange range;
   GeneratorLock* generator = nullptr;  // outlives the stage
+  Device device;
   ActionListener on_action = {};
 };
 
@@ -58,6 +58,7 @@ struct HeldLayer {
   NamedTensors parameters;  // all, in the module's order
   NamedTensors trainable;   // those with a gradient
   NamedTensors buffers;
+  bool buffers_compared = false;           // that its forward leaves them alone, content and all
   std::vector<FoldsStatistics*> folding;   // modules within `layer`, in the module's order
   std::vector<std::size_t> folding_sizes;  // tensors each of them hands out
   std::unique_ptr<LayerOptimizer> optimizer;
@@ -92,8 +93,7 @@ class Stage {
   void begin_step(Step step);
   /// Computes one micro-batch through the range; returns what the next stage gets. Inputs are
   /// canonical. `targets` on the last stage only, whose outputs stay here: the loss is taken.
-  [[nodiscard]] Result<Tensors> forward(MicroBatchId micro_batch, Tensors inputs,
-                                        const Tensors& targets);
+  [[nodiscard]] Result<Tensors> forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets);
   /// Takes the gradients of forward's floating-point outputs (none on the last stage) and returns
   /// those of its floating-point inputs (none on the first stage). Ends a lane where it is its
   /// last.
@@ -101,7 +101,7 @@ class Stage {
   /// Computes one micro-batch of an evaluation at `level` through the range, dropout and the like
   /// off, as forward() but without a graph. The loss is evaluation_losses()'s.
   [[nodiscard]] Result<Tensors> evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
-                                         const Tensors& targets);
+                                         Tensors targets);
   /// Around the micro-batches of an evaluation.
   void begin_evaluation();
   void end_evaluation();
@@ -139,6 +139,7 @@ class Stage {
   [[nodiscard]] Tensors evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
                                        const Tensors& inputs, const Tensors& targets);
   void end_lane(HeldLayer& held, LaneId lane);
+  void move_here(Tensors& tensors) const;
   void apply_gradients(HeldLayer& held, double factor, const protocol::CommitRecord& record);
 
   StageOptions options_;

@@ -41,7 +41,9 @@ Result<void> load_tensor(const checkpoint::SafetensorsFile& file, const std::str
   }
   const auto data = file.data(name);
   check(data.has_value(), "a tensor that is in the file has data");
-  std::copy(data->begin(), data->end(), mutable_bytes_of(tensor).begin());
+  const at::Tensor host = tensor.is_cpu() ? tensor : at::empty_like(tensor, at::kCPU);
+  std::copy(data->begin(), data->end(), mutable_bytes_of(host).begin());
+  if (!tensor.is_cpu()) tensor.copy_(host);
   return {};
 }
 
@@ -92,7 +94,7 @@ Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
   std::unique_ptr<Layer> made;
   try {
     const auto turn = options_.generator->take();
-    seed_generator(
+    options_.device.seed(
         mix({options_.trainer->seed, initial_weights, static_cast<std::uint64_t>(id.value)}));
     made = definition.make();
   } catch (const std::exception& error) {
@@ -105,6 +107,7 @@ Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
   }
   PLANARIA_TRY_VOID(verify_layer(definition, *made));
   made->module().train();
+  if (!options_.device.is_cpu()) made->module().to(options_.device.torch_device());
   return made;
 }
 
@@ -126,7 +129,12 @@ Result<void> Stage::build_layers() {
       auto* folding = dynamic_cast<FoldsStatistics*>(item.value().get());
       if (folding != nullptr) held.folding.push_back(folding);
     }
-    held.optimizer = options_.trainer->optimizer.make(held.trainable);
+    try {
+      held.optimizer = options_.trainer->optimizer.make(held.trainable);
+    } catch (const std::exception& error) {
+      return Fault::invalid_input(fmt::format("layer {}: its optimizer cannot be built: {}",
+                                              held.definition->name, sentence_of(error)));
+    }
     layers_.push_back(std::move(held));
   }
   return {};

@@ -42,8 +42,8 @@ Worker::Worker(WorkerOptions options, std::unique_ptr<transport::Transport> tran
                                const transport::Buffer& payload) { on_control(peer, payload); });
 }
 
-// A loop may leave in the middle of a run. What the transport still tells while it goes is heard, but
-// nothing is asked of it any more.
+// A loop may leave in the middle of a run. What the transport still tells while it goes is heard,
+// but nothing is asked of it any more.
 Worker::~Worker() {
   {
     const std::lock_guard lock(mutex_);
@@ -309,7 +309,9 @@ Result<void> Worker::build(const protocol::NewView& view) {
   const StageAssignment& assignment =
       view.layout.pipelines[static_cast<std::size_t>(place->pipeline)]
           .stages[static_cast<std::size_t>(place->stage)];
-  StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, {}};
+  PLANARIA_TRY(device, Device::named(options_.trainer->device, self_));
+  device.prepare();
+  StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, device, {}};
   if (events_) {
     stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch,
                                      LayerId layer) {
@@ -321,8 +323,8 @@ Result<void> Worker::build(const protocol::NewView& view) {
   PLANARIA_TRY(peers, connect_to_peers(view));
   const ExecutorContext context{self_,     options_.trainer, &*order_,
                                 &aborted_, &spans_,          options_.spec.evaluation_samples};
-  PLANARIA_TRY(executor,
-               Executor::create(context, view, *stage_, Exchange(*transport_, std::move(peers))));
+  PLANARIA_TRY(executor, Executor::create(context, view, *stage_,
+                                          Exchange(*transport_, std::move(peers), device)));
   executor_ = std::move(executor);
   return {};
 }
@@ -398,8 +400,9 @@ protocol::Applied Worker::applied(Step step) {
     state.layer = held.id;
     std::vector<std::string> names;
     std::vector<std::span<const std::byte>> pieces;
-    const auto tensors = held.state();
-    for (const auto& [info, tensor] : tensors) {
+    auto tensors = held.state();
+    for (auto& [info, tensor] : tensors) {
+      tensor = on_host(tensor);
       state.tensors.push_back(checkpoint::to_json(info));
       names.push_back(state.tensors.back().dump());
     }

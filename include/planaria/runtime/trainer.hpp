@@ -57,6 +57,9 @@ struct TrainerOptions {
   std::vector<Property> properties = {};
 
   // ---- how
+  /// Where workers compute: "cpu", "cuda" (each its own GPU, by number, shared where there are
+  /// fewer) or "cuda:N". Refused where there is none. Changes bits, so one kind for the run.
+  std::string device = "cpu";
   /// Threads of a tensor operation. Changes bits, so it is fixed for the run. At least 1.
   int threads = 1;
   /// Where a program that trains alone leaves its run; empty: nowhere.
