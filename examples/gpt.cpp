@@ -53,7 +53,7 @@ struct Embedding : torch::nn::Module {
         register_module("position", std::make_shared<TableImpl>(options.context, options.d_model));
   }
   torch::Tensor forward(const torch::Tensor& ids) {
-    const torch::Tensor places = at::arange(ids.size(1), at::kLong);
+    const torch::Tensor places = at::arange(ids.size(1), ids.options());
     const torch::Tensor x =
         at::embedding(token->weight, ids) + at::embedding(position->weight, places);
     return at::dropout(x, dropout_, is_training());

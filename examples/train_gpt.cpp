@@ -56,7 +56,12 @@ void describe(CLI::App& app, Options& o) {
   app.add_option("--epsilon", o.epsilon, "Adam's epsilon")->check(CLI::NonNegativeNumber);
   app.add_option("--seed", o.trainer.seed, "Seed of weights, order and dropout")->default_val(1);
   app.add_option("--threads", o.trainer.threads, "Threads per tensor operation; changes the bits");
+  app.add_option("--device", o.trainer.device, "cpu, cuda or cuda:N");
   app.add_option("--init", o.trainer.init_file, "Start from these weights (safetensors)");
+  app.add_option("--evaluate-every", o.trainer.evaluate_every,
+                 "Steps from one evaluation on the held-out last 5 % to the next; 0: none");
+  app.add_option("--evaluation-samples", o.trainer.evaluation_samples,
+                 "How many of the held-out samples an evaluation takes; -1: all");
   app.add_option("--run-dir", o.trainer.run_dir, "Alone: leave the run's files here");
 }
 
@@ -114,6 +119,13 @@ int main(int argc, char** argv) {
     std::printf("step %lld  loss %.4f  norm %.3f  %.0f ms\n",
                 static_cast<long long>(metrics.step.value), metrics.loss, metrics.norm,
                 metrics.step_ms);
+    std::fflush(stdout);
+  });
+  trainer.on_evaluation([](const planaria::EvaluationMetrics& metrics) {
+    if (metrics.worker.value != 0) return;
+    std::printf("step %lld  held-out loss %.4f over %lld samples\n",
+                static_cast<long long>(metrics.step.value), metrics.loss,
+                static_cast<long long>(metrics.samples));
     std::fflush(stdout);
   });
   return planaria::exit_status("train_gpt", trainer.run(steps));

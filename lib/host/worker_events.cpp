@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -26,6 +27,20 @@ bool is_computed(const Json& event) {
   return kind != event.end() && kind->is_string() &&
          kind->get_ref<const std::string&>().size() == 1 && time != event.end() &&
          time->is_number();
+}
+
+bool is_span(const Json& event) {
+  if (!event.is_object() || event.value("event", "") != "span") return false;
+  for (const char* field : {"step", "worker", "micro_batch"}) {
+    const auto found = event.find(field);
+    if (found == event.end() || !found->is_number_integer()) return false;
+  }
+  for (const char* field : {"t_ms", "ms"}) {
+    const auto found = event.find(field);
+    if (found == event.end() || !found->is_number()) return false;
+  }
+  const auto kind = event.find("kind");
+  return kind != event.end() && kind->is_string();
 }
 
 void RedoneCounter::add(const Json& computed) {
@@ -72,21 +87,61 @@ Json slice_of(const Json& computed) {
           {"args", {{"step", computed.at("step")}, {"view", computed.value("view", Json())}}}};
 }
 
+// "F3" where the worker computes micro-batch 3, "wait 3" where it waits for it, "reduce".
+std::string name_of_span(const Json& span) {
+  const std::string kind = span.at("kind").get<std::string>();
+  const auto micro_batch = span.at("micro_batch").get<std::int64_t>();
+  if (micro_batch < 0) return kind;
+  if (kind == "forward") return fmt::format("F{}", micro_batch);
+  if (kind == "backward") return fmt::format("G{}", micro_batch);
+  return fmt::format("{} {}", kind, micro_batch);
+}
+
+Json slice_of_span(const Json& span) {
+  const double length_us = span.at("ms").get<double>() * microseconds_per_ms;
+  const double end_us = span.at("t_ms").get<double>() * microseconds_per_ms;
+  return {{"name", name_of_span(span)},
+          {"cat", span.at("kind")},
+          {"ph", "X"},
+          {"ts", end_us - length_us},
+          {"dur", length_us},
+          {"pid", span.at("worker")},
+          {"tid", 0},
+          {"args",
+           {{"step", span.at("step")},
+            {"micro_batch", span.at("micro_batch")},
+            {"view", span.value("view", Json())}}}};
+}
+
 }  // namespace
+
+std::optional<Json> Timeline::complete(std::int64_t worker, double at_us) {
+  const auto open = open_.find(worker);
+  if (open == open_.end()) return std::nullopt;
+  Json completed = std::move(open->second);
+  open_.erase(open);
+  if (completed.at("dur").get<double>() < 0) {
+    completed.at("dur") = std::max(0.0, at_us - completed.at("ts").get<double>());
+  }
+  return completed;
+}
 
 std::optional<Json> Timeline::add(const Json& computed) {
   Json slice = slice_of(computed);
-  std::optional<Json> completed;
   const auto worker = computed.at("worker").get<std::int64_t>();
-  if (auto open = open_.find(worker); open != open_.end()) {
-    completed = std::move(open->second);
-    open_.erase(open);
-    if (completed->at("dur").get<double>() < 0) {
-      completed->at("dur") =
-          std::max(0.0, slice.at("ts").get<double>() - completed->at("ts").get<double>());
-    }
-  }
+  auto completed = complete(worker, slice.at("ts").get<double>());
   open_.emplace(worker, std::move(slice));
+  return completed;
+}
+
+std::vector<Json> Timeline::add_span(const Json& span) {
+  Json slice = slice_of_span(span);
+  std::vector<Json> completed;
+  const double end_us = slice.at("ts").get<double>() + slice.at("dur").get<double>();
+  if (auto inner = complete(span.at("worker").get<std::int64_t>(), end_us)) {
+    completed.push_back(std::move(*inner));
+  }
+  completed.push_back(std::move(slice));
   return completed;
 }
 
@@ -171,6 +226,7 @@ struct MergeOutput {
   PartialFile timeline;
   Timeline slices;
   RedoneCounter redone;
+  std::set<std::int64_t> named;
   bool first_slice = true;
 
   explicit MergeOutput(const RunDirectory& directory)
@@ -181,10 +237,28 @@ struct MergeOutput {
     timeline.out() << (first_slice ? "\n" : ",\n") << slice.dump();
     first_slice = false;
   }
+  // So that a viewer calls its rows "worker 2" and sorts them by number.
+  void name_worker(std::int64_t worker) {
+    if (!named.insert(worker).second) return;
+    write({{"name", "process_name"},
+           {"ph", "M"},
+           {"pid", worker},
+           {"args", {{"name", fmt::format("worker {}", worker)}}}});
+    write({{"name", "process_sort_index"},
+           {"ph", "M"},
+           {"pid", worker},
+           {"args", {{"sort_index", worker}}}});
+  }
   void take(const EventFile& file) {
+    if (is_span(file.event())) {
+      name_worker(file.event().at("worker").get<std::int64_t>());
+      for (const Json& slice : slices.add_span(file.event())) write(slice);
+      return;
+    }
     events.out() << file.line() << '\n';
     if (!is_computed(file.event())) return;
     redone.add(file.event());
+    name_worker(file.event().at("worker").get<std::int64_t>());
     if (const auto slice = slices.add(file.event())) write(*slice);
   }
   [[nodiscard]] Result<void> close() {

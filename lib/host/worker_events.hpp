@@ -13,6 +13,10 @@ namespace planaria::host {
 /// Returns whether `event` is a `computed` event with every field that the two below read.
 [[nodiscard]] bool is_computed(const Json& event);
 
+/// Returns whether `event` is a `span` event, a worker's own part of a step, with every field that
+/// the timeline reads. Such events are the timeline's alone: they do not get into events.jsonl.
+[[nodiscard]] bool is_span(const Json& event);
+
 /// Counts the (step, micro-batch, layer) that were computed more than once: some kind of action on
 /// them (F, B, W, G or R) came twice. 24 bytes an event.
 class RedoneCounter {
@@ -32,16 +36,20 @@ class RedoneCounter {
   std::vector<Key> keys_;
 };
 
-/// Turns computed events, in order of time, into slices of a Chrome trace: one process a worker. An
-/// action without `ms` lasts until its worker's next one, the last one for no time.
+/// Turns computed and span events, in order of time, into slices of a Chrome trace: one process a
+/// worker. A span's time is its end. A computed action without `ms` lasts until its worker's next
+/// one or until the span it lies in ends, the last one for no time.
 class Timeline {
  public:
   /// Takes the next event; returns the slice that it completes, if any.
   [[nodiscard]] std::optional<Json> add(const Json& computed);
+  /// Takes the next span; returns the slices that it completes, its own last.
+  [[nodiscard]] std::vector<Json> add_span(const Json& span);
   /// Returns the slices that no later event completed, by worker.
   [[nodiscard]] std::vector<Json> finish();
 
  private:
+  [[nodiscard]] std::optional<Json> complete(std::int64_t worker, double at_us);
   std::map<std::int64_t, Json> open_;  // by worker
 };
 

@@ -107,6 +107,7 @@ Json to_json(const RunSpec& spec) {
           {"micro_batch_size", spec.micro_batch_size},
           {"lane_size", spec.lane_size},
           {"dataset_samples", spec.dataset_samples},
+          {"evaluation_samples", spec.evaluation_samples},
           {"seed", spec.seed},
           {"skips_max", spec.skips_max},
           {"layers", layers},
@@ -122,6 +123,7 @@ Result<RunSpec> run_spec_from_json(const Json& json, const std::string& source) 
   spec.micro_batch_size = static_cast<int>(reader.integer("micro_batch_size", 1, count_max));
   spec.lane_size = static_cast<int>(reader.integer("lane_size", 1, count_max));
   spec.dataset_samples = reader.integer("dataset_samples", 0, int64_max);
+  spec.evaluation_samples = reader.optional_integer("evaluation_samples", 0, int64_max).value_or(0);
   spec.seed = reader.natural("seed");
   spec.skips_max =
       static_cast<int>(reader.integer("skips_max", 1, std::numeric_limits<int>::max()));
@@ -142,6 +144,7 @@ std::optional<std::string> first_difference(const RunSpec& theirs, const RunSpec
   comparison.add("micro_batch_size", theirs.micro_batch_size, run.micro_batch_size);
   comparison.add("lane_size", theirs.lane_size, run.lane_size);
   comparison.add("dataset_samples", theirs.dataset_samples, run.dataset_samples);
+  comparison.add("evaluation_samples", theirs.evaluation_samples, run.evaluation_samples);
   comparison.add("seed", theirs.seed, run.seed);
   comparison.add("skips_max", theirs.skips_max, run.skips_max);
   comparison.add("layers", theirs.layers.size(), run.layers.size());

@@ -18,6 +18,9 @@ struct OnMessage {
   Decision operator()(const NewView& view) const { return on_new_view(state, view); }
   Decision operator()(const Begin& begin) const { return on_begin(state, begin); }
   Decision operator()(const Commit& commit) const { return on_commit(state, commit); }
+  Decision operator()(const Evaluation& evaluation) const {
+    return on_evaluation(state, evaluation);
+  }
   Decision operator()(const SendState& send) const { return on_send_state(state, send); }
   Decision operator()(const End& end) const { return on_end(state, end); }
   template <class Other>
@@ -41,6 +44,10 @@ struct OnInput {
   Decision operator()(const Computed& computed) const { return on_computed(state, computed); }
   Decision operator()(const AppliedRecord& applied) const { return on_applied(state, applied); }
   Decision operator()(const SentState& sent) const { return on_sent_state(state, sent); }
+  Decision operator()(const EvaluationComputed& computed) const {
+    return on_evaluation_computed(state, computed);
+  }
+  Decision operator()(const StopWanted& stop) const { return on_stop_wanted(state, stop); }
   Decision operator()(const WorkerFailed& failure) const { return on_failed(state, failure); }
 };
 

@@ -109,4 +109,31 @@ Decision on_sent_state(AgentState& state, const SentState& sent) {
           fmt::format("has sent the state of layer {}", sent.layer.value)};
 }
 
+// An evaluation reads weights at this worker's level and changes nothing, so it fits wherever that
+// level stands: before the step that follows it is reported, or after the last.
+Decision on_evaluation_computed(AgentState& state, const EvaluationComputed& computed) {
+  const Step level = computed.evaluated.step;
+  const bool stands = state.phase == Phase::computing || state.phase == Phase::applying ||
+                      state.phase == Phase::ready;
+  if (!stands || level != state.level) {
+    return ignored(fmt::format("evaluation of level {}", level.value),
+                   fmt::format("this worker stands at level {}", state.level.value));
+  }
+  return {{SendMessage{computed.evaluated}}, fmt::format("evaluated level {}", level.value)};
+}
+
+Decision on_evaluation(AgentState& state, const Evaluation& evaluation) {
+  if (evaluation.step != state.level) {
+    return ignored(fmt::format("evaluation of level {}", evaluation.step.value),
+                   fmt::format("this worker stands at level {}", state.level.value));
+  }
+  return {{TellEvaluation{evaluation}},
+          fmt::format("hears the evaluation of level {}", evaluation.step.value)};
+}
+
+Decision on_stop_wanted(AgentState& state, const StopWanted& stop) {
+  if (!state.view) return ignored(state, "stop");
+  return {{SendMessage{StopAsked{stop.why}}}, fmt::format("asks for a stop: {}", stop.why)};
+}
+
 }  // namespace planaria::protocol::agent

@@ -25,6 +25,9 @@ Decision on_commit(AgentState& state, const Commit& commit);
 Decision on_applied(AgentState& state, const AppliedRecord& applied);
 Decision on_send_state(AgentState& state, const SendState& send);
 Decision on_sent_state(AgentState& state, const SentState& sent);
+Decision on_evaluation_computed(AgentState& state, const EvaluationComputed& computed);
+Decision on_evaluation(AgentState& state, const Evaluation& evaluation);
+Decision on_stop_wanted(AgentState& state, const StopWanted& stop);
 
 /// Whether the view gives this worker something to compute.
 [[nodiscard]] bool active(const AgentState& state);

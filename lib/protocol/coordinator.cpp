@@ -19,6 +19,9 @@ struct OnMessage {
   Decision operator()(const Report& report) const { return on_report(state, from, report, now); }
   Decision operator()(const Applied& applied) const { return on_applied(state, from, applied); }
   Decision operator()(const Failed& failed) const { return on_failed(state, from, failed); }
+  Decision operator()(const Evaluated& evaluated) const {
+    return on_evaluated(state, from, evaluated, now);
+  }
   Decision operator()(const StateSent& sent) const { return on_state_sent(state, from, sent); }
   Decision operator()(const StopAsked& asked) const {
     return on_stop(state, fmt::format("worker {}: {}", from.value, asked.why), now);

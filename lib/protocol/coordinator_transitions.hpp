@@ -15,6 +15,11 @@ Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant no
 Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, Instant now);
 // ---- coordinator_training.cpp
 Decision on_report(CoordinatorState& state, WorkerId from, const Report& report, Instant now);
+// ---- coordinator_evaluating.cpp
+Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& evaluated,
+                      Instant now);
+/// How an evaluation's samples are cut into micro-batches: all of size m but perhaps the last.
+[[nodiscard]] int evaluation_micro_batches(const RunSpec& spec);
 // ---- coordinator_storing.cpp
 Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied);
 Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent);

@@ -96,6 +96,20 @@ void fields(Io& io, M& m) {
   io.whole("layer", m.layer, 0, index_max);
 }
 
+template <class Io, Is<Evaluated> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 1, number_max);
+  io.whole("step", m.step, 0, number_max);
+  io.list("losses", m.losses);
+}
+
+template <class Io, Is<Evaluation> M>
+void fields(Io& io, M& m) {
+  io.whole("step", m.step, 0, number_max);
+  io.number("loss", m.loss);
+  io.whole("samples", m.samples, 0, INT64_MAX);
+}
+
 template <class Io, Is<StopAsked> M>
 void fields(Io& io, M& m) {
   io.text("why", m.why);

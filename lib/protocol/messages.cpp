@@ -13,9 +13,9 @@ namespace planaria::protocol {
 namespace {
 
 // In the order of Message's alternatives.
-constexpr std::array names{"join",       "ready",      "report",     "applied", "failed",
-                           "state_sent", "stop_asked", "welcome",    "refuse",  "new_view",
-                           "begin",      "commit",     "send_state", "end"};
+constexpr std::array names{
+    "join",    "ready",  "report",   "applied", "failed", "state_sent", "evaluated",  "stop_asked",
+    "welcome", "refuse", "new_view", "begin",   "commit", "evaluation", "send_state", "end"};
 static_assert(names.size() == std::variant_size_v<Message>);
 
 template <class T>

@@ -56,14 +56,17 @@ class MappedFile {
 
 class ByteText final : public Dataset {
  public:
-  ByteText(std::shared_ptr<MappedFile> file, int context, std::int64_t samples)
+  ByteText(std::shared_ptr<MappedFile> file, int context, std::int64_t samples,
+           std::int64_t evaluation_samples)
       : file_(std::move(file)),
         context_(context),
         samples_(samples),
+        evaluation_samples_(evaluation_samples),
         fingerprint_(fmt::format("bytes {} context {} xxh3 {}", file_->bytes().size(), context,
                                  hex64(xxh3_64(file_->bytes())))) {}
 
   [[nodiscard]] std::int64_t samples() const override { return samples_; }
+  [[nodiscard]] std::int64_t evaluation_samples() const override { return evaluation_samples_; }
   [[nodiscard]] std::string fingerprint() const override { return fingerprint_; }
   [[nodiscard]] Tensors inputs(std::span<const std::int64_t> ids) const override {
     return {symbols(ids, 0)};
@@ -78,7 +81,7 @@ class ByteText final : public Dataset {
     at::Tensor result = at::empty({static_cast<std::int64_t>(ids.size()), context_}, at::kLong);
     auto* out = result.mutable_data_ptr<std::int64_t>();
     for (const std::int64_t id : ids) {
-      check(id >= 0 && id < samples_, "sample id outside the data set");
+      check(id >= 0 && id < samples_ + evaluation_samples_, "sample id outside the data set");
       const std::byte* in = file_->bytes().data() + id * context_ + shift;
       for (int i = 0; i < context_; ++i) *out++ = std::to_integer<std::int64_t>(in[i]);
     }
@@ -88,10 +91,36 @@ class ByteText final : public Dataset {
   std::shared_ptr<MappedFile> file_;
   int context_;
   std::int64_t samples_;
+  std::int64_t evaluation_samples_;
   std::string fingerprint_;
 };
 
+class FunctionDataset final : public Dataset {
+ public:
+  explicit FunctionDataset(DatasetFunctions functions) : functions_(std::move(functions)) {
+    check(functions_.inputs && functions_.targets, "a data set needs inputs and targets");
+  }
+  [[nodiscard]] std::int64_t samples() const override { return functions_.samples; }
+  [[nodiscard]] std::int64_t evaluation_samples() const override {
+    return functions_.evaluation_samples;
+  }
+  [[nodiscard]] std::string fingerprint() const override { return functions_.fingerprint; }
+  [[nodiscard]] Tensors inputs(std::span<const std::int64_t> ids) const override {
+    return functions_.inputs(ids);
+  }
+  [[nodiscard]] Tensors targets(std::span<const std::int64_t> ids) const override {
+    return functions_.targets(ids);
+  }
+
+ private:
+  DatasetFunctions functions_;
+};
+
 }  // namespace
+
+std::shared_ptr<Dataset> dataset_of(DatasetFunctions functions) {
+  return std::make_shared<FunctionDataset>(std::move(functions));
+}
 
 Result<std::shared_ptr<Dataset>> byte_text(const ByteTextOptions& options) {
   if (options.context < 1) {
@@ -108,7 +137,7 @@ Result<std::shared_ptr<Dataset>> byte_text(const ByteTextOptions& options) {
                     options.path, bytes, options.context + 1, options.context));
   }
   return std::shared_ptr<Dataset>(
-      std::make_shared<ByteText>(std::move(file), options.context, all - held_back));
+      std::make_shared<ByteText>(std::move(file), options.context, all - held_back, held_back));
 }
 
 }  // namespace planaria

@@ -8,6 +8,7 @@
 #include <planaria/base/check.hpp>
 #include <planaria/checkpoint/tensor_block.hpp>
 
+#include "runtime/device.hpp"
 #include "runtime/tensors.hpp"
 
 namespace planaria::runtime {
@@ -30,7 +31,7 @@ void send_block(transport::Transport& transport, transport::PeerId peer,
   std::vector<checkpoint::TensorInfo> infos;
   for (const auto& [info, tensor] : tensors) {
     infos.push_back(info);
-    borrowed->tensors.push_back(tensor.contiguous());
+    borrowed->tensors.push_back(on_host(tensor.contiguous()));
   }
   borrowed->header = checkpoint::block_header(infos);
   transport::Pieces pieces{borrowed->header};
@@ -62,13 +63,14 @@ Result<Tensors> Exchange::receive(WorkerId from, const transport::FrameKey& key)
   for (const checkpoint::BlockTensor& block : blocks) {
     const auto type = scalar_type_named(block.info.dtype);
     if (!type) return Fault::corrupt(fmt::format("a tensor of unknown type {}", block.info.dtype));
-    tensors.push_back(tensor_over(buffer, block.data, *type, block.info.shape));
+    tensors.push_back(device_.here(tensor_over(buffer, block.data, *type, block.info.shape)));
   }
   return tensors;
 }
 
 void Exchange::send_raw(WorkerId to, const transport::FrameKey& key, const at::Tensor& tensor) {
-  transport_.send(peer(to), key, {bytes_of(tensor)}, [tensor](const Result<void>&) {});
+  const at::Tensor host = on_host(tensor);
+  transport_.send(peer(to), key, {bytes_of(host)}, [host](const Result<void>&) {});
 }
 
 Result<at::Tensor> Exchange::receive_raw(WorkerId from, const transport::FrameKey& key,
@@ -80,7 +82,7 @@ Result<at::Tensor> Exchange::receive_raw(WorkerId from, const transport::FrameKe
                                       from.value, buffer.size(), key.layer.value, key.part,
                                       wanted));
   }
-  return tensor_over(buffer, buffer.bytes(), type, {elements});
+  return device_.here(tensor_over(buffer, buffer.bytes(), type, {elements}));
 }
 
 }  // namespace planaria::runtime

@@ -13,6 +13,8 @@
 #include <planaria/runtime/layers.hpp>
 #include <planaria/transport/transport.hpp>
 
+#include "runtime/device.hpp"
+
 namespace planaria::runtime {
 
 using PeerMap = std::map<WorkerId, transport::PeerId>;
@@ -21,8 +23,9 @@ using PeerMap = std::map<WorkerId, transport::PeerId>;
 /// it, and a lost peer is told by the transport's watcher, not here.
 class Exchange {
  public:
-  Exchange(transport::Transport& transport, PeerMap peers)
-      : transport_(transport), peers_(std::move(peers)) {}
+  /// What is received lies on `device`.
+  Exchange(transport::Transport& transport, PeerMap peers, Device device = {})
+      : transport_(transport), peers_(std::move(peers)), device_(device) {}
 
   /// Sends canonical tensors as one frame.
   void send(WorkerId to, const transport::FrameKey& key, const Tensors& tensors);
@@ -39,6 +42,7 @@ class Exchange {
   [[nodiscard]] transport::PeerId peer(WorkerId worker) const;
   transport::Transport& transport_;
   PeerMap peers_;
+  Device device_;
 };
 
 /// Sends tensors (each with what it is) to `peer` as one block, borrowed until `done` runs.

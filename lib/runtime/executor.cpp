@@ -63,6 +63,13 @@ std::optional<WorkerId> Executor::neighbour(int offset) const {
   return stages[static_cast<std::size_t>(stage)].worker;
 }
 
+Result<void> Executor::reduce_gradients() {
+  const auto span = context_.spans->measure("reduce");
+  const ReductionContext reduction{context_.self, view_.view, step_, &view_.layout,
+                                   context_.trainer};
+  return reduce(reduction, stage_, exchange_);
+}
+
 Result<protocol::Report> Executor::compute(Step step) {
   step_ = step;
   read_.clear();
@@ -78,17 +85,21 @@ Result<protocol::Report> Executor::compute(Step step) {
       PLANARIA_TRY_VOID(backward(micro_batch));
     }
   }
-  const ReductionContext reduction{context_.self, view_.view, step_, &view_.layout,
-                                   context_.trainer};
-  PLANARIA_TRY_VOID(reduce(reduction, stage_, exchange_));
+  PLANARIA_TRY_VOID(reduce_gradients());
+  const auto span = context_.spans->measure("report");
   return report();
+}
+
+Result<Tensors> Executor::receive(WorkerId from, const FrameKey& key) {
+  const auto span = context_.spans->measure("wait", key.micro_batch);
+  return exchange_.receive(from, key);
 }
 
 Result<void> Executor::forward(MicroBatchId micro_batch) {
   Tensors inputs;
   if (const auto previous = neighbour(-1)) {
-    PLANARIA_TRY(received, exchange_.receive(*previous, key(FrameKind::activation,
-                                                            stage_.range().first, micro_batch)));
+    PLANARIA_TRY(received,
+                 receive(*previous, key(FrameKind::activation, stage_.range().first, micro_batch)));
     inputs = std::move(received);
   } else {
     PLANARIA_TRY(loaded, load(micro_batch, Side::read));
@@ -100,8 +111,14 @@ Result<void> Executor::forward(MicroBatchId micro_batch) {
     PLANARIA_TRY(loaded, load(micro_batch, Side::labelled));
     targets = std::move(loaded);
   }
-  PLANARIA_TRY(outputs, stage_.forward(micro_batch, std::move(inputs), targets));
+  Tensors outputs;
+  {
+    const auto span = context_.spans->measure("forward", micro_batch);
+    PLANARIA_TRY(computed, stage_.forward(micro_batch, std::move(inputs), targets));
+    outputs = std::move(computed);
+  }
   if (next) {
+    const auto span = context_.spans->measure("send", micro_batch);
     exchange_.send(*next, key(FrameKind::activation, stage_.range().last.next(), micro_batch),
                    outputs);
   }
@@ -111,12 +128,18 @@ Result<void> Executor::forward(MicroBatchId micro_batch) {
 Result<void> Executor::backward(MicroBatchId micro_batch) {
   Tensors gradients;
   if (const auto next = neighbour(+1)) {
-    PLANARIA_TRY(received, exchange_.receive(*next, key(FrameKind::gradient,
-                                                        stage_.range().last.next(), micro_batch)));
+    PLANARIA_TRY(received,
+                 receive(*next, key(FrameKind::gradient, stage_.range().last.next(), micro_batch)));
     gradients = std::move(received);
   }
-  PLANARIA_TRY(passed, stage_.backward(micro_batch, std::move(gradients)));
+  Tensors passed;
+  {
+    const auto span = context_.spans->measure("backward", micro_batch);
+    PLANARIA_TRY(computed, stage_.backward(micro_batch, std::move(gradients)));
+    passed = std::move(computed);
+  }
   if (const auto previous = neighbour(-1)) {
+    const auto span = context_.spans->measure("send", micro_batch);
     exchange_.send(*previous, key(FrameKind::gradient, stage_.range().first, micro_batch), passed);
   }
   return {};
@@ -124,24 +147,28 @@ Result<void> Executor::backward(MicroBatchId micro_batch) {
 
 // Reads one end of a micro-batch and notes a hash of the very bytes that are used.
 Result<Tensors> Executor::load(MicroBatchId micro_batch, Side side) {
+  const auto span = context_.spans->measure("load", micro_batch);
   const auto ids = context_.order->samples(step_, micro_batch);
+  PLANARIA_TRY(tensors, read_samples(step_, micro_batch, ids, side));
+  std::vector<std::span<const std::byte>> bytes;
+  for (const at::Tensor& tensor : tensors) bytes.push_back(bytes_of(tensor));
+  (side == Side::read ? read_ : labelled_).push_back({micro_batch, xxh3_64(bytes)});
+  return tensors;
+}
+
+Result<Tensors> Executor::read_samples(Step step, MicroBatchId micro_batch,
+                                       std::span<const std::int64_t> ids, Side side) {
   const LayerId layer = side == Side::read ? stage_.range().first : stage_.range().last;
   std::string sentence;
   try {
     const Dataset& dataset = *context_.trainer->dataset;
-    Tensors tensors;
-    std::vector<std::span<const std::byte>> bytes;
-    for (const at::Tensor& tensor :
-         side == Side::read ? dataset.inputs(ids) : dataset.targets(ids)) {
-      tensors.push_back(canonical(tensor));
-      bytes.push_back(bytes_of(tensors.back()));
-    }
-    (side == Side::read ? read_ : labelled_).push_back({micro_batch, xxh3_64(bytes)});
+    Tensors tensors = side == Side::read ? dataset.inputs(ids) : dataset.targets(ids);
+    for (at::Tensor& tensor : tensors) tensor = canonical(tensor);
     return tensors;
   } catch (const std::exception& error) {
     sentence = "the data set failed: " + sentence_of(error);
   }
-  failure_ = protocol::Failed{sentence, FaultKind::unavailable, step_, micro_batch, layer};
+  failure_ = protocol::Failed{sentence, FaultKind::unavailable, step, micro_batch, layer};
   return Fault::unavailable(sentence);
 }
 
@@ -151,11 +178,16 @@ protocol::Report Executor::report() const {
   report.step = step_;
   for (const HeldLayer& held : stage_.layers()) {
     double sum = 0;
-    std::vector<std::span<const std::byte>> bytes;
+    Tensors hashed;
     for (std::size_t i = 0; i < held.trainable.size(); ++i) {
-      bytes.push_back(bytes_of(held.reduced[i]));
-      if (!held.is_tied_copy(held.trainable[i].first)) sum += squared_norm(held.reduced[i]);
+      hashed.push_back(on_host(held.reduced[i]));
+      if (!held.is_tied_copy(held.trainable[i].first)) sum += squared_norm(hashed.back());
     }
+    for (const auto& [micro_batch, statistics] : held.statistics) {
+      for (const at::Tensor& tensor : statistics) hashed.push_back(on_host(tensor));
+    }
+    std::vector<std::span<const std::byte>> bytes;
+    for (const at::Tensor& tensor : hashed) bytes.push_back(bytes_of(tensor));
     report.layers.push_back({held.id, sum, xxh3_64(bytes)});
   }
   for (const auto& [micro_batch, loss] : stage_.losses()) {
@@ -163,8 +195,6 @@ protocol::Report Executor::report() const {
   }
   report.read = read_;
   report.labelled = labelled_;
-  const auto& rate = context_.trainer->rate;
-  report.rate = rate ? rate(step_) : context_.trainer->optimizer.default_rate;
   report.resident_bytes = resident_bytes();
   return report;
 }

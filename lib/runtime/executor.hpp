@@ -14,6 +14,7 @@
 #include <planaria/schedule/actions.hpp>
 
 #include "runtime/exchange.hpp"
+#include "runtime/spans.hpp"
 #include "runtime/stage.hpp"
 
 namespace planaria::runtime {
@@ -24,6 +25,8 @@ struct ExecutorContext {
   const SampleOrder* order = nullptr;
   /// Set by another thread when what is computed is no longer wanted; looked at between actions.
   const std::atomic<bool>* aborted = nullptr;
+  const Spans* spans = nullptr;
+  std::int64_t evaluation_samples = 0;
 };
 
 class Executor {
@@ -32,10 +35,14 @@ class Executor {
   [[nodiscard]] static Result<std::unique_ptr<Executor>> create(const ExecutorContext& context,
                                                                 const protocol::NewView& view,
                                                                 Stage& stage, Exchange exchange);
-  /// Computes one step up to the report. Faults: Exchange's; cancelled after an abort; unavailable
-  /// where user code failed (Stage::failure, or failure() for the data set).
+  /// Computes one step up to the report, whose rate is the caller's to fill in. Faults: Exchange's;
+  /// cancelled after an abort; unavailable where user code failed (Stage::failure, or failure() for
+  /// the data set).
   [[nodiscard]] Result<protocol::Report> compute(Step step);
-  /// Where the data set failed, after a fault of compute().
+  /// Computes this worker's part of the evaluation at `level`; only the last stage's has losses.
+  /// Faults as compute().
+  [[nodiscard]] Result<protocol::Evaluated> evaluate(Step level);
+  /// Where the data set failed, after a fault of compute() or evaluate().
   [[nodiscard]] const std::optional<protocol::Failed>& failure() const { return failure_; }
 
  private:
@@ -43,8 +50,16 @@ class Executor {
            Place place, std::vector<Action> actions);
   [[nodiscard]] Result<void> forward(MicroBatchId micro_batch);
   [[nodiscard]] Result<void> backward(MicroBatchId micro_batch);
+  [[nodiscard]] Result<void> reduce_gradients();
   enum class Side { read, labelled };
   [[nodiscard]] Result<Tensors> load(MicroBatchId micro_batch, Side side);
+  [[nodiscard]] Result<Tensors> read_samples(Step step, MicroBatchId micro_batch,
+                                             std::span<const std::int64_t> ids, Side side);
+  [[nodiscard]] Result<void> evaluate_one(Step level, MicroBatchId micro_batch);
+  [[nodiscard]] Result<Tensors> receive(WorkerId from, const transport::FrameKey& key);
+  [[nodiscard]] transport::FrameKey evaluation_key(transport::FrameKind kind, Step level,
+                                                   LayerId boundary,
+                                                   MicroBatchId micro_batch) const;
   [[nodiscard]] protocol::Report report() const;
   [[nodiscard]] transport::FrameKey key(transport::FrameKind kind, LayerId boundary,
                                         MicroBatchId micro_batch) const;

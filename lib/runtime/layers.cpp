@@ -20,20 +20,21 @@ bool is_batch_norm(torch::nn::Module& module) {
          is_a<torch::nn::BatchNorm3dImpl>(module);
 }
 
-Result<void> refuse_buffers(const LayerDefinition& definition, torch::nn::Module& module) {
+// LibTorch's BatchNorm writes its running statistics in forward: they would follow the order in
+// which this worker happens to compute. Other modules that do so are found when they do.
+Result<void> verify_buffers(const LayerDefinition& definition, torch::nn::Module& module) {
   for (const auto& child : module.named_modules()) {
     if (is_batch_norm(*child.value())) {
       return Fault::invalid_input(fmt::format(
-          "layer {}: module {} is a BatchNorm: its running statistics are written in forward and "
-          "would depend on the layout; use LayerNorm or GroupNorm",
+          "layer {}: module {} is LibTorch's BatchNorm: its running statistics are written in "
+          "forward and would depend on the layout; use planaria::BatchNorm",
           definition.name, child.key().empty() ? "itself" : child.key()));
     }
   }
   for (const auto& buffer : module.named_buffers()) {
+    if (buffer.value().is_contiguous()) continue;
     return Fault::invalid_input(
-        fmt::format("layer {}: buffer {}: modules with buffers are not supported; make it a frozen "
-                    "parameter or compute it in forward",
-                    definition.name, buffer.key()));
+        fmt::format("layer {}: buffer {} is not contiguous", definition.name, buffer.key()));
   }
   return {};
 }
@@ -72,7 +73,7 @@ Result<void> verify_definitions(const std::vector<LayerDefinition>& layers) {
 }
 
 Result<void> verify_layer(const LayerDefinition& definition, Layer& layer) {
-  PLANARIA_TRY_VOID(refuse_buffers(definition, layer.module()));
+  PLANARIA_TRY_VOID(verify_buffers(definition, layer.module()));
   std::optional<at::ScalarType> type;
   const auto parameters = layer.module().named_parameters();
   for (const auto& parameter : parameters) {

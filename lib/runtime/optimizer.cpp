@@ -68,7 +68,8 @@ class FusedAdam final : public LayerOptimizer {
         means_(zeros_like(parameters_)),
         squares_(zeros_like(parameters_)) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      steps_.push_back(at::zeros({}, at::TensorOptions().dtype(at::kFloat)));
+      // Where the parameter is: the fused kernels read all they need in one place.
+      steps_.push_back(at::zeros({}, parameters_[i].options().dtype(at::kFloat)));
     }
   }
 

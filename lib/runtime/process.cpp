@@ -18,6 +18,8 @@
 #include <planaria/model/lanes.hpp>
 #include <planaria/model/sample_order.hpp>
 
+#include "runtime/device.hpp"
+
 namespace planaria {
 
 void prepare_process(int threads) {
@@ -45,6 +47,24 @@ Result<std::string> build_of_this_process() {
   return hex64(xxh3_64(std::as_bytes(std::span(program.data(), program.size()))));
 }
 
+Result<void> check_evaluation(const TrainerOptions& options) {
+  const std::int64_t there = options.dataset->evaluation_samples();
+  if (options.evaluation_samples > there) {
+    return Fault::invalid_input(
+        fmt::format("evaluation_samples: {}, must be at most {}, which is what the data set has",
+                    options.evaluation_samples, there));
+  }
+  if (options.evaluate_every < 0) {
+    return Fault::invalid_input(
+        fmt::format("evaluate_every: {}, must be at least 0", options.evaluate_every));
+  }
+  if (options.evaluate_every > 0 && (there == 0 || options.evaluation_samples == 0)) {
+    return Fault::invalid_input(fmt::format(
+        "evaluate_every: {}, must be 0 without evaluation samples", options.evaluate_every));
+  }
+  return {};
+}
+
 Result<void> check_numbers(const TrainerOptions& options, std::int64_t steps) {
   const auto refuse = [](const char* field, auto value, const std::string& allowed) {
     return Fault::invalid_input(fmt::format("{}: {}, must be {}", field, value, allowed));
@@ -65,7 +85,7 @@ Result<void> check_numbers(const TrainerOptions& options, std::int64_t steps) {
   if (!options.loss) return Fault::invalid_input("loss: none, a function is needed");
   if (!options.optimizer.make) return Fault::invalid_input("optimizer: none, a factory is needed");
   if (!options.dataset) return Fault::invalid_input("dataset: none, one is needed");
-  return {};
+  return check_evaluation(options);
 }
 
 }  // namespace
@@ -101,6 +121,27 @@ std::string local_host_towards(const std::string& address) {
   return result;
 }
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string{} : std::string{value};
+}
+
+Result<InProcessRunAsked> in_process_run_asked() {
+  PLANARIA_TRY(json, parse_json(environment(host::env_run_options), host::env_run_options));
+  InProcessRunAsked asked;
+  PLANARIA_TRY(options, host::run_options_from_json(json, host::env_run_options));
+  asked.options = std::move(options);
+  const std::string descriptor = environment(host::env_progress_fd);
+  if (descriptor.empty()) return asked;
+  asked.on_event = [fd = std::atoi(descriptor.c_str())](const Json& event) {
+    const std::string line = event.dump() + "\n";
+    // Where the launcher is gone, so are we soon.
+    [[maybe_unused]] const auto written = ::write(fd, line.data(), line.size());
+  };
+  asked.on_event(Json{{"listening", "in-process:coordinator"}});
+  return asked;
+}
+
 std::int64_t resident_bytes() {
   return status_bytes("VmRSS:");
 }
@@ -110,10 +151,11 @@ std::int64_t peak_resident_bytes() {
 
 Result<std::vector<Property>> identity_of(const TrainerOptions& options) {
   PLANARIA_TRY(build, build_of_this_process());
+  PLANARIA_TRY(device, Device::named(options.device, WorkerId{0}));
   std::vector<Property> identity{
       {"build", build},
       {"libtorch", TORCH_VERSION},
-      {"device", "cpu"},
+      {"device", device.kind()},
       {"threads", fmt::format("{}", options.threads)},
       {"cpu_capability", at::get_cpu_capability()},
       {"mkl_cbwr", std::getenv("MKL_CBWR") == nullptr ? "unset" : std::getenv("MKL_CBWR")},
@@ -145,6 +187,8 @@ Result<RunSpec> spec_of(const TrainerOptions& options, std::int64_t steps) {
   spec.micro_batch_size = options.micro_batch_size;
   spec.lane_size = options.lane_size;
   spec.dataset_samples = options.dataset->samples();
+  spec.evaluation_samples = options.evaluation_samples < 0 ? options.dataset->evaluation_samples()
+                                                           : options.evaluation_samples;
   spec.seed = options.seed;
   spec.skips_max = options.skips_max;
   for (const LayerDefinition& definition : options.layers) {

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include <planaria/base/json.hpp>
 #include <planaria/base/result.hpp>
+#include <planaria/host/run_options.hpp>
 #include <planaria/model/run_spec.hpp>
 #include <planaria/runtime/trainer.hpp>
 
@@ -18,6 +21,17 @@ namespace planaria::runtime {
 /// The numeric address of the interface through which "tcp:host:port" or "host:port" is reached;
 /// 127.0.0.1 where that cannot be told.
 [[nodiscard]] std::string local_host_towards(const std::string& address);
+
+/// The variable's value; empty where it is not set.
+[[nodiscard]] std::string environment(const char* name);
+
+/// What `planaria run --transport in-process` asks of the program, by its environment.
+struct InProcessRunAsked {
+  host::RunOptions options;
+  std::function<void(const Json&)> on_event;  // tells the launcher; has told it already that we
+                                              // listen
+};
+[[nodiscard]] Result<InProcessRunAsked> in_process_run_asked();
 
 /// Everything that changes the bits of a run and is not in RunSpec's own fields, in a fixed order.
 [[nodiscard]] Result<std::vector<Property>> identity_of(const TrainerOptions& options);

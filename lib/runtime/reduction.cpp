@@ -7,6 +7,9 @@
 
 #include <planaria/base/check.hpp>
 
+#include "runtime/statistics_exchange.hpp"
+#include "runtime/tie_exchange.hpp"
+
 namespace planaria::runtime {
 namespace {
 
@@ -25,10 +28,12 @@ struct FlatPlan {
   std::vector<std::int64_t> offsets;
   std::int64_t elements = 0;
   at::ScalarType type = at::kFloat;
+  at::TensorOptions options;  // type and device of the trainable parameters
 
   explicit FlatPlan(const NamedTensors& trainable) {
     for (const auto& [name, parameter] : trainable) {
       type = parameter.scalar_type();
+      options = parameter.options().requires_grad(false);
       const auto granule = static_cast<std::int64_t>(64 / parameter.element_size());
       offsets.push_back(elements);
       elements += (parameter.numel() + granule - 1) / granule * granule;
@@ -42,7 +47,7 @@ struct FlatPlan {
     return flat.narrow(0, first, std::min(slice_elements, elements - first));
   }
   [[nodiscard]] at::Tensor pack(const Gradients& gradients) const {
-    at::Tensor flat = at::zeros({elements}, at::TensorOptions().dtype(type));
+    at::Tensor flat = at::zeros({elements}, options);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!gradients[i].defined()) continue;
       flat.narrow(0, offsets[i], gradients[i].numel()).copy_(gradients[i].reshape({-1}));
@@ -93,7 +98,7 @@ class LayerReduction {
   }
 
   Result<void> add_own_slices() {
-    result_ = at::empty({plan_.elements}, at::TensorOptions().dtype(plan_.type));
+    result_ = at::empty({plan_.elements}, plan_.options);
     for (std::int64_t slice = 0; slice < plan_.slices(); ++slice) {
       if (owner_of(slice) != context_.self) continue;
       PLANARIA_TRY(sum, add_slice(slice));
@@ -175,120 +180,6 @@ class LayerReduction {
   at::Tensor result_;
 };
 
-// One use of a tied parameter: which layer, and which of its parameters.
-struct Use {
-  LayerId layer;
-  std::string parameter;
-};
-// All uses of one parameter, in layer order; the first is the source.
-std::vector<std::vector<Use>> tied_groups(const TrainerOptions& trainer) {
-  std::map<std::pair<std::string, std::string>, std::vector<Use>> groups;
-  for (std::size_t i = 0; i < trainer.layers.size(); ++i) {
-    for (const TiedParameter& tie : trainer.layers[i].tied) {
-      auto& group = groups[{tie.source_layer, tie.source_parameter}];
-      if (group.empty()) {
-        for (std::size_t j = 0; j < i; ++j) {
-          if (trainer.layers[j].name == tie.source_layer) {
-            group.push_back({LayerId{static_cast<int>(j)}, tie.source_parameter});
-          }
-        }
-      }
-      group.push_back({LayerId{static_cast<int>(i)}, tie.parameter});
-    }
-  }
-  std::vector<std::vector<Use>> result;
-  result.reserve(groups.size());
-  for (auto& [key, group] : groups) result.push_back(std::move(group));
-  return result;
-}
-
-at::Tensor* gradient_of(HeldLayer& held, const std::string& parameter) {
-  for (std::size_t i = 0; i < held.trainable.size(); ++i) {
-    if (held.trainable[i].first == parameter) return &held.reduced[i];
-  }
-  return nullptr;  // frozen
-}
-
-// Exchanges the reduced gradients of all uses between the stages of one pipeline and adds them in
-// layer order, each stage for itself: both copies of the parameter then take the same step.
-class TieExchange {
- public:
-  TieExchange(const ReductionContext& context, Stage& stage, Exchange& exchange)
-      : context_(context), stage_(stage), exchange_(exchange) {
-    const auto place = place_of(*context.layout, context.self);
-    check(place.has_value(), "a reduction on an idle worker");
-    stages_ = &context.layout->pipelines[static_cast<std::size_t>(place->pipeline)].stages;
-  }
-
-  void send(const std::vector<Use>& group, int number) {
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      if (!stage_.range().contains(group[i].layer)) continue;
-      const at::Tensor* mine = gradient_of(stage_.layer(group[i].layer), group[i].parameter);
-      if (mine == nullptr) continue;
-      for (const WorkerId other : others_in(group)) {
-        exchange_.send_raw(other, key(group[i], number), *mine);
-      }
-    }
-  }
-
-  Result<void> add(const std::vector<Use>& group, int number) {
-    const auto local = std::find_if(group.begin(), group.end(), [&](const Use& use) {
-      return stage_.range().contains(use.layer);
-    });
-    if (local == group.end()) return {};
-    const at::Tensor* shape = gradient_of(stage_.layer(local->layer), local->parameter);
-    if (shape == nullptr) return {};
-    at::Tensor sum;
-    for (const Use& use : group) {
-      at::Tensor gradient;
-      if (stage_.range().contains(use.layer)) {
-        gradient = *gradient_of(stage_.layer(use.layer), use.parameter);
-      } else {
-        PLANARIA_TRY(received,
-                     exchange_.receive_raw(holder_in_pipeline(use.layer), key(use, number),
-                                           shape->scalar_type(), shape->numel()));
-        gradient = received.view(shape->sizes());
-      }
-      sum = sum.defined() ? sum.add_(gradient) : gradient.clone();
-    }
-    for (const Use& use : group) {
-      if (!stage_.range().contains(use.layer)) continue;
-      // A tensor of its own for each use: clipping scales every layer's gradients in place, and the
-      // one it replaces may still be on its way to another stage.
-      *gradient_of(stage_.layer(use.layer), use.parameter) = sum.clone();
-    }
-    return {};
-  }
-
- private:
-  [[nodiscard]] FrameKey key(const Use& use, int number) const {
-    // Micro-batch -2 keeps these apart from slices of the whole sum.
-    return {FrameKind::reduced, context_.view, context_.step, use.layer, MicroBatchId{-2}, number};
-  }
-  [[nodiscard]] WorkerId holder_in_pipeline(LayerId layer) const {
-    for (const StageAssignment& stage : *stages_) {
-      if (stage.layers.contains(layer)) return stage.worker;
-    }
-    check_failed("a pipeline without one of the layers", "");
-  }
-  [[nodiscard]] std::vector<WorkerId> others_in(const std::vector<Use>& group) const {
-    std::vector<WorkerId> others;
-    for (const Use& use : group) {
-      const WorkerId worker = holder_in_pipeline(use.layer);
-      if (worker != context_.self &&
-          std::find(others.begin(), others.end(), worker) == others.end()) {
-        others.push_back(worker);
-      }
-    }
-    return others;
-  }
-
-  const ReductionContext& context_;
-  Stage& stage_;
-  Exchange& exchange_;
-  const std::vector<StageAssignment>* stages_ = nullptr;
-};
-
 }  // namespace
 
 Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange) {
@@ -312,13 +203,8 @@ Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exc
     if (!layer.alone()) PLANARIA_TRY_VOID(layer.receive_others());
   }
 
-  TieExchange ties(context, stage, exchange);
-  const auto groups = tied_groups(*context.trainer);
-  for (std::size_t i = 0; i < groups.size(); ++i) ties.send(groups[i], static_cast<int>(i));
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    PLANARIA_TRY_VOID(ties.add(groups[i], static_cast<int>(i)));
-  }
-  return {};
+  PLANARIA_TRY_VOID(exchange_ties(context, stage, exchange));
+  return exchange_statistics(context, stage, exchange);
 }
 
 }  // namespace planaria::runtime

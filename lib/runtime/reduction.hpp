@@ -1,7 +1,7 @@
 // runtime/reduction.hpp: a layer's gradient over all workers that computed it. Private.
 // Is: an owner-per-slice exchange that adds every element along the lane tree (PROTOCOL 1), and the
-// sum of tied uses. Bytes per holder and layer: sends (D-1)/D of its nodes and of the whole,
-// receives as much. Is not: when a step is committed.
+// sum of tied uses; and the exchange of statistics. Bytes per holder and layer: sends (D-1)/D of
+// its nodes and of the whole, receives as much. Is not: when a step is committed.
 #pragma once
 
 #include <vector>

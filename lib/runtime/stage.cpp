@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <planaria/base/check.hpp>
+#include <planaria/base/hash.hpp>
 #include <planaria/base/random.hpp>
 
 #include "runtime/tensors.hpp"
@@ -35,13 +36,75 @@ bool passes_gradient(const at::Tensor& tensor) {
   return at::isFloatingType(tensor.scalar_type());
 }
 
-}  // namespace
+// Keeps the streams of an evaluation apart from those of the step before it.
+constexpr std::uint64_t evaluation_stream = 0x6576616cULL;  // "eval"
 
-void seed_generator(std::uint64_t key) {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard lock(generator.mutex());
-  generator.set_current_seed(key);
+// What a model may not do and only shows when it does it: bad input, not a failure.
+struct RefusedModel : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+std::uint64_t hash_of(const at::Tensor& tensor) {
+  const at::Tensor host = on_host(tensor);
+  return xxh3_64(bytes_of(host));
 }
+
+// The buffers of a layer as they were before its forward: one that it writes is refused by name.
+// Some kernels write without counting a version, so a layer's first forward compares content too.
+class BufferGuard {
+ public:
+  explicit BufferGuard(HeldLayer& held)
+      : held_(held), by_content_(!std::exchange(held.buffers_compared, true)) {
+    for (const auto& [name, buffer] : held.buffers) {
+      versions_.push_back(buffer._version());
+      if (by_content_) hashes_.push_back(hash_of(buffer));
+    }
+  }
+  void verify() const {
+    for (std::size_t i = 0; i < versions_.size(); ++i) {
+      const auto& [name, buffer] = held_.buffers[i];
+      const bool same =
+          buffer._version() == versions_[i] && (!by_content_ || hash_of(buffer) == hashes_[i]);
+      if (same) continue;
+      throw RefusedModel(fmt::format(
+          "layer {}: buffer {} was written in forward, where the order of micro-batches "
+          "is the layout's; hand out statistics instead (runtime/statistics.hpp)",
+          held_.definition->name, name));
+    }
+  }
+
+ private:
+  const HeldLayer& held_;
+  bool by_content_;
+  std::vector<std::int64_t> versions_;
+  std::vector<std::uint64_t> hashes_;
+};
+
+// What the folding modules found in the forward that just ended.
+Tensors take_statistics(HeldLayer& held) {
+  Tensors all;
+  std::vector<std::size_t> sizes;
+  for (FoldsStatistics* module : held.folding) {
+    Tensors found = module->take_statistics();
+    sizes.push_back(found.size());
+    for (const at::Tensor& tensor : found) all.push_back(canonical(tensor));
+  }
+  held.folding_sizes = std::move(sizes);
+  return all;
+}
+
+void fold_statistics(HeldLayer& held) {
+  for (const auto& [micro_batch, statistics] : held.statistics) {
+    auto next = statistics.begin();
+    for (std::size_t i = 0; i < held.folding.size(); ++i) {
+      const auto count = static_cast<std::ptrdiff_t>(held.folding_sizes[i]);
+      held.folding[i]->fold(Tensors(next, next + count));
+      next += count;
+    }
+  }
+}
+
+}  // namespace
 
 std::string sentence_of(const std::exception& error) {
   std::string text;
@@ -65,6 +128,12 @@ HeldLayer& Stage::layer(LayerId id) {
   return layers_[static_cast<std::size_t>(id.value - options_.range.first.value)];
 }
 
+// Data comes from host memory, wherever it is computed.
+void Stage::move_here(Tensors& tensors) const {
+  if (options_.device.is_cpu()) return;
+  for (at::Tensor& tensor : tensors) tensor = options_.device.here(tensor);
+}
+
 void Stage::begin_step(Step step) {
   step_ = step;
   in_flight_.clear();
@@ -73,6 +142,7 @@ void Stage::begin_step(Step step) {
   for (HeldLayer& held : layers_) {
     held.fold.emplace(tree_);
     held.reduced.clear();
+    held.statistics.clear();
     for (const auto& [name, parameter] : held.trainable) parameter.mutable_grad() = at::Tensor();
   }
 }
@@ -81,18 +151,24 @@ void Stage::begin_step(Step step) {
 template <class Work>
 Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& work) {
   std::string sentence;
+  FaultKind kind = FaultKind::unavailable;
   try {
     return work();
+  } catch (const RefusedModel& refused) {
+    sentence = refused.what();
+    kind = FaultKind::invalid_input;
   } catch (const std::exception& error) {
     sentence = sentence_of(error);
   } catch (...) {
     sentence = "an exception that is not a std::exception";
   }
-  failure_ = protocol::Failed{sentence, FaultKind::unavailable, step_, micro_batch, layer};
-  return Fault::unavailable(sentence);
+  failure_ = protocol::Failed{sentence, kind, step_, micro_batch, layer};
+  return Fault{kind, sentence};
 }
 
-Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, const Tensors& targets) {
+Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets) {
+  move_here(inputs);
+  move_here(targets);
   for (HeldLayer& held : layers_) {
     if (options_.on_action) options_.on_action('F', step_, micro_batch, held.id);
     PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
@@ -115,10 +191,12 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
   }
   {
     const auto turn = options_.generator->take();
-    seed_generator(mix({options_.trainer->seed, static_cast<std::uint64_t>(step_.value),
-                        static_cast<std::uint64_t>(micro_batch.value),
-                        static_cast<std::uint64_t>(held.id.value)}));
+    options_.device.seed(mix({options_.trainer->seed, static_cast<std::uint64_t>(step_.value),
+                              static_cast<std::uint64_t>(micro_batch.value),
+                              static_cast<std::uint64_t>(held.id.value)}));
+    const BufferGuard buffers(held);
     work.outputs = held.layer->forward(work.inputs);
+    buffers.verify();
     if (held.is_last_of(*options_.trainer)) {
       const at::Tensor loss = options_.trainer->loss(work.outputs, targets);
       losses_[micro_batch] = loss.item<double>();
@@ -126,6 +204,7 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
       work.outputs.clear();
     }
   }
+  if (!held.folding.empty()) held.statistics[micro_batch] = take_statistics(held);
   Tensors outputs;
   for (const at::Tensor& output : work.outputs) outputs.push_back(canonical(output.detach()));
   in_flight_.emplace(std::pair{micro_batch, held.id}, std::move(work));
@@ -133,6 +212,7 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
 }
 
 Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
+  move_here(gradients);
   const LaneId lane = tree_.lane_of(micro_batch);
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
   for (auto held = layers_.rbegin(); held != layers_.rend(); ++held) {
@@ -184,21 +264,75 @@ void Stage::end_lane(HeldLayer& held, LaneId lane) {
   held.fold->put(TreeNode{0, lane.value}, std::move(sum), add_gradients);
 }
 
+void Stage::begin_evaluation() {
+  evaluation_losses_.clear();
+  for (HeldLayer& held : layers_) held.layer->module().eval();
+}
+
+void Stage::end_evaluation() {
+  for (HeldLayer& held : layers_) held.layer->module().train();
+}
+
+Result<Tensors> Stage::evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
+                                Tensors targets) {
+  const at::NoGradGuard no_grad;
+  move_here(inputs);
+  move_here(targets);
+  for (HeldLayer& held : layers_) {
+    PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
+                   return evaluate_layer(held, level, micro_batch, inputs, targets);
+                 }));
+    inputs = std::move(outputs);
+  }
+  return inputs;
+}
+
+Tensors Stage::evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
+                              const Tensors& inputs, const Tensors& targets) {
+  const auto turn = options_.generator->take();
+  options_.device.seed(mix(
+      {options_.trainer->seed, evaluation_stream, static_cast<std::uint64_t>(level.value),
+       static_cast<std::uint64_t>(micro_batch.value), static_cast<std::uint64_t>(held.id.value)}));
+  const BufferGuard buffers(held);
+  Tensors outputs = held.layer->forward(inputs);
+  buffers.verify();
+  if (held.is_last_of(*options_.trainer)) {
+    evaluation_losses_[micro_batch] = options_.trainer->loss(outputs, targets).item<double>();
+    return {};
+  }
+  for (at::Tensor& output : outputs) output = canonical(output);
+  return outputs;
+}
+
 void Stage::apply(const protocol::CommitRecord& record) {
   if (record.verdict == protocol::Verdict::apply) {
     const at::NoGradGuard no_grad;
     const double limit = options_.trainer->clip_norm;
     const double factor = limit > 0 ? std::min(1.0, limit / (record.norm + 1e-6)) : 1.0;
     for (HeldLayer& held : layers_) {
-      if (held.trainable.empty()) continue;
-      check_equal(held.reduced.size(), held.trainable.size(), "gradients at apply");
-      if (factor < 1.0) {
-        for (const at::Tensor& gradient : held.reduced) gradient.mul_(factor);
-      }
-      held.optimizer->apply(held.reduced, record.rate);
+      if (!held.trainable.empty()) apply_gradients(held, factor, record);
+      fold_statistics(held);
     }
   }
-  for (HeldLayer& held : layers_) held.reduced.clear();
+  for (HeldLayer& held : layers_) {
+    held.reduced.clear();
+    held.statistics.clear();
+  }
+}
+
+void Stage::apply_gradients(HeldLayer& held, double factor, const protocol::CommitRecord& record) {
+  check_equal(held.reduced.size(), held.trainable.size(), "gradients at apply");
+  if (factor < 1.0) {
+    for (const at::Tensor& gradient : held.reduced) gradient.mul_(factor);
+  }
+  if (options_.trainer->before_apply) {
+    NamedTensors named;
+    for (std::size_t i = 0; i < held.reduced.size(); ++i) {
+      named.emplace_back(held.trainable[i].first, held.reduced[i]);
+    }
+    options_.trainer->before_apply(held.definition->name, named, record);
+  }
+  held.optimizer->apply(held.reduced, record.rate);
 }
 
 }  // namespace planaria::runtime

@@ -19,7 +19,10 @@
 #include <planaria/model/lanes.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/protocol/messages.hpp>
+#include <planaria/runtime/statistics.hpp>
 #include <planaria/runtime/trainer.hpp>
+
+#include "runtime/device.hpp"
 
 namespace planaria::runtime {
 
@@ -36,9 +39,6 @@ class GeneratorLock {
   std::mutex mutex_;
 };
 
-/// Seeds LibTorch's default generator. The caller has its turn (GeneratorLock).
-void seed_generator(std::uint64_t key);
-
 /// Hears of each (kind, step, micro-batch, layer) before it is computed.
 using ActionListener = std::function<void(char kind, Step, MicroBatchId, LayerId)>;
 
@@ -46,6 +46,7 @@ struct StageOptions {
   const TrainerOptions* trainer = nullptr;  // outlives the stage
   LayerRange range;
   GeneratorLock* generator = nullptr;  // outlives the stage
+  Device device;
   ActionListener on_action = {};
 };
 
@@ -56,16 +57,24 @@ struct HeldLayer {
   std::unique_ptr<Layer> layer;
   NamedTensors parameters;  // all, in the module's order
   NamedTensors trainable;   // those with a gradient
+  NamedTensors buffers;
+  bool buffers_compared = false;           // that its forward leaves them alone, content and all
+  std::vector<FoldsStatistics*> folding;   // modules within `layer`, in the module's order
+  std::vector<std::size_t> folding_sizes;  // tensors each of them hands out
   std::unique_ptr<LayerOptimizer> optimizer;
   std::optional<TreeFold<Gradients>> fold;
   Gradients reduced;  // the whole step's gradient, every one defined
+  /// What each micro-batch of the step said to the folding modules, one after another; after the
+  /// reduction of all micro-batches.
+  std::map<MicroBatchId, Tensors> statistics;
 
   [[nodiscard]] bool is_last_of(const TrainerOptions& options) const {
     return id.value == static_cast<int>(options.layers.size()) - 1;
   }
   /// Whether parameter `path` is a later use of a tied one.
   [[nodiscard]] bool is_tied_copy(const std::string& path) const;
-  /// Parameters and optimizer state with the names and roles of files and hashes, as views.
+  /// Parameters, buffers and optimizer state with the names and roles of files and hashes, as
+  /// views.
   [[nodiscard]] std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> state() const;
 };
 
@@ -84,18 +93,29 @@ class Stage {
   void begin_step(Step step);
   /// Computes one micro-batch through the range; returns what the next stage gets. Inputs are
   /// canonical. `targets` on the last stage only, whose outputs stay here: the loss is taken.
-  [[nodiscard]] Result<Tensors> forward(MicroBatchId micro_batch, Tensors inputs,
-                                        const Tensors& targets);
+  [[nodiscard]] Result<Tensors> forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets);
   /// Takes the gradients of forward's floating-point outputs (none on the last stage) and returns
   /// those of its floating-point inputs (none on the first stage). Ends a lane where it is its
   /// last.
   [[nodiscard]] Result<Tensors> backward(MicroBatchId micro_batch, Tensors gradients);
+  /// Computes one micro-batch of an evaluation at `level` through the range, dropout and the like
+  /// off, as forward() but without a graph. The loss is evaluation_losses()'s.
+  [[nodiscard]] Result<Tensors> evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
+                                         Tensors targets);
+  /// Around the micro-batches of an evaluation.
+  void begin_evaluation();
+  void end_evaluation();
+  [[nodiscard]] const std::map<MicroBatchId, double>& evaluation_losses() const {
+    return evaluation_losses_;
+  }
+
   /// The losses of the step so far, by micro-batch.
   [[nodiscard]] const std::map<MicroBatchId, double>& losses() const { return losses_; }
   /// Where user code failed, after a fault of forward or backward.
   [[nodiscard]] const std::optional<protocol::Failed>& failure() const { return failure_; }
 
-  /// Clips and steps the optimizers by the record; every reduced gradient must be there.
+  /// Clips, steps the optimizers and folds statistics by the record; every reduced gradient must be
+  /// there.
   void apply(const protocol::CommitRecord& record);
 
  private:
@@ -116,7 +136,11 @@ class Stage {
                                       const Tensors& targets);
   [[nodiscard]] Tensors backward_layer(HeldLayer& held, MicroBatchId micro_batch,
                                        const Tensors& gradients);
+  [[nodiscard]] Tensors evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
+                                       const Tensors& inputs, const Tensors& targets);
   void end_lane(HeldLayer& held, LaneId lane);
+  void move_here(Tensors& tensors) const;
+  void apply_gradients(HeldLayer& held, double factor, const protocol::CommitRecord& record);
 
   StageOptions options_;
   LaneTree tree_;
@@ -124,6 +148,7 @@ class Stage {
   std::vector<HeldLayer> layers_;
   std::map<std::pair<MicroBatchId, LayerId>, InFlight> in_flight_;
   std::map<MicroBatchId, double> losses_;
+  std::map<MicroBatchId, double> evaluation_losses_;
   std::optional<protocol::Failed> failure_;
 };
 

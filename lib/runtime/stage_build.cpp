@@ -30,6 +30,23 @@ at::Tensor* find(NamedTensors& named, const std::string& name) {
   return nullptr;
 }
 
+Result<void> load_tensor(const checkpoint::SafetensorsFile& file, const std::string& path,
+                         const std::string& name, const at::Tensor& tensor) {
+  const checkpoint::TensorInfo wanted = info_of(tensor, name);
+  const checkpoint::TensorInfo* found = file.find(name);
+  if (found->dtype != wanted.dtype || found->shape != wanted.shape) {
+    return Fault::invalid_input(fmt::format("init: {}: tensor {} is {} [{}], must be {} [{}]", path,
+                                            name, found->dtype, fmt::join(found->shape, ", "),
+                                            wanted.dtype, fmt::join(wanted.shape, ", ")));
+  }
+  const auto data = file.data(name);
+  check(data.has_value(), "a tensor that is in the file has data");
+  const at::Tensor host = tensor.is_cpu() ? tensor : at::empty_like(tensor, at::kCPU);
+  std::copy(data->begin(), data->end(), mutable_bytes_of(host).begin());
+  if (!tensor.is_cpu()) tensor.copy_(host);
+  return {};
+}
+
 }  // namespace
 
 bool HeldLayer::is_tied_copy(const std::string& path) const {
@@ -45,6 +62,11 @@ std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> HeldLayer::state() co
     auto info = info_of(tensor, definition->name + "." + path);
     info.role = checkpoint::Role::parameter;
     info.tied_copy = is_tied_copy(path);
+    tensors.emplace_back(std::move(info), tensor);
+  }
+  for (const auto& [path, tensor] : buffers) {
+    auto info = info_of(tensor, definition->name + "." + path);
+    info.role = checkpoint::Role::buffer;
     tensors.emplace_back(std::move(info), tensor);
   }
   for (const auto& [path, tensor] : optimizer->state()) {
@@ -72,7 +94,7 @@ Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
   std::unique_ptr<Layer> made;
   try {
     const auto turn = options_.generator->take();
-    seed_generator(
+    options_.device.seed(
         mix({options_.trainer->seed, initial_weights, static_cast<std::uint64_t>(id.value)}));
     made = definition.make();
   } catch (const std::exception& error) {
@@ -85,6 +107,7 @@ Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
   }
   PLANARIA_TRY_VOID(verify_layer(definition, *made));
   made->module().train();
+  if (!options_.device.is_cpu()) made->module().to(options_.device.torch_device());
   return made;
 }
 
@@ -99,7 +122,19 @@ Result<void> Stage::build_layers() {
     for (const auto& [name, tensor] : held.parameters) {
       if (tensor.requires_grad()) held.trainable.emplace_back(name, tensor);
     }
-    held.optimizer = options_.trainer->optimizer.make(held.trainable);
+    for (const auto& item : held.layer->module().named_buffers()) {
+      held.buffers.emplace_back(item.key(), item.value());
+    }
+    for (const auto& item : held.layer->module().named_modules()) {
+      auto* folding = dynamic_cast<FoldsStatistics*>(item.value().get());
+      if (folding != nullptr) held.folding.push_back(folding);
+    }
+    try {
+      held.optimizer = options_.trainer->optimizer.make(held.trainable);
+    } catch (const std::exception& error) {
+      return Fault::invalid_input(fmt::format("layer {}: its optimizer cannot be built: {}",
+                                              held.definition->name, sentence_of(error)));
+    }
     layers_.push_back(std::move(held));
   }
   return {};
@@ -143,16 +178,15 @@ Result<void> Stage::load_initial_weights() {
       for (const TiedParameter& tie : held.definition->tied) {
         if (tie.parameter == parameter) name = tie.source_layer + "." + tie.source_parameter;
       }
-      const auto data = file.data(name);
-      if (!data) return Fault::invalid_input(fmt::format("init: {}: has no tensor {}", path, name));
-      checkpoint::TensorInfo wanted = info_of(tensor, name);
-      const checkpoint::TensorInfo* found = file.find(name);
-      if (found->dtype != wanted.dtype || found->shape != wanted.shape) {
-        return Fault::invalid_input(fmt::format(
-            "init: {}: tensor {} is {} [{}], must be {} [{}]", path, name, found->dtype,
-            fmt::join(found->shape, ", "), wanted.dtype, fmt::join(wanted.shape, ", ")));
+      if (file.find(name) == nullptr) {
+        return Fault::invalid_input(fmt::format("init: {}: has no tensor {}", path, name));
       }
-      std::copy(data->begin(), data->end(), mutable_bytes_of(tensor).begin());
+      PLANARIA_TRY_VOID(load_tensor(file, path, name, tensor));
+    }
+    // Weights trained elsewhere may come without buffers: then they start as the factory made them.
+    for (auto& [buffer, tensor] : held.buffers) {
+      const std::string name = held.definition->name + "." + buffer;
+      if (file.find(name) != nullptr) PLANARIA_TRY_VOID(load_tensor(file, path, name, tensor));
     }
   }
   return {};

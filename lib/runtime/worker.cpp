@@ -42,25 +42,14 @@ Worker::Worker(WorkerOptions options, std::unique_ptr<transport::Transport> tran
                                const transport::Buffer& payload) { on_control(peer, payload); });
 }
 
+// A loop may leave in the middle of a run. What the transport still tells while it goes is heard,
+// but nothing is asked of it any more.
 Worker::~Worker() {
+  {
+    const std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
   transport_.reset();
-}
-
-TrainingOutcome Worker::run() {
-  if (const auto connected = connect_to_coordinator(); !connected) {
-    const bool asked_wrongly = connected.fault().kind == FaultKind::invalid_input;
-    return {asked_wrongly ? 2 : 1, connected.fault().sentence};
-  }
-  while (true) {
-    const agent::Command command = next_command();
-    if (const auto* finish = std::get_if<agent::Finish>(&command)) {
-      return {finish->status, finish->sentence};
-    }
-    if (const auto* build = std::get_if<agent::Build>(&command)) carry_out(*build);
-    if (const auto* compute = std::get_if<agent::Compute>(&command)) carry_out(*compute);
-    if (const auto* apply = std::get_if<agent::Apply>(&command)) carry_out(*apply);
-    if (const auto* state = std::get_if<agent::SendLayerState>(&command)) carry_out(*state);
-  }
 }
 
 // ---- any thread
@@ -69,19 +58,28 @@ TrainingOutcome Worker::run() {
 void Worker::deliver(const agent::Input& input) {
   const std::lock_guard lock(mutex_);
   for (const agent::Command& command : agent::step(agent_, input).commands) {
-    if (std::holds_alternative<agent::SendMessage>(command) ||
-        std::holds_alternative<agent::Abort>(command)) {
-      carry_out_at_once(command);
-    } else {
+    const bool waits = std::holds_alternative<agent::Build>(command) ||
+                       std::holds_alternative<agent::Compute>(command) ||
+                       std::holds_alternative<agent::Apply>(command) ||
+                       std::holds_alternative<agent::SendLayerState>(command) ||
+                       std::holds_alternative<agent::Finish>(command);
+    if (waits) {
       commands_.push_back(command);
+    } else {
+      carry_out_at_once(command);
     }
   }
   changed_.notify_all();
 }
 
 void Worker::carry_out_at_once(const agent::Command& command) {
+  if (leaving_) return;
   if (const auto* send = std::get_if<agent::SendMessage>(&command)) {
     send_to_coordinator(send->message);
+    return;
+  }
+  if (const auto* tell = std::get_if<agent::TellEvaluation>(&command)) {
+    evaluation_ = tell->evaluation;
     return;
   }
   aborted_ = true;
@@ -132,7 +130,107 @@ void Worker::on_control(transport::PeerId peer, const transport::Buffer& payload
   }
 }
 
+void Worker::stop(const std::string& why) {
+  deliver(agent::StopWanted{why});
+}
+
 // ---- compute thread
+
+void Worker::join() {
+  if (const auto connected = connect_to_coordinator(); !connected) {
+    const bool asked_wrongly = connected.fault().kind == FaultKind::invalid_input;
+    outcome_ = {asked_wrongly ? 2 : 1, connected.fault().sentence};
+    return;
+  }
+  while (!outcome_ && !built_) carry_out_between_steps(wait_for_command());
+}
+
+std::optional<Step> Worker::begin_step() {
+  if (last_applied_) tell_applied();
+  while (!outcome_) {
+    const agent::Command command = wait_for_command();
+    // An idle worker hears of a step by its record only.
+    const bool goes_on = std::holds_alternative<agent::Compute>(command) ||
+                         std::holds_alternative<agent::Apply>(command);
+    if (goes_on) return shown_step_ = level_.next();
+    carry_out_between_steps(command);
+  }
+  return std::nullopt;
+}
+
+void Worker::forward_backward() {
+  if (outcome_) return;
+  const agent::Command command = wait_for_command();
+  const auto* compute = std::get_if<agent::Compute>(&command);
+  if (compute == nullptr) return;
+  drop_command();
+  auto report = executor_->compute(compute->step);
+  if (report) {
+    report_ = std::move(report).value();
+  } else {
+    tell_fault(report.fault());
+  }
+}
+
+std::optional<StepMetrics> Worker::commit(double rate) {
+  if (outcome_) return std::nullopt;
+  if (report_) {
+    report_->rate = rate;
+    deliver(agent::Computed{*std::exchange(report_, std::nullopt)});
+  }
+  const auto wait = [&] {
+    const auto span = spans_.measure("commit");
+    return wait_for_command();
+  };
+  while (!outcome_) {
+    const agent::Command command = wait();
+    if (const auto* apply = std::get_if<agent::Apply>(&command)) {
+      drop_command();
+      if (auto metrics = carry_out(*apply)) return metrics;
+      continue;  // it failed: the end comes
+    }
+    check(!std::holds_alternative<agent::Compute>(command), "commit() before forward_backward()");
+    carry_out_between_steps(command);
+  }
+  return std::nullopt;
+}
+
+std::optional<EvaluationMetrics> Worker::evaluate() {
+  if (outcome_) return std::nullopt;
+  if (executor_ != nullptr) {
+    auto evaluated = executor_->evaluate(level_);
+    if (!evaluated) {
+      tell_fault(evaluated.fault());
+    } else if (stage_->holds_last()) {
+      deliver(agent::EvaluationComputed{std::move(evaluated).value()});
+    }
+  }
+  {
+    std::unique_lock lock(mutex_);
+    // What else may be queued by now is the next step, which waits, or the end.
+    changed_.wait(lock, [&] {
+      return (evaluation_ && evaluation_->step == level_) ||
+             std::any_of(commands_.begin(), commands_.end(), [](const agent::Command& command) {
+               return std::holds_alternative<agent::Finish>(command);
+             });
+    });
+    if (evaluation_ && evaluation_->step == level_) {
+      return EvaluationMetrics{level_, evaluation_->loss, evaluation_->samples, self_};
+    }
+  }
+  while (!outcome_) {
+    if (!carry_out_between_steps(wait_for_command())) drop_command();
+  }
+  return std::nullopt;
+}
+
+void Worker::fail(const std::string& why) {
+  if (outcome_) return;
+  tell_fault(Fault::unavailable(why));
+  while (!outcome_) {
+    if (!carry_out_between_steps(wait_for_command())) drop_command();
+  }
+}
 
 Result<void> Worker::connect_to_coordinator() {
   PLANARIA_TRY(address, transport_->listen(options_.listen));
@@ -147,15 +245,34 @@ Result<void> Worker::connect_to_coordinator() {
   return {};
 }
 
-agent::Command Worker::next_command() {
+// The oldest command stays in the queue until drop_command(): the loop may do something else first.
+agent::Command Worker::wait_for_command() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return !commands_.empty(); });
-  agent::Command command = std::move(commands_.front());
-  commands_.pop_front();
-  return command;
+  return commands_.front();
 }
 
-void Worker::fail(const Fault& fault) {
+void Worker::drop_command() {
+  const std::lock_guard lock(mutex_);
+  commands_.pop_front();
+}
+
+// Carries out and drops what needs no training loop; false for what does, which stays.
+bool Worker::carry_out_between_steps(const agent::Command& command) {
+  if (const auto* finish = std::get_if<agent::Finish>(&command)) {
+    outcome_ = {finish->status, finish->sentence};
+  } else if (const auto* build = std::get_if<agent::Build>(&command)) {
+    carry_out(*build);
+  } else if (const auto* state = std::get_if<agent::SendLayerState>(&command)) {
+    carry_out(*state);
+  } else {
+    return false;
+  }
+  drop_command();
+  return true;
+}
+
+void Worker::tell_fault(const Fault& fault) {
   // A lost peer, an abort or a passed view is known to the agent by another way and needs no
   // answer.
   if (aborted_ || fault.kind == FaultKind::peer_lost || fault.kind == FaultKind::stale_view ||
@@ -170,9 +287,10 @@ void Worker::fail(const Fault& fault) {
 
 void Worker::carry_out(const agent::Build& command) {
   if (const auto built = build(command.view); !built) {
-    fail(built.fault());
-    return;
+    tell_fault(built.fault());
+    return;  // and the end of the run comes
   }
+  built_ = true;
   deliver(agent::Built{command.view.view});
 }
 
@@ -182,6 +300,7 @@ Result<void> Worker::build(const protocol::NewView& view) {
     self_ = *agent_.worker;
   }
   view_ = view.view;
+  layout_ = view.layout;
   transport_->advance_view(view.view);
   if (!events_) open_events();
   record_came_ = clock_.now();
@@ -190,7 +309,9 @@ Result<void> Worker::build(const protocol::NewView& view) {
   const StageAssignment& assignment =
       view.layout.pipelines[static_cast<std::size_t>(place->pipeline)]
           .stages[static_cast<std::size_t>(place->stage)];
-  StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, {}};
+  PLANARIA_TRY(device, Device::named(options_.trainer->device, self_));
+  device.prepare();
+  StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, device, {}};
   if (events_) {
     stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch,
                                      LayerId layer) {
@@ -200,9 +321,10 @@ Result<void> Worker::build(const protocol::NewView& view) {
   PLANARIA_TRY(stage, Stage::build(stage_options));
   stage_ = std::move(stage);
   PLANARIA_TRY(peers, connect_to_peers(view));
-  const ExecutorContext context{self_, options_.trainer, &*order_, &aborted_};
-  PLANARIA_TRY(executor,
-               Executor::create(context, view, *stage_, Exchange(*transport_, std::move(peers))));
+  const ExecutorContext context{self_,     options_.trainer, &*order_,
+                                &aborted_, &spans_,          options_.spec.evaluation_samples};
+  PLANARIA_TRY(executor, Executor::create(context, view, *stage_,
+                                          Exchange(*transport_, std::move(peers), device)));
   executor_ = std::move(executor);
   return {};
 }
@@ -230,28 +352,26 @@ Result<PeerMap> Worker::connect_to_peers(const protocol::NewView& view) {
   return needed;
 }
 
-void Worker::carry_out(const agent::Compute& command) {
-  auto report = executor_->compute(command.step);
-  if (!report) {
-    fail(report.fault());
-    return;
-  }
-  deliver(agent::Computed{std::move(report).value()});
-}
-
-void Worker::carry_out(const agent::Apply& command) {
+std::optional<StepMetrics> Worker::carry_out(const agent::Apply& command) {
+  const auto span = spans_.measure("apply");
   try {
     if (stage_ != nullptr) stage_->apply(command.record);
-    tell_listeners(command.record);
   } catch (const std::exception& error) {
-    fail(Fault::unavailable(fmt::format("after step {}, the optimizer or a listener failed: {}",
-                                        command.record.step.value, sentence_of(error))));
-    return;
+    tell_fault(Fault::unavailable(fmt::format("after step {}, the optimizer failed: {}",
+                                              command.record.step.value, sentence_of(error))));
+    return std::nullopt;
   }
-  if (command.record.last) deliver(agent::AppliedRecord{applied(command.record.step)});
+  level_ = command.record.step;
+  last_applied_ = command.record.last;
+  return metrics_of(command.record);
 }
 
-void Worker::tell_listeners(const protocol::CommitRecord& record) {
+void Worker::tell_applied() {
+  last_applied_ = false;
+  deliver(agent::AppliedRecord{applied(level_)});
+}
+
+StepMetrics Worker::metrics_of(const protocol::CommitRecord& record) {
   const Instant now = clock_.now();
   const StepMetrics metrics{
       .step = record.step,
@@ -259,13 +379,14 @@ void Worker::tell_listeners(const protocol::CommitRecord& record) {
       .norm = record.norm,
       .rate = record.rate,
       .skipped = record.verdict == protocol::Verdict::skip,
+      .last = record.last,
       .step_ms = (now - record_came_).value,
       .samples =
           static_cast<std::int64_t>(options_.spec.micro_batches) * options_.spec.micro_batch_size,
       .worker = self_,
   };
   record_came_ = now;
-  for (const auto& listener : options_.listeners) listener(metrics);
+  return metrics;
 }
 
 protocol::Applied Worker::applied(Step step) {
@@ -279,8 +400,9 @@ protocol::Applied Worker::applied(Step step) {
     state.layer = held.id;
     std::vector<std::string> names;
     std::vector<std::span<const std::byte>> pieces;
-    const auto tensors = held.state();
-    for (const auto& [info, tensor] : tensors) {
+    auto tensors = held.state();
+    for (auto& [info, tensor] : tensors) {
+      tensor = on_host(tensor);
       state.tensors.push_back(checkpoint::to_json(info));
       names.push_back(state.tensors.back().dump());
     }
@@ -312,7 +434,9 @@ void Worker::open_events() {
   if (options_.run_dir.empty()) return;
   const host::RunDirectory directory{options_.run_dir, {}};
   auto opened = JsonLines::open(directory.worker_events(self_.value));
-  if (opened) events_ = std::move(opened).value();
+  if (!opened) return;
+  events_ = std::move(opened).value();
+  spans_ = Spans(clock_, [this](const Span& span) { write_span(span); });
 }
 
 // Written before the action, so that a worker killed in the middle of it has told what it began.
@@ -323,6 +447,19 @@ void Worker::write_computed(char kind, Step step, MicroBatchId micro_batch, Laye
                  R"("micro_batch":{},"layer":{},"kind":"{}"}})",
                  clock_.now().since_start_ms, view_.value, step.value, self_.value,
                  micro_batch.value, layer.value, kind);
+  if (!events_->write_text(line_)) events_.reset();
+}
+
+// The timeline shows the first steps: the others look the same, and a long run would fill the disk.
+void Worker::write_span(const Span& span) {
+  const Step step = shown_step_;
+  if (!events_ || step.value > options_.trainer->timeline_steps) return;
+  line_.clear();
+  fmt::format_to(std::back_inserter(line_),
+                 R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"span","worker":{},)"
+                 R"("micro_batch":{},"kind":"{}","ms":{:.3f}}})",
+                 span.end.since_start_ms, view_.value, step.value, self_.value,
+                 span.micro_batch.value, span.kind, (span.end - span.begin).value);
   if (!events_->write_text(line_)) events_.reset();
 }
 

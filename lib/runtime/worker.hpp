@@ -1,7 +1,8 @@
 // runtime/worker.hpp: one worker of a run, from joining to the end. Private.
-// Is: the pure agent wired to a transport, a stage and an executor. Threads: run() is the compute
-// thread; the transport's I/O thread hands messages to the agent whatever compute does. Is not:
-// decisions: those are the agent's and the coordinator's.
+// Is: the pure agent wired to a transport, a stage and an executor, driven step by step from one
+// thread, the compute thread; the transport's I/O thread hands messages to the agent whatever
+// compute does. Is not: decisions (the agent's and the coordinator's) or the loop (Session's user,
+// or Trainer).
 #pragma once
 
 #include <atomic>
@@ -25,6 +26,7 @@
 #include <planaria/transport/transport.hpp>
 
 #include "runtime/executor.hpp"
+#include "runtime/spans.hpp"
 #include "runtime/stage.hpp"
 
 namespace planaria::runtime {
@@ -37,15 +39,37 @@ struct WorkerOptions {
   WorkerId wanted{-2};
   std::string run_dir;                 // for the worker's own events; empty: none
   GeneratorLock* generator = nullptr;  // outlives the worker
-  std::vector<std::function<void(const StepMetrics&)>> listeners;
 };
 
 class Worker {
  public:
   Worker(WorkerOptions options, std::unique_ptr<transport::Transport> transport);
   ~Worker();
-  /// Joins, trains, ends. Blocks; call once.
-  [[nodiscard]] TrainingOutcome run();
+
+  // ---- compute thread. Once the run is over for this worker, outcome() says how, and every call
+  // returns at once, with nothing.
+
+  /// Joins the run and builds this worker's place in it.
+  void join();
+  /// Waits for the next step; nothing when there is none. Ends the step before: after the last one,
+  /// hands over the state.
+  [[nodiscard]] std::optional<Step> begin_step();
+  /// Computes this worker's part of the step; an idle worker has none.
+  void forward_backward();
+  /// Reports, waits for the step's record and applies it.
+  [[nodiscard]] std::optional<StepMetrics> commit(double rate);
+  /// Evaluates at this level, together with all other workers.
+  [[nodiscard]] std::optional<EvaluationMetrics> evaluate();
+  /// Tells the coordinator that this worker cannot go on, and waits for the end it brings.
+  void fail(const std::string& why);
+  [[nodiscard]] const std::optional<TrainingOutcome>& outcome() const { return outcome_; }
+  /// Whether the last step is applied and begin_step() not yet called to hand the state over.
+  [[nodiscard]] bool last_applied() const { return last_applied_; }
+  [[nodiscard]] WorkerId id() const { return self_; }
+  [[nodiscard]] const Layout& layout() const { return layout_; }
+
+  /// Asks for a stop: any thread, harmless after the end.
+  void stop(const std::string& why);
 
  private:
   // ---- any thread
@@ -58,18 +82,21 @@ class Worker {
 
   // ---- compute thread
   [[nodiscard]] Result<void> connect_to_coordinator();
-  [[nodiscard]] protocol::agent::Command next_command();
+  [[nodiscard]] protocol::agent::Command wait_for_command();
+  void drop_command();
+  bool carry_out_between_steps(const protocol::agent::Command& command);
   void carry_out(const protocol::agent::Build& command);
-  void carry_out(const protocol::agent::Compute& command);
-  void carry_out(const protocol::agent::Apply& command);
+  [[nodiscard]] std::optional<StepMetrics> carry_out(const protocol::agent::Apply& command);
   void carry_out(const protocol::agent::SendLayerState& command);
   [[nodiscard]] Result<void> build(const protocol::NewView& view);
   [[nodiscard]] Result<PeerMap> connect_to_peers(const protocol::NewView& view);
   void open_events();
   void write_computed(char kind, Step step, MicroBatchId micro_batch, LayerId layer);
-  void tell_listeners(const protocol::CommitRecord& record);
+  void write_span(const Span& span);
+  [[nodiscard]] StepMetrics metrics_of(const protocol::CommitRecord& record);
+  void tell_applied();
   [[nodiscard]] protocol::Applied applied(Step step);
-  void fail(const Fault& fault);
+  void tell_fault(const Fault& fault);
 
   WorkerOptions options_;
   host::RunClock clock_;  // one zero for every process of a run
@@ -81,12 +108,22 @@ class Worker {
   std::deque<protocol::agent::Command> commands_;
   PeerMap peers_;
   std::optional<transport::PeerId> coordinator_;
+  std::optional<protocol::Evaluation> evaluation_;  // the newest
+  bool leaving_ = false;
   std::atomic<bool> aborted_{false};
 
+  std::optional<TrainingOutcome> outcome_;
   WorkerId self_{-2};
   ViewNumber view_;
+  Layout layout_;
+  bool built_ = false;
+  Step level_{0};
+  Step shown_step_{0};         // the step that spans belong to
+  bool last_applied_ = false;  // and not yet told: the loop may still evaluate
+  std::optional<protocol::Report> report_;
   std::optional<JsonLines> events_;
   std::string line_;
+  Spans spans_;
   Instant record_came_;
   std::unique_ptr<Stage> stage_;
   std::unique_ptr<Executor> executor_;

@@ -103,13 +103,20 @@ TEST_CASE("workers' events are merged by time, the coordinator's first among equ
   CHECK_FALSE(fs::exists(run.file("workers")));
 
   const Json trace = read_json_file(run.file("timeline.json")).value().at("traceEvents");
-  REQUIRE(trace.size() == 4);
-  CHECK(trace[0].at("name") == "F1 layer 0");  // it ended first, at 4
-  CHECK(trace[0].at("pid") == 10);
-  CHECK(trace[0].at("ts") == 3000.0);
-  CHECK(trace[0].at("dur") == 1000.0);
-  CHECK(trace[1].at("dur") == 3000.0);
-  CHECK(trace[3].at("dur") == 0.0);  // nothing came after it
+  std::vector<Json> slices;
+  std::vector<std::string> names;
+  for (const Json& entry : trace) {
+    if (entry.at("ph") == "X") slices.push_back(entry);
+    if (entry.at("name") == "process_name") names.push_back(entry.at("args").at("name"));
+  }
+  CHECK(names == std::vector<std::string>{"worker 0", "worker 10"});
+  REQUIRE(slices.size() == 4);
+  CHECK(slices[0].at("name") == "F1 layer 0");  // it ended first, at 4
+  CHECK(slices[0].at("pid") == 10);
+  CHECK(slices[0].at("ts") == 3000.0);
+  CHECK(slices[0].at("dur") == 1000.0);
+  CHECK(slices[1].at("dur") == 3000.0);
+  CHECK(slices[3].at("dur") == 0.0);  // nothing came after it
 }
 
 TEST_CASE("a line in the middle that is no event is told by file and number") {
@@ -137,6 +144,31 @@ TEST_CASE("redone counts places, not actions") {
   CHECK(counter.count() == 1);
   add(2, 0, 0, "F");
   CHECK(counter.count() == 2);
+}
+
+TEST_CASE("a span is the timeline's alone, and ends the layer that was computed in it") {
+  const TemporaryFolder folder;
+  const RunDirectory run = create_run_directory(folder.file("run")).value();
+  write(run.worker_events(0),
+        computed(1, 0, 1, 3, 0, "F") + computed(4, 0, 1, 3, 1, "F") +
+            R"({"t_ms":6,"view":1,"step":1,"event":"span","worker":0,"micro_batch":3,)"
+            R"("kind":"forward","ms":5.5})"
+            "\n"
+            R"({"t_ms":9,"view":1,"step":1,"event":"span","worker":0,"micro_batch":-1,)"
+            R"("kind":"reduce","ms":2})"
+            "\n");
+  write(run.file("events.jsonl"), "");
+  REQUIRE(merge_worker_events(run).ok());
+  CHECK(whole_lines(run.file("events.jsonl")).size() == 2);
+  std::vector<std::string> slices;
+  const Json trace = read_json_file(run.file("timeline.json")).value();
+  for (const Json& slice : trace.at("traceEvents")) {
+    if (slice.at("ph") != "X") continue;
+    slices.push_back(fmt::format("{} {} +{}", slice.at("name").get<std::string>(),
+                                 slice.at("ts").get<double>(), slice.at("dur").get<double>()));
+  }
+  CHECK(slices == std::vector<std::string>{"F3 layer 0 1000 +3000", "F3 layer 1 4000 +2000",
+                                           "F3 500 +5500", "reduce 7000 +2000"});
 }
 
 TEST_CASE("an action that says how long it took is believed") {

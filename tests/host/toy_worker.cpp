@@ -243,6 +243,7 @@ class ToyWorker {
     static_cast<void>(transport::wait_send(*transport_, coordinator_, key, pieces));
   }
 
+  void carry_out(const agent::TellEvaluation&) {}
   void carry_out(const agent::Abort&) { held_.reset(); }
   void carry_out(const agent::Finish& finish) { finished_ = finish; }
 

@@ -10,15 +10,6 @@ using Phase = AgentState::Phase;
 
 namespace {
 
-template <class Kind>
-std::vector<Kind> all_of(const Decision& decision) {
-  std::vector<Kind> found;
-  for (const Command& command : decision.commands) {
-    if (const auto* kind = std::get_if<Kind>(&command)) found.push_back(*kind);
-  }
-  return found;
-}
-
 // The one message of a kind that the decision sends.
 template <class Kind>
 Kind sent(const Decision& decision) {
@@ -32,8 +23,8 @@ Kind sent(const Decision& decision) {
 
 // The kinds of commands, in order, one word each.
 std::string words(const Decision& decision) {
-  static constexpr const char* names[] = {"send",  "build", "compute", "apply",
-                                          "state", "abort", "finish"};
+  static constexpr const char* names[] = {"send",  "build",      "compute", "apply",
+                                          "state", "evaluation", "abort",   "finish"};
   std::string text;
   for (const Command& command : decision.commands) {
     if (!text.empty()) text += ' ';
@@ -337,6 +328,42 @@ TEST_CASE("a finished agent takes no more input", "[unit]") {
     CHECK(decision.commands.empty());
     CHECK(decision.explanation == "this worker has finished: nothing changes");
   }
+}
+
+TEST_CASE("an evaluation is told at the level it was computed at, and no other") {
+  AgentStory story = ready(1);
+  const auto evaluated = [](int level) {
+    return EvaluationComputed{Evaluated{ViewNumber{1}, Step{level}, {{MicroBatchId{0}, 2.5}}}};
+  };
+  story.hear(Begin{ViewNumber{1}, Step{1}});
+  CHECK(sent<Evaluated>(story.give(evaluated(0))).losses.at(0).loss == 2.5);
+  CHECK(story.give(evaluated(1)).explanation ==
+        "evaluation of level 1 ignored: this worker stands at level 0");
+  story.computed(1);
+  CHECK(story.give(evaluated(0)).commands.empty());  // it has gone on: its level is given up
+  story.hear(Commit{record(1)});
+  CHECK(sent<Evaluated>(story.give(evaluated(1))).step == Step{1});
+  CHECK(words(story.hear(Evaluation{Step{1}, 3.5, 12})) == "evaluation");
+  CHECK(story.hear(Evaluation{Step{2}, 3.5, 12}).commands.empty());
+  story.computed(2);
+  story.hear(Commit{record(2, true)});
+  CHECK(sent<Evaluated>(story.give(evaluated(2))).step == Step{2});  // the last level too
+}
+
+TEST_CASE("an idle worker hears an evaluation of the run's level") {
+  AgentStory story = ready(2);
+  story.hear(Begin{ViewNumber{1}, Step{1}});
+  story.hear(Commit{record(1)});
+  const auto told = all_of<TellEvaluation>(story.hear(Evaluation{Step{1}, 0.5, 3}));
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].evaluation == Evaluation{Step{1}, 0.5, 3});
+}
+
+TEST_CASE("the training loop's wish to stop goes to the coordinator") {
+  AgentStory story = ready(0);
+  CHECK(sent<StopAsked>(story.give(StopWanted{"the loss rose"})).why == "the loss rose");
+  AgentStory early;
+  CHECK(early.give(StopWanted{"too soon"}).commands.empty());
 }
 
 }  // namespace planaria::protocol::agent

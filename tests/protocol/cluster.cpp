@@ -229,6 +229,7 @@ class Cluster {
     }
   }
 
+  static void carry_out(Process&, const agent::TellEvaluation&) {}
   static void carry_out(Process& process, const agent::SendMessage& send) {
     process.to_coordinator.push_back(encode(send.message));
   }

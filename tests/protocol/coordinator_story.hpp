@@ -7,19 +7,11 @@
 
 #include <planaria/protocol/coordinator.hpp>
 
+#include "protocol/all_of.hpp"
 #include "protocol/toy_worker.hpp"
 
 namespace planaria::protocol {
 
-/// Returns the commands of one kind, in order.
-template <class Kind>
-std::vector<Kind> all_of(const Decision& decision) {
-  std::vector<Kind> found;
-  for (const Command& command : decision.commands) {
-    if (const auto* kind = std::get_if<Kind>(&command)) found.push_back(*kind);
-  }
-  return found;
-}
 /// Returns the messages of one kind that are sent, by receiver.
 template <class Kind>
 std::map<WorkerId, Kind> sent(const Decision& decision) {

@@ -37,12 +37,14 @@ std::vector<Message> one_of_each() {
           applied,
           Failed{"no such file", FaultKind::invalid_input, Step{5}, MicroBatchId{3}, LayerId{2}},
           StateSent{LayerId{4}},
+          Evaluated{ViewNumber{3}, Step{0}, {{MicroBatchId{5}, -0.0}, {MicroBatchId{6}, infinity}}},
           StopAsked{"signal 15"},
           Welcome{WorkerId{6}},
           Refuse{"threads: 2 here, 1 in this run"},
           view,
           Begin{ViewNumber{1}, Step{1}},
           Commit{record},
+          Evaluation{Step{9}, 1e-320, 1720},
           SendState{LayerId{8}},
           End{1, "worker 2 was lost"}};
 }
@@ -77,8 +79,9 @@ std::vector<std::byte> raw(std::initializer_list<int> values) {
 
 TEST_CASE("every message survives its bytes, and says its name", "[unit]") {
   const std::vector<std::string> names{
-      "join",    "ready",  "report",   "applied", "failed", "state_sent", "stop_asked",
-      "welcome", "refuse", "new_view", "begin",   "commit", "send_state", "end"};
+      "join",       "ready",   "report", "applied",  "failed", "state_sent", "evaluated",
+      "stop_asked", "welcome", "refuse", "new_view", "begin",  "commit",     "evaluation",
+      "send_state", "end"};
   const auto messages = one_of_each();
   REQUIRE(messages.size() == std::variant_size_v<Message>);
   for (std::size_t i = 0; i < messages.size(); ++i) {

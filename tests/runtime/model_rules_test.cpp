@@ -4,8 +4,12 @@
 #include <filesystem>
 #include <limits>
 
+#include <torch/optim/rmsprop.h>
+#include <planaria/runtime/torch_optimizer.hpp>
+
 #include "runtime/small_runs.hpp"
 
+#include <torch/cuda.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/linear.h>
 #include <planaria/checkpoint/safetensors.hpp>
@@ -70,19 +74,55 @@ TEST_CASE("BatchNorm is refused by name and leaves no run behind", "[unit]") {
   options.run_dir = folder.file("run");
   const auto outcome = run_alone(options);
   CHECK(outcome.status == 2);
-  CHECK_THAT(outcome.sentence, Catch::Contains("layer norm: module itself is a BatchNorm"));
+  CHECK_THAT(outcome.sentence,
+             Catch::Contains("layer norm: module itself is LibTorch's BatchNorm"));
   CHECK_FALSE(std::filesystem::exists(options.run_dir));
 }
 
-TEST_CASE("a module with a buffer is refused by the buffer's name", "[unit]") {
-  struct WithBuffer : torch::nn::Module {
-    WithBuffer() { register_buffer("scale", torch::ones({1})); }
-    torch::Tensor forward(const torch::Tensor& x) { return x * 2; }
+TEST_CASE("a module that writes a buffer in forward is refused by the buffer's name", "[unit]") {
+  struct Counting : torch::nn::Module {
+    explicit Counting(bool writes) : writes_(writes) {
+      calls = register_buffer("calls", torch::zeros({1}));
+    }
+    torch::Tensor forward(const torch::Tensor& x) {
+      if (writes_) calls.add_(1);
+      return x * 2 + calls;
+    }
+    torch::Tensor calls;
+    bool writes_;
   };
-  const auto outcome = run_alone(
-      line({layer("scaled", [] { return std::make_shared<WithBuffer>(); }), linear("out", 4, 1)}));
+  const auto run = [](bool writes) {
+    return run_alone(
+        line({layer("counting", [writes] { return std::make_shared<Counting>(writes); }),
+              linear("out", 4, 1)}));
+  };
+  CHECK(run(false).sentence == "");  // one that it only reads is layer state like another
+  CHECK(run(true).status == 2);
+  CHECK_THAT(run(true).sentence,
+             Catch::Contains("layer counting: buffer calls was written in forward"));
+}
+
+TEST_CASE("a device that is not there is refused in one sentence", "[unit]") {
+  const auto refused = [](const std::string& device) {
+    auto options = line({linear("only", 4, 1)});
+    options.device = device;
+    const auto outcome = run_alone(options);
+    CHECK(outcome.status == 2);
+    return outcome.sentence;
+  };
+  CHECK(refused("gpu") == "device: gpu, must be cpu, cuda or cuda:N");
+  CHECK(refused("cuda:x") == "device: cuda:x, must be cpu, cuda or cuda:N");
+  if (torch::cuda::is_available()) return;  // then the two below would train
+  CHECK_THAT(refused("cuda"), Catch::StartsWith("device: cuda, must be cpu: "));
+  CHECK_THAT(refused("cuda:3"), Catch::StartsWith("device: cuda:3, must be cpu: "));
+}
+
+TEST_CASE("an optimizer that cannot be built is refused with its layer", "[unit]") {
+  auto options = line({linear("only", 4, 1)});
+  options.optimizer = rmsprop(torch::optim::RMSpropOptions(-1.0));
+  const auto outcome = run_alone(options);
   CHECK(outcome.status == 2);
-  CHECK_THAT(outcome.sentence, Catch::Contains("layer scaled: buffer scale: modules with buffers"));
+  CHECK_THAT(outcome.sentence, Catch::Contains("layer only: its optimizer cannot be built: "));
 }
 
 TEST_CASE("closure optimizers are refused with the reason", "[unit]") {

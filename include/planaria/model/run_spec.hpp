@@ -35,6 +35,7 @@ struct RunSpec {
   int micro_batch_size = 1;
   int lane_size = 1;
   std::int64_t dataset_samples = 0;
+  std::int64_t evaluation_samples = 0;  // how many an evaluation computes; 0: none asked for
   std::uint64_t seed = 0;
   int skips_max = 10;  // so many non-finite steps in a row end the run
   std::vector<LayerSpec> layers;

@@ -46,13 +46,21 @@ struct AppliedRecord {
 struct SentState {
   LayerId layer;
 };
+/// The training loop evaluated at this worker's level.
+struct EvaluationComputed {
+  Evaluated evaluated;
+};
+/// The training loop wants no further step.
+struct StopWanted {
+  std::string why;
+};
 /// User code threw, or the worker cannot go on. The coordinator is told, and its End finishes this
 /// worker with the sentence that everybody gets; a worker that has not joined finishes alone.
 struct WorkerFailed {
   Failed failed;
 };
 using Input = std::variant<Start, FromCoordinator, CoordinatorLost, PeerLost, Built, Computed,
-                           AppliedRecord, SentState, WorkerFailed>;
+                           AppliedRecord, SentState, EvaluationComputed, StopWanted, WorkerFailed>;
 
 // ---- commands
 
@@ -75,6 +83,10 @@ struct Apply {
 struct SendLayerState {
   LayerId layer;
 };
+/// The evaluation that everybody computed is there.
+struct TellEvaluation {
+  Evaluation evaluation;
+};
 /// End every pending receive: what is being computed is no longer wanted.
 struct Abort {};
 /// Leave run() with this status and sentence.
@@ -82,7 +94,8 @@ struct Finish {
   int status = 0;
   std::string sentence;
 };
-using Command = std::variant<SendMessage, Build, Compute, Apply, SendLayerState, Abort, Finish>;
+using Command =
+    std::variant<SendMessage, Build, Compute, Apply, SendLayerState, TellEvaluation, Abort, Finish>;
 
 struct Decision {
   std::vector<Command> commands;

@@ -123,6 +123,9 @@ struct CoordinatorState {
   Step step{1};                        // the step in flight
   std::map<WorkerId, Report> reports;  // of the step in flight
   Instant step_began;
+  /// Of the evaluation in flight, at the level before `step` (after the last record: at `step`);
+  /// empty: none.
+  std::map<WorkerId, Evaluated> evaluated;
   std::optional<CommitRecord> last_record;
   std::map<WorkerId, Applied> applied;
   LayerId storing{0};  // the layer being fetched; the number of layers once all are

@@ -82,7 +82,15 @@ struct Failed {
 struct StateSent {
   LayerId layer;
 };
-/// A stop by signal: asks for the run to end after the step in flight.
+/// "I computed my part of the evaluation at level `step`": losses by evaluation micro-batch, from
+/// holders of the last layer.
+struct Evaluated {
+  ViewNumber view;
+  Step step;
+  std::vector<MicroBatchLoss> losses;
+};
+/// A stop by signal or by the training loop itself: asks for the run to end after the step in
+/// flight.
 struct StopAsked {
   std::string why;
 };
@@ -129,6 +137,13 @@ struct CommitRecord {
 struct Commit {
   CommitRecord record;
 };
+/// What the evaluation at level `step` found, the same for everyone.
+struct Evaluation {
+  Step step;
+  double loss = 0;  // mean over the evaluation samples
+  std::int64_t samples = 0;
+  friend bool operator==(const Evaluation&, const Evaluation&) = default;
+};
 /// Send the state of `layer` now.
 struct SendState {
   LayerId layer;
@@ -139,8 +154,8 @@ struct End {
   std::string sentence;
 };
 
-using Message = std::variant<Join, Ready, Report, Applied, Failed, StateSent, StopAsked, Welcome,
-                             Refuse, NewView, Begin, Commit, SendState, End>;
+using Message = std::variant<Join, Ready, Report, Applied, Failed, StateSent, Evaluated, StopAsked,
+                             Welcome, Refuse, NewView, Begin, Commit, Evaluation, SendState, End>;
 
 /// Returns the message's name as used on the wire and in explanations, e.g. "report".
 [[nodiscard]] const char* name_of(const Message& message);

@@ -21,8 +21,9 @@ namespace planaria {
 using Tensors = std::vector<torch::Tensor>;
 
 /// One layer on a worker: a module and how tensors go through it. forward() must be a pure function
-/// of its inputs, the parameters and LibTorch's default generator, which is reseeded before every
-/// call.
+/// of its inputs, the parameters, the buffers and LibTorch's default generator, which is reseeded
+/// before every call. It may not write a buffer: a module whose buffers follow what it sees hands
+/// out statistics instead (runtime/statistics.hpp).
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -92,12 +93,21 @@ template <class Factory>
 /// targets).
 using LossFunction = std::function<torch::Tensor(const Tensors& outputs, const Tensors& targets)>;
 
+/// Makes one of a function of one output and one target: loss_of(torch::mse_loss).
+template <class Function>
+[[nodiscard]] LossFunction loss_of(Function function) {
+  return [function = std::move(function)](const Tensors& outputs, const Tensors& targets) {
+    check(outputs.size() == 1 && targets.size() == 1, "a loss of one output and one target");
+    return function(outputs.front(), targets.front());
+  };
+}
+
 /// Checks what can be known without building a layer: names unique, not empty and without '.' or
 /// ':', factories set, ties to earlier layers. invalid_input names the layer.
 [[nodiscard]] Result<void> verify_definitions(const std::vector<LayerDefinition>& layers);
 
-/// Checks a built layer: no buffers (BatchNorm's running statistics and their like are refused by
-/// name), one type for all trainable parameters, every tied parameter there. invalid_input.
+/// Checks a built layer: no BatchNorm of LibTorch's (planaria::BatchNorm takes its place), one type
+/// for all trainable parameters, every tied parameter there. invalid_input.
 [[nodiscard]] Result<void> verify_layer(const LayerDefinition& definition, Layer& layer);
 
 }  // namespace planaria

@@ -13,6 +13,7 @@
 #include <planaria/base/ids.hpp>
 #include <planaria/base/result.hpp>
 #include <planaria/model/run_spec.hpp>
+#include <planaria/protocol/messages.hpp>
 #include <planaria/runtime/dataset.hpp>
 #include <planaria/runtime/layers.hpp>
 #include <planaria/runtime/optimizer.hpp>
@@ -37,18 +38,34 @@ struct TrainerOptions {
   double clip_norm = 0;
   /// Learning rate of a step (from 1), a pure function of it; empty: the optimizer's own, constant.
   std::function<double(Step)> rate = {};
+  /// Sees and may change a layer's gradient (its trainable parameters in order, summed over the
+  /// step's micro-batches, after clip_norm) just before the optimizer: clipping or noise of your
+  /// own. Must be a pure function of its arguments, since every holder of the layer runs it.
+  std::function<void(const std::string& layer, const NamedTensors& gradients,
+                     const protocol::CommitRecord& record)>
+      before_apply = {};
   /// So many steps in a row with a non-finite gradient end the run.
   int skips_max = 10;
   /// Weights to start from (safetensors, `<layer>.<path>`); empty: keyed by (seed, layer).
   std::string init_file = {};
+  /// An evaluation follows every so many steps; 0: none. Session's user asks for each instead.
+  std::int64_t evaluate_every = 0;
+  /// How many of the data set's evaluation samples an evaluation computes, from the first; below 0:
+  /// all.
+  std::int64_t evaluation_samples = -1;
   /// Further values that must be equal on all workers: the program's own options.
   std::vector<Property> properties = {};
 
   // ---- how
+  /// Where workers compute: "cpu", "cuda" (each its own GPU, by number, shared where there are
+  /// fewer) or "cuda:N". Refused where there is none. Changes bits, so one kind for the run.
+  std::string device = "cpu";
   /// Threads of a tensor operation. Changes bits, so it is fixed for the run. At least 1.
   int threads = 1;
   /// Where a program that trains alone leaves its run; empty: nowhere.
   std::string run_dir = {};
+  /// Steps from the first that timeline.json shows in every part.
+  std::int64_t timeline_steps = 10;
 };
 
 /// What a committed step was, the same on every worker but for step_ms.
@@ -58,7 +75,16 @@ struct StepMetrics {
   double norm = 0;  // before clipping
   double rate = 0;
   bool skipped = false;  // the gradient was not finite: nothing was applied
+  bool last = false;     // no step follows
   double step_ms = 0;    // from one record to the next, on this worker
+  std::int64_t samples = 0;
+  WorkerId worker;
+};
+
+/// What an evaluation found, the same on every worker.
+struct EvaluationMetrics {
+  Step step;        // the level that was evaluated
+  double loss = 0;  // mean over the evaluation samples, summed in their order
   std::int64_t samples = 0;
   WorkerId worker;
 };
@@ -79,6 +105,11 @@ class Trainer {
   /// Hears of every committed step, on the worker's compute thread. One listener per call, any
   /// number.
   void on_step(std::function<void(const StepMetrics&)> listener);
+  /// Hears of every evaluation, as on_step of steps, after the step it follows.
+  void on_evaluation(std::function<void(const EvaluationMetrics&)> listener);
+  /// Asks for the run to end: the step in flight is the last, on every worker (early stop). From a
+  /// listener it is the step after the one heard of. Any thread; harmless before and after the run.
+  void stop(const std::string& why);
   /// Trains `steps` steps and returns when the run is over for this worker. Once per trainer.
   [[nodiscard]] TrainingOutcome run(std::int64_t steps);
 

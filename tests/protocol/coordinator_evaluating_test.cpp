@@ -1,0 +1,114 @@
+#include <catch2/catch.hpp>
+
+#include "protocol/coordinator_story.hpp"
+
+namespace planaria::protocol {
+namespace {
+
+// Seven samples in micro-batches of two: three whole ones and one of a single sample.
+RunSpec spec_with_evaluation() {
+  RunSpec spec = toy_spec();
+  spec.evaluation_samples = 7;
+  spec.micro_batch_size = 2;
+  return spec;
+}
+
+// Two pipelines of two stages: the last layer is held by workers 1 and 3; worker 4 is idle.
+CoordinatorStory story_at_level_1() {
+  CoordinatorStory story({.workers = 5, .layout = grid(2, {2, 2}, 2)}, spec_with_evaluation());
+  story.start();
+  story.whole_step();
+  return story;
+}
+
+Evaluated evaluated(int level, std::vector<MicroBatchLoss> losses) {
+  return {ViewNumber{1}, Step{level}, std::move(losses)};
+}
+
+std::string end_of(const Decision& decision) {
+  const auto finish = all_of<Finish>(decision);
+  return finish.size() == 1 ? finish[0].sentence : "did not finish";
+}
+
+}  // namespace
+
+TEST_CASE("an evaluation is the mean over samples, in index order whoever is first") {
+  CoordinatorStory story = story_at_level_1();
+  // 1e16 + 1 - 1e16 is 0 in this order and 1 in another.
+  CHECK(
+      story.say(3, evaluated(1, {{MicroBatchId{2}, -1e16}, {MicroBatchId{3}, 7.0}})).explanation ==
+      "evaluation of level 1 by worker 3: others are not done");
+  const Decision decision =
+      story.say(1, evaluated(1, {{MicroBatchId{0}, 1e16}, {MicroBatchId{1}, 1.0}}));
+  const auto told = sent<Evaluation>(decision);
+  REQUIRE(told.size() == 5);  // the idle worker goes through the same loop
+  const double sum = ((1e16 * 2 + 1.0 * 2) + -1e16 * 2) + 7.0;
+  CHECK(told.at(WorkerId{4}) == Evaluation{Step{1}, sum / 7.0, 7});
+  const Event event = events(decision, "evaluated").at(0);
+  CHECK(event.step == Step{1});
+  CHECK(event.fields == Json{{"loss", sum / 7.0}, {"samples", 7}});
+  CHECK(story.state.evaluated.empty());
+  story.whole_step();  // and training goes on
+}
+
+TEST_CASE("the last level can be evaluated before its state is handed over") {
+  CoordinatorStory story({.workers = 2, .layout = grid(1, {2, 2}, 4)}, spec_with_evaluation());
+  story.start();
+  story.give(StopRequested{"enough"});
+  story.whole_step();
+  REQUIRE(story.state.phase == CoordinatorState::Phase::applying);
+  const Decision decision = story.say(1, evaluated(1, {{MicroBatchId{0}, 1.0},
+                                                       {MicroBatchId{1}, 1.0},
+                                                       {MicroBatchId{2}, 1.0},
+                                                       {MicroBatchId{3}, 1.0}}));
+  CHECK(sent<Evaluation>(decision).at(WorkerId{0}).loss == 1.0);
+}
+
+TEST_CASE("workers that disagree about when to evaluate end the run instead of waiting for ever") {
+  SECTION("one evaluates when another has gone on") {
+    CoordinatorStory story = story_at_level_1();
+    story.say(0, story.report(0));
+    CHECK(
+        end_of(story.say(1, evaluated(1, {}))) ==
+        "worker 1 evaluates level 1, worker 0 went on to step 2: the same steps must be evaluated "
+        "on every worker");
+  }
+  SECTION("one goes on when another evaluates") {
+    CoordinatorStory story = story_at_level_1();
+    story.say(1, evaluated(1, {}));
+    CHECK(
+        end_of(story.say(3, story.report(3))) ==
+        "worker 3 went on to step 2, worker 1 evaluates level 1: the same steps must be evaluated "
+        "on every worker");
+  }
+}
+
+TEST_CASE("an evaluation with a micro-batch missing or twice ends the run") {
+  const auto end_with = [](std::vector<MicroBatchLoss> losses) {
+    CoordinatorStory story = story_at_level_1();
+    story.say(3, evaluated(1, {{MicroBatchId{2}, 1}, {MicroBatchId{3}, 1}}));
+    return end_of(story.say(1, evaluated(1, std::move(losses))));
+  };
+  CHECK(end_with({{MicroBatchId{0}, 1}}) ==
+        "evaluation at level 1: 3 micro-batches were computed, must be 0 to 3");
+  CHECK(end_with({{MicroBatchId{0}, 1}, {MicroBatchId{2}, 1}}) ==
+        "evaluation at level 1: micro-batch 2 was computed twice, by worker 3 at last");
+  CHECK(end_with({{MicroBatchId{0}, 1}, {MicroBatchId{4}, 1}}) ==
+        "evaluation at level 1: 4 micro-batches were computed, must be 0 to 3");
+}
+
+TEST_CASE("what belongs to another view, level or run changes nothing") {
+  CoordinatorStory story = story_at_level_1();
+  CHECK(story.say(1, Evaluated{ViewNumber{2}, Step{1}, {}}).explanation ==
+        "evaluation of level 1 by worker 1 ignored: view 2, must be 1");
+  CHECK(story.say(1, evaluated(0, {})).explanation ==
+        "evaluation of level 0 by worker 1 ignored: the run is at level 1");
+  CHECK(story.say(4, evaluated(1, {})).explanation ==
+        "evaluation of level 1 by worker 4 ignored: it is idle");
+  CoordinatorStory without({.workers = 1});
+  without.start();
+  CHECK(without.say(0, evaluated(0, {})).explanation ==
+        "evaluation of level 0 by worker 0 ignored: this run has no such samples");
+}
+
+}  // namespace planaria::protocol
