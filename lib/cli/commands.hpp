@@ -33,6 +33,8 @@ int print_result(const std::string& text, const std::string& output);
 void add_run(CLI::App& app, const std::vector<std::string>& command, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_init(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
 void add_coordinator(CLI::App& app, Action& action);
 
 /// The command line of `planaria`: everything but the process's own start and end.

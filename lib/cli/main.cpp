@@ -38,7 +38,8 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
   if (app.get_subcommands().empty()) {
     return own.front().starts_with("-")
                ? fmt::format("{}: no such option, see planaria --help", own.front())
-               : fmt::format("{}: no such command, must be run, compare or export", own.front());
+               : fmt::format("{}: no such command, must be run, compare, export, init or doctor",
+                             own.front());
   }
   const std::string command = chosen_command(app);
   const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
@@ -82,6 +83,8 @@ int run_command_line(const std::vector<std::string>& arguments) {
   add_run(app, command, action);
   add_compare(app, action);
   add_export(app, action);
+  add_init(app, action);
+  add_doctor(app, action);
   add_coordinator(app, action);
   try {
     std::vector<std::string> reversed(own.rbegin(), own.rend());  // as CLI11 takes them

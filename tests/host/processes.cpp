@@ -16,8 +16,10 @@ std::string built(const std::string& name) {
   return std::string(folder == nullptr ? "." : folder) + "/" + name;
 }
 
-RunningPlanaria::RunningPlanaria(const std::vector<std::string>& arguments)
-    : child_(host::ChildProcess::start({.program = built("planaria"), .arguments = arguments})
+RunningPlanaria::RunningPlanaria(const std::vector<std::string>& arguments,
+                                 const std::vector<host::EnvironmentChange>& environment)
+    : child_(host::ChildProcess::start(
+                 {.program = built("planaria"), .arguments = arguments, .environment = environment})
                  .value()) {}
 
 void RunningPlanaria::read_for_a_while() {
@@ -52,8 +54,9 @@ Ended RunningPlanaria::wait() {
   return ended_;
 }
 
-Ended planaria_ends(const std::vector<std::string>& arguments) {
-  return RunningPlanaria(arguments).wait();
+Ended planaria_ends(const std::vector<std::string>& arguments,
+                    const std::vector<host::EnvironmentChange>& environment) {
+  return RunningPlanaria(arguments, environment).wait();
 }
 
 std::vector<std::string> toy_run(const std::vector<std::string>& options,

@@ -24,7 +24,8 @@ struct Ended {
 /// `planaria` with arguments, running.
 class RunningPlanaria {
  public:
-  explicit RunningPlanaria(const std::vector<std::string>& arguments);
+  explicit RunningPlanaria(const std::vector<std::string>& arguments,
+                           const std::vector<host::EnvironmentChange>& environment = {});
   /// Reads what comes until `condition` holds or the program has ended; returns whether it held.
   bool wait_until(const std::function<bool()>& condition);
   [[nodiscard]] Ended wait();
@@ -36,7 +37,8 @@ class RunningPlanaria {
   Ended ended_;
 };
 
-[[nodiscard]] Ended planaria_ends(const std::vector<std::string>& arguments);
+[[nodiscard]] Ended planaria_ends(const std::vector<std::string>& arguments,
+                                  const std::vector<host::EnvironmentChange>& environment = {});
 
 /// The path of a program of the build.
 [[nodiscard]] std::string built(const std::string& name);
