@@ -76,15 +76,36 @@ Json slice_of(const Json& computed) {
   const double begin_ms = computed.at("t_ms").get<double>();
   const auto duration = computed.find("ms");
   const bool known = duration != computed.end() && duration->is_number();
-  return {{"name", fmt::format("{}{} layer {}", computed.at("kind").get<std::string>(),
-                               computed.at("micro_batch").get<std::int64_t>(),
-                               computed.at("layer").get<std::int64_t>())},
+  const std::string action = fmt::format("{}{}", computed.at("kind").get<std::string>(),
+                                         computed.at("micro_batch").get<std::int64_t>());
+  const auto layer = computed.at("layer").get<std::int64_t>();
+  return {{"name", fmt::format("{} layer {}", action, layer)},
           {"ph", "X"},
           {"ts", begin_ms * microseconds_per_ms},
           {"dur", known ? duration->get<double>() * microseconds_per_ms : -1.0},
           {"pid", computed.at("worker")},
           {"tid", 0},
-          {"args", {{"step", computed.at("step")}, {"view", computed.value("view", Json())}}}};
+          {"args",
+           {{"step", computed.at("step")},
+            {"view", computed.value("view", Json())},
+            {"action", action},
+            {"first_layer", layer},
+            {"last_layer", layer}}}};
+}
+
+bool same_action(const Json& open, const Json& next) {
+  return open.at("ts") == next.at("ts") && open.at("dur").get<double>() < 0 &&
+         open.at("args").at("step") == next.at("args").at("step") &&
+         open.at("args").at("action") == next.at("args").at("action");
+}
+
+void extend(Json& open, std::int64_t layer) {
+  Json& args = open.at("args");
+  args["first_layer"] = std::min(args.at("first_layer").get<std::int64_t>(), layer);
+  args["last_layer"] = std::max(args.at("last_layer").get<std::int64_t>(), layer);
+  open["name"] = fmt::format("{} layers {}-{}", args.at("action").get<std::string>(),
+                             args.at("first_layer").get<std::int64_t>(),
+                             args.at("last_layer").get<std::int64_t>());
 }
 
 // "F3" where the worker computes micro-batch 3, "wait 3" where it waits for it, "reduce".
@@ -115,34 +136,33 @@ Json slice_of_span(const Json& span) {
 
 }  // namespace
 
-std::optional<Json> Timeline::complete(std::int64_t worker, double at_us) {
-  const auto open = open_.find(worker);
-  if (open == open_.end()) return std::nullopt;
-  Json completed = std::move(open->second);
-  open_.erase(open);
-  if (completed.at("dur").get<double>() < 0) {
-    completed.at("dur") = std::max(0.0, at_us - completed.at("ts").get<double>());
-  }
-  return completed;
-}
-
 std::optional<Json> Timeline::add(const Json& computed) {
   Json slice = slice_of(computed);
   const auto worker = computed.at("worker").get<std::int64_t>();
-  auto completed = complete(worker, slice.at("ts").get<double>());
-  open_.emplace(worker, std::move(slice));
+  const auto open = open_.find(worker);
+  if (open == open_.end()) {
+    open_.emplace(worker, std::move(slice));
+    return std::nullopt;
+  }
+  if (same_action(open->second, slice)) {
+    extend(open->second, computed.at("layer").get<std::int64_t>());
+    return std::nullopt;
+  }
+  Json completed = std::exchange(open->second, std::move(slice));
+  if (completed.at("dur").get<double>() < 0) {
+    completed.at("dur") =
+        std::max(0.0, open->second.at("ts").get<double>() - completed.at("ts").get<double>());
+  }
   return completed;
 }
 
-std::vector<Json> Timeline::add_span(const Json& span) {
+Json Timeline::add_span(const Json& span) {
   Json slice = slice_of_span(span);
-  std::vector<Json> completed;
-  const double end_us = slice.at("ts").get<double>() + slice.at("dur").get<double>();
-  if (auto inner = complete(span.at("worker").get<std::int64_t>(), end_us)) {
-    completed.push_back(std::move(*inner));
+  const auto open = open_.find(span.at("worker").get<std::int64_t>());
+  if (open != open_.end() && open->second.at("args").at("action") == slice.at("name")) {
+    open_.erase(open);
   }
-  completed.push_back(std::move(slice));
-  return completed;
+  return slice;
 }
 
 std::vector<Json> Timeline::finish() {
@@ -252,7 +272,7 @@ struct MergeOutput {
   void take(const EventFile& file) {
     if (is_span(file.event())) {
       name_worker(file.event().at("worker").get<std::int64_t>());
-      for (const Json& slice : slices.add_span(file.event())) write(slice);
+      write(slices.add_span(file.event()));
       return;
     }
     events.out() << file.line() << '\n';

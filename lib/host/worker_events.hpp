@@ -37,19 +37,19 @@ class RedoneCounter {
 };
 
 /// Turns computed and span events, in order of time, into slices of a Chrome trace: one process a
-/// worker. A span's time is its end. A computed action without `ms` lasts until its worker's next
-/// one or until the span it lies in ends, the last one for no time.
+/// worker. Computed events of one action at one time are one slice; without `ms` it lasts until its
+/// worker's next one, the last one for no time. A span's time is its end; it takes the place of the
+/// action that it measured.
 class Timeline {
  public:
   /// Takes the next event; returns the slice that it completes, if any.
   [[nodiscard]] std::optional<Json> add(const Json& computed);
-  /// Takes the next span; returns the slices that it completes, its own last.
-  [[nodiscard]] std::vector<Json> add_span(const Json& span);
+  /// Takes the next span and returns its slice.
+  [[nodiscard]] Json add_span(const Json& span);
   /// Returns the slices that no later event completed, by worker.
   [[nodiscard]] std::vector<Json> finish();
 
  private:
-  [[nodiscard]] std::optional<Json> complete(std::int64_t worker, double at_us);
   std::map<std::int64_t, Json> open_;  // by worker
 };
 

@@ -41,7 +41,7 @@ void send_block(transport::Transport& transport, transport::PeerId peer,
     const std::size_t padding = checkpoint::padding_after(data.size());
     if (padding > 0) pieces.push_back(std::span(zeros).first(padding));
   }
-  transport.send(peer, key, std::move(pieces), [borrowed](const Result<void>&) {});
+  transport.post(peer, key, std::move(pieces), borrowed);
 }
 
 transport::PeerId Exchange::peer(WorkerId worker) const {
@@ -70,7 +70,7 @@ Result<Tensors> Exchange::receive(WorkerId from, const transport::FrameKey& key)
 
 void Exchange::send_raw(WorkerId to, const transport::FrameKey& key, const at::Tensor& tensor) {
   const at::Tensor host = on_host(tensor);
-  transport_.send(peer(to), key, {bytes_of(host)}, [host](const Result<void>&) {});
+  transport_.post(peer(to), key, {bytes_of(host)}, std::make_shared<at::Tensor>(host));
 }
 
 Result<at::Tensor> Exchange::receive_raw(WorkerId from, const transport::FrameKey& key,

@@ -176,12 +176,22 @@ protocol::Report Executor::report() const {
   protocol::Report report;
   report.view = view_.view;
   report.step = step_;
+  std::vector<Tensors> gradients;  // by layer
+  Tensors all;
   for (const HeldLayer& held : stage_.layers()) {
+    Tensors& here = gradients.emplace_back();
+    for (const at::Tensor& gradient : held.reduced) here.push_back(on_host(gradient));
+    all.insert(all.end(), here.begin(), here.end());
+  }
+  const std::vector<double> norms = squared_norms(all);
+  auto norm = norms.begin();
+  for (std::size_t layer = 0; layer < gradients.size(); ++layer) {
+    const HeldLayer& held = stage_.layers()[layer];
+    Tensors hashed = gradients[layer];
     double sum = 0;
-    Tensors hashed;
-    for (std::size_t i = 0; i < held.trainable.size(); ++i) {
-      hashed.push_back(on_host(held.reduced[i]));
-      if (!held.is_tied_copy(held.trainable[i].first)) sum += squared_norm(hashed.back());
+    for (const auto& [path, parameter] : held.trainable) {
+      if (!held.is_tied_copy(path)) sum += *norm;
+      ++norm;
     }
     for (const auto& [micro_batch, statistics] : held.statistics) {
       for (const at::Tensor& tensor : statistics) hashed.push_back(on_host(tensor));

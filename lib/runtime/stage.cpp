@@ -134,6 +134,10 @@ void Stage::move_here(Tensors& tensors) const {
   for (at::Tensor& tensor : tensors) tensor = options_.device.here(tensor);
 }
 
+void Stage::tell_action(char kind, MicroBatchId micro_batch, LayerId first, LayerId last) const {
+  if (options_.on_action) options_.on_action(kind, step_, micro_batch, first, last);
+}
+
 void Stage::begin_step(Step step) {
   step_ = step;
   in_flight_.clear();
@@ -169,8 +173,8 @@ Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& w
 Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets) {
   move_here(inputs);
   move_here(targets);
+  tell_action('F', micro_batch, options_.range.first, options_.range.last);
   for (HeldLayer& held : layers_) {
-    if (options_.on_action) options_.on_action('F', step_, micro_batch, held.id);
     PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
                    return forward_layer(held, micro_batch, std::move(inputs), targets);
                  }));
@@ -213,10 +217,10 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
 
 Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
   move_here(gradients);
+  tell_action('G', micro_batch, options_.range.last, options_.range.first);
   const LaneId lane = tree_.lane_of(micro_batch);
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
   for (auto held = layers_.rbegin(); held != layers_.rend(); ++held) {
-    if (options_.on_action) options_.on_action('G', step_, micro_batch, held->id);
     PLANARIA_TRY(passed, guarded(micro_batch, held->id,
                                  [&] { return backward_layer(*held, micro_batch, gradients); }));
     gradients = std::move(passed);

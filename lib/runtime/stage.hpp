@@ -39,8 +39,10 @@ class GeneratorLock {
   std::mutex mutex_;
 };
 
-/// Hears of each (kind, step, micro-batch, layer) before it is computed.
-using ActionListener = std::function<void(char kind, Step, MicroBatchId, LayerId)>;
+/// Hears of each action before anything of it is computed: its kind, and the layers it computes, in
+/// this order (descending for a backward).
+using ActionListener =
+    std::function<void(char kind, Step, MicroBatchId, LayerId first, LayerId last)>;
 
 struct StageOptions {
   const TrainerOptions* trainer = nullptr;  // outlives the stage
@@ -140,6 +142,7 @@ class Stage {
                                        const Tensors& inputs, const Tensors& targets);
   void end_lane(HeldLayer& held, LaneId lane);
   void move_here(Tensors& tensors) const;
+  void tell_action(char kind, MicroBatchId micro_batch, LayerId first, LayerId last) const;
   void apply_gradients(HeldLayer& held, double factor, const protocol::CommitRecord& record);
 
   StageOptions options_;

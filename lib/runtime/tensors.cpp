@@ -1,5 +1,6 @@
 #include "runtime/tensors.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -71,25 +72,91 @@ at::Tensor tensor_over(const transport::Buffer& buffer, std::span<std::byte> dat
 
 namespace {
 
+// Independent sums hide each other's latency; more than this many gain nothing.
+constexpr std::size_t side_by_side = 8;
+
 template <class Number>
-double squared_norm_of(const Number* values, std::int64_t count) {
-  double sum = 0;
+struct Chain {
+  const Number* values = nullptr;
+  std::int64_t left = 0;
+  std::size_t result = 0;  // whose sum it is
+};
+
+// Adds `count` elements to each chain's sum. A chain takes its own elements in order, so its bits
+// are those of a plain loop over it.
+template <class Number>
+void add_squares(std::array<Chain<Number>, side_by_side>& chains, std::int64_t count,
+                 std::array<double, side_by_side>& sums) {
+  std::array<double, side_by_side> local = sums;
   for (std::int64_t i = 0; i < count; ++i) {
-    const auto value = static_cast<double>(values[i]);
+    for (std::size_t c = 0; c < side_by_side; ++c) {
+      const auto value = static_cast<double>(chains[c].values[i]);
+      local[c] += value * value;
+    }
+  }
+  sums = local;
+  for (auto& chain : chains) {
+    chain.values += count;
+    chain.left -= count;
+  }
+}
+
+template <class Number>
+double add_rest(const Chain<Number>& chain, double sum) {
+  for (std::int64_t i = 0; i < chain.left; ++i) {
+    const auto value = static_cast<double>(chain.values[i]);
     sum += value * value;
   }
   return sum;
 }
 
+// Eight chains run together; one that ends gives its place to the next tensor.
+template <class Number>
+void sum_squares(std::vector<Chain<Number>> waiting, std::vector<double>& results) {
+  std::array<Chain<Number>, side_by_side> chains;
+  std::array<double, side_by_side> sums{};
+  std::size_t next = 0;
+  std::size_t running = 0;
+  while (running < side_by_side && next < waiting.size()) chains[running++] = waiting[next++];
+  while (running == side_by_side) {
+    const auto shortest = std::min_element(
+        chains.begin(), chains.end(), [](const auto& a, const auto& b) { return a.left < b.left; });
+    add_squares(chains, shortest->left, sums);
+    const auto place = static_cast<std::size_t>(shortest - chains.begin());
+    results[shortest->result] = sums[place];
+    sums[place] = 0;
+    if (next < waiting.size()) {
+      *shortest = waiting[next++];
+    } else {
+      std::swap(chains[place], chains[--running]);
+      std::swap(sums[place], sums[running]);
+    }
+  }
+  for (std::size_t c = 0; c < running; ++c) {
+    results[chains[c].result] = add_rest(chains[c], sums[c]);
+  }
+}
+
 }  // namespace
 
-double squared_norm(const at::Tensor& tensor) {
-  const at::Tensor contiguous = tensor.contiguous();
-  if (contiguous.scalar_type() == at::kFloat) {
-    return squared_norm_of(contiguous.const_data_ptr<float>(), contiguous.numel());
+std::vector<double> squared_norms(const std::vector<at::Tensor>& tensors) {
+  std::vector<double> results(tensors.size());
+  std::vector<at::Tensor> kept;  // what the chains point into
+  std::vector<Chain<float>> singles;
+  std::vector<Chain<double>> doubles;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const bool single = tensors[i].scalar_type() == at::kFloat;
+    kept.push_back(single ? tensors[i].contiguous() : tensors[i].to(at::kDouble).contiguous());
+    const at::Tensor& tensor = kept.back();
+    if (single) {
+      singles.push_back({tensor.const_data_ptr<float>(), tensor.numel(), i});
+    } else {
+      doubles.push_back({tensor.const_data_ptr<double>(), tensor.numel(), i});
+    }
   }
-  const at::Tensor wide = contiguous.to(at::kDouble);
-  return squared_norm_of(wide.const_data_ptr<double>(), wide.numel());
+  sum_squares(std::move(singles), results);
+  sum_squares(std::move(doubles), results);
+  return results;
 }
 
 }  // namespace planaria::runtime

@@ -32,7 +32,8 @@ namespace planaria::runtime {
 [[nodiscard]] at::Tensor tensor_over(const transport::Buffer& buffer, std::span<std::byte> data,
                                      at::ScalarType type, const std::vector<std::int64_t>& shape);
 
-/// Sum of squares in element order in double (PROTOCOL 1). O(elements), one addition at a time.
-[[nodiscard]] double squared_norm(const at::Tensor& tensor);
+/// Sums of squares, each in element order in double (PROTOCOL 1). O(elements); one tensor's sum is
+/// a chain of additions that wait for each other, so several tensors are summed side by side.
+[[nodiscard]] std::vector<double> squared_norms(const std::vector<at::Tensor>& tensors);
 
 }  // namespace planaria::runtime

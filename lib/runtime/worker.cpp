@@ -90,8 +90,7 @@ void Worker::carry_out_at_once(const agent::Command& command) {
 void Worker::send_to_coordinator(const protocol::Message& message) {
   if (!coordinator_) return;
   auto bytes = std::make_shared<std::vector<std::byte>>(protocol::encode(message));
-  transport_->send(*coordinator_, FrameKey{}, {std::span<const std::byte>(*bytes)},
-                   [bytes](const Result<void>&) {});
+  transport_->post(*coordinator_, FrameKey{}, {std::span<const std::byte>(*bytes)}, bytes);
 }
 
 void Worker::on_connected(transport::PeerId peer, const transport::PeerInfo& info) {
@@ -313,9 +312,9 @@ Result<void> Worker::build(const protocol::NewView& view) {
   device.prepare();
   StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, device, {}};
   if (events_) {
-    stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch,
-                                     LayerId layer) {
-      write_computed(kind, step, micro_batch, layer);
+    stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch, LayerId first,
+                                     LayerId last) {
+      write_computed(kind, step, micro_batch, first, last);
     };
   }
   PLANARIA_TRY(stage, Stage::build(stage_options));
@@ -439,14 +438,22 @@ void Worker::open_events() {
   spans_ = Spans(clock_, [this](const Span& span) { write_span(span); });
 }
 
-// Written before the action, so that a worker killed in the middle of it has told what it began.
-void Worker::write_computed(char kind, Step step, MicroBatchId micro_batch, LayerId layer) {
+// Written before the action, so that a worker killed in the middle of it has told what it began: a
+// line per layer, all in one call.
+void Worker::write_computed(char kind, Step step, MicroBatchId micro_batch, LayerId first,
+                            LayerId last) {
   line_.clear();
-  fmt::format_to(std::back_inserter(line_),
-                 R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"computed","worker":{},)"
-                 R"("micro_batch":{},"layer":{},"kind":"{}"}})",
-                 clock_.now().since_start_ms, view_.value, step.value, self_.value,
-                 micro_batch.value, layer.value, kind);
+  const double began_ms = clock_.now().since_start_ms;
+  const int way = first <= last ? 1 : -1;
+  for (LayerId layer = first;; layer = layer.next(way)) {
+    fmt::format_to(std::back_inserter(line_),
+                   R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"computed","worker":{},)"
+                   R"("micro_batch":{},"layer":{},"kind":"{}"}})",
+                   began_ms, view_.value, step.value, self_.value, micro_batch.value, layer.value,
+                   kind);
+    if (layer == last) break;
+    line_ += '\n';
+  }
   if (!events_->write_text(line_)) events_.reset();
 }
 

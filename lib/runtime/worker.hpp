@@ -91,7 +91,7 @@ class Worker {
   [[nodiscard]] Result<void> build(const protocol::NewView& view);
   [[nodiscard]] Result<PeerMap> connect_to_peers(const protocol::NewView& view);
   void open_events();
-  void write_computed(char kind, Step step, MicroBatchId micro_batch, LayerId layer);
+  void write_computed(char kind, Step step, MicroBatchId micro_batch, LayerId first, LayerId last);
   void write_span(const Span& span);
   [[nodiscard]] StepMetrics metrics_of(const protocol::CommitRecord& record);
   void tell_applied();

@@ -20,18 +20,20 @@ class Completions {
     });
   }
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
-  /// Runs those that wait now, in order; what they add waits for the next call.
-  void run() {
-    std::deque<std::function<void()>> now;
-    now.swap(waiting_);
-    for (auto& callback : now) {
+  using Callbacks = std::deque<std::function<void()>>;
+  /// Returns those that wait now, in order, and forgets them.
+  [[nodiscard]] Callbacks take() { return std::exchange(waiting_, {}); }
+  static void run(Callbacks callbacks) {
+    for (auto& callback : callbacks) {
       callback();
       callback = nullptr;  // frees what it holds before the next one runs
     }
   }
+  /// Runs those that wait now, in order; what they add waits for the next call.
+  void run() { run(take()); }
 
  private:
-  std::deque<std::function<void()>> waiting_;
+  Callbacks waiting_;
 };
 
 }  // namespace planaria::transport

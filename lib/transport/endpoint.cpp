@@ -24,18 +24,39 @@ void Endpoint::subscribe(FrameKind kind,
   loop_.enqueue([this, kind, handler = std::move(handler)] { subscribers_[kind] = handler; });
 }
 
-void Endpoint::send(PeerId peer, const FrameKey& key, Pieces pieces, SendDone done) {
+namespace {
+
+std::uint64_t bytes_of(const Pieces& pieces) {
   std::uint64_t bytes = 0;
   for (const auto& piece : pieces) bytes += piece.size();
-  Outgoing frame{key, std::move(pieces), bytes, std::move(done)};
+  return bytes;
+}
+
+}  // namespace
+
+void Endpoint::send(PeerId peer, const FrameKey& key, Pieces pieces, SendDone done) {
+  const std::uint64_t bytes = bytes_of(pieces);
+  begin_send(peer, {key, std::move(pieces), bytes, std::move(done), {}});
+}
+
+void Endpoint::post(PeerId peer, const FrameKey& key, Pieces pieces,
+                    std::shared_ptr<const void> owner) {
+  const std::uint64_t bytes = bytes_of(pieces);
+  begin_send(peer, {key, std::move(pieces), bytes, {}, std::move(owner)});
+}
+
+void Endpoint::begin_send(PeerId peer, Outgoing frame) {
+  if (loop_.run_here([&] { send_now(peer, std::move(frame)); })) return;
   loop_.enqueue(
       [this, peer, frame = std::move(frame)]() mutable { send_now(peer, std::move(frame)); });
 }
 
+void Endpoint::sent(Outgoing frame, Result<void> outcome) {
+  if (frame.done) loop_.completions().add(std::move(frame.done), std::move(outcome));
+}
+
 void Endpoint::send_now(PeerId peer, Outgoing frame) {
-  const auto refuse = [&](Fault fault) {
-    loop_.completions().add(std::move(frame.done), Result<void>(std::move(fault)));
-  };
+  const auto refuse = [&](Fault fault) { sent(std::move(frame), Result<void>(std::move(fault))); };
   if (closing_) return refuse(transport_closed());
   if (frame.payload_bytes > frame_bytes_max_) {
     // Here rather than at the peer, who would have to take it for damage and hang up.
@@ -54,7 +75,7 @@ void Endpoint::send_now(PeerId peer, Outgoing frame) {
 }
 
 void Endpoint::receive(PeerId peer, const FrameKey& key, ReceiveDone done) {
-  loop_.enqueue([this, peer, key, done = std::move(done)]() mutable {
+  auto ask = [this, peer, key, done = std::move(done)]() mutable {
     if (closing_) {
       loop_.completions().add(std::move(done), Result<Buffer>(transport_closed()));
     } else if (subscribers_.contains(key.kind)) {
@@ -65,7 +86,23 @@ void Endpoint::receive(PeerId peer, const FrameKey& key, ReceiveDone done) {
     } else {
       inbox_.receive(peer, key, std::move(done));
     }
+  };
+  if (!loop_.run_here(ask)) loop_.enqueue(std::move(ask));
+}
+
+std::optional<Buffer> Endpoint::take_now(PeerId peer, const FrameKey& key) {
+  std::optional<Buffer> taken;
+  const bool ran = loop_.run_here([&] {
+    if (closing_ || subscribers_.contains(key.kind)) return;
+    taken = inbox_.take(peer, key);
+    const auto found = peers_.find(peer);
+    if (taken || found == peers_.end()) return;
+    const std::shared_ptr<Link> link = found->second.link;  // reading may end its peer
+    link->read_now();
+    taken = inbox_.take(peer, key);
   });
+  if (!ran) return std::nullopt;
+  return taken;
 }
 
 void Endpoint::cancel(PeerId peer, const FrameKey& key) {
@@ -112,7 +149,7 @@ void Endpoint::end_peer(PeerId peer, const Fault& fault) {
   const Fault of_sends =
       fault.kind == FaultKind::cancelled ? fault : Fault::peer_lost(fault.sentence);
   for (Outgoing& frame : ended.link->close()) {
-    loop_.completions().add(std::move(frame.done), Result<void>(of_sends));
+    sent(std::move(frame), Result<void>(of_sends));
   }
   inbox_.end_peer(peer, fault);
   if (watcher_.lost) {

@@ -136,7 +136,7 @@ void InProcessLink::send(Outgoing frame) {
     });
   });
   if (delivered) {
-    here_.loop().completions().add(std::move(frame.done), Result<void>());
+    here_.sent(std::move(frame), Result<void>());
     return;
   }
   unsent_.push_back(std::move(frame));

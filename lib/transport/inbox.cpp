@@ -24,6 +24,17 @@ void Inbox::arrived(PeerId peer, const FrameKey& key, Buffer payload) {
   ++kept_;
 }
 
+std::optional<Buffer> Inbox::take(PeerId peer, const FrameKey& key) {
+  if (key.view < view_) return std::nullopt;
+  const auto found = frames_.find({peer, key});
+  if (found == frames_.end()) return std::nullopt;
+  Buffer payload = std::move(found->second.front());
+  found->second.pop_front();
+  if (found->second.empty()) frames_.erase(found);
+  --kept_;
+  return payload;
+}
+
 void Inbox::receive(PeerId peer, const FrameKey& key, ReceiveDone done) {
   const auto end = [&](Result<Buffer> outcome) {
     completions_.add(std::move(done), std::move(outcome));
@@ -32,14 +43,8 @@ void Inbox::receive(PeerId peer, const FrameKey& key, ReceiveDone done) {
     return end(Fault::stale_view(
         fmt::format("receive of {}: the view is {} by now", text_of(key), view_.value)));
   }
+  if (auto payload = take(peer, key)) return end(std::move(*payload));
   const Place place{peer, key};
-  if (const auto found = frames_.find(place); found != frames_.end()) {
-    Buffer payload = std::move(found->second.front());
-    found->second.pop_front();
-    if (found->second.empty()) frames_.erase(found);
-    --kept_;
-    return end(std::move(payload));
-  }
   if (!connected_.contains(peer)) {
     return end(Fault::peer_lost(
         fmt::format("receive of {}: peer {} is not connected", text_of(key), peer)));

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -26,6 +27,8 @@ class Inbox {
   /// Posts a receive. Ends at once for a view that has passed (stale_view), a frame that has come,
   /// a peer that is lost or unknown (peer_lost), a second receive of the same key (invalid_input).
   void receive(PeerId peer, const FrameKey& key, ReceiveDone done);
+  /// Returns a frame that has come and nobody asked for yet, if receive() would hand it out.
+  [[nodiscard]] std::optional<Buffer> take(PeerId peer, const FrameKey& key);
   void cancel(PeerId peer, const FrameKey& key);
   /// Ends receives of views below `view` with stale_view and drops kept frames of them.
   void advance_view(ViewNumber view);

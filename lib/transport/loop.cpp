@@ -26,11 +26,33 @@ void Loop::wake() {
   asio::post(context_, [this] { pump(); });
 }
 
+bool Loop::tasks_wait() {
+  const std::lock_guard lock(mutex_);
+  return !tasks_.empty();
+}
+
+void Loop::call_back() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(awake_, true)) return;
+  }
+  wake();
+}
+
+void Loop::run_later() {
+  while (!later_.empty()) {
+    const std::function<void()> task = std::move(later_.front());
+    later_.pop_front();
+    task();
+  }
+}
+
+// In a turn. False when there was nothing to do.
 bool Loop::run_tasks() {
   std::deque<std::function<void()>> now;
   {
     const std::lock_guard lock(mutex_);
-    if (tasks_.empty() && completions_.empty()) {
+    if (tasks_.empty() && completions_.empty() && later_.empty()) {
       awake_ = false;
       return false;
     }
@@ -43,14 +65,20 @@ bool Loop::run_tasks() {
     task();
     task = nullptr;
   }
+  run_later();
   return true;
 }
 
 void Loop::pump() noexcept {
   // Bounded, so that a callback that always sends again cannot keep sockets from being read.
   for (int round = 0; round < 16; ++round) {
-    if (!run_tasks()) return;
-    completions_.run();
+    Completions::Callbacks now;
+    {
+      const std::lock_guard turn(turn_);
+      if (!run_tasks()) return;
+      now = completions_.take();
+    }
+    Completions::run(std::move(now));
   }
   wake();
 }

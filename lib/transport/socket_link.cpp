@@ -76,6 +76,11 @@ void SocketLink::read_some() {
   }));
 }
 
+// The wait for more stays armed: a handler that then finds nothing arms it again.
+void SocketLink::read_now() {
+  if (open_) static_cast<void>(read_turn());
+}
+
 bool SocketLink::read_turn() {
   std::size_t taken = 0;
   while (open_ && taken < bytes_per_turn) {
@@ -172,7 +177,7 @@ void SocketLink::send(Outgoing frame) {
 void SocketLink::schedule_write() {
   if (write_scheduled_ || waiting_writable_) return;
   write_scheduled_ = true;
-  endpoint_.loop().completions().add([self = shared_from_this()] {
+  endpoint_.loop().at_end_of_turn([self = shared_from_this()] {
     self->write_scheduled_ = false;
     self->write_some();
   });
@@ -233,7 +238,7 @@ void SocketLink::took_out(std::size_t count) {
     const std::size_t whole = header_bytes + writing_.front().frame.payload_bytes;
     if (front_taken_ < whole) return;
     front_taken_ -= whole;
-    endpoint_.loop().completions().add(std::move(writing_.front().frame.done), Result<void>());
+    endpoint_.sent(std::move(writing_.front().frame), Result<void>());
     writing_.pop_front();
   }
 }

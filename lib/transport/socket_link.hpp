@@ -1,6 +1,7 @@
 // transport/socket_link.hpp (private): frames over one connected, authenticated socket.
 // Is: gather-writes of many frames at once, and reads that land where the payload stays. Is not:
-// the handshake (done before) and not matching (inbox.hpp). I/O thread only.
+// the handshake (done before) and not matching (inbox.hpp). In a turn of its
+// endpoint's loop only.
 #pragma once
 
 #include <array>
@@ -23,6 +24,7 @@ class SocketLink final : public Link, public std::enable_shared_from_this<Socket
 
   void start() override { read_some(); }
   void send(Outgoing frame) override;
+  void read_now() override;
   std::vector<Outgoing> close() override;
 
  private:

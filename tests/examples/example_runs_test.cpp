@@ -190,7 +190,7 @@ TEST_CASE("train_gpt evaluates on the held-out samples, the same in every layout
   const std::string text = write_text(folder, 20000);
   const std::vector<std::string> evaluating = {"--evaluate-every", "3"};
   std::vector<std::vector<Json>> found;
-  for (const std::string& workers : {"1", "3", "4"}) {
+  for (const std::string workers : {"1", "3", "4"}) {
     const std::string run = folder.file("run" + workers);
     const auto trained =
         run_command(std::vector<std::string>{program("planaria"), "run", "--workers", workers,

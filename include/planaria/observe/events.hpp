@@ -37,7 +37,8 @@ class JsonLines {
   ~JsonLines();
   /// Writes one line; exhausted where the disk is full.
   [[nodiscard]] Result<void> write(const Json& line);
-  /// The same for a line already formatted, without its newline: the hot path of `computed`.
+  /// The same for a line already formatted, or several, without the last newline: the hot path of
+  /// `computed`.
   [[nodiscard]] Result<void> write_text(std::string_view line);
 
  private:

@@ -80,6 +80,12 @@ class Transport {
   /// buffers full.
   virtual void send(PeerId peer, const FrameKey& key, Pieces pieces, SendDone done) = 0;
 
+  /// Sends one frame and forgets it: the pieces live in `owner`, which goes when the kernel has
+  /// every byte, or with the connection; a loss is told by the watcher alone. Order as send(), and
+  /// cheaper: no callback has to wake the I/O thread.
+  virtual void post(PeerId peer, const FrameKey& key, Pieces pieces,
+                    std::shared_ptr<const void> owner) = 0;
+
   /// Asks for the frame `key` from `peer`, whether it has come already or comes later. `done` runs
   /// exactly once: the payload, 64-byte aligned; peer_lost; corrupt (checksum); stale_view when
   /// advance_view() passes key.view; cancelled. At most one receive per (peer, key) at a time: a
