@@ -29,6 +29,70 @@ PLANARIA_CONFORMANCE("frames to one peer arrive in the order of the sends", AllT
   CHECK(bomb.kinds() == std::set<std::string>{"ok"});
 }
 
+PLANARIA_CONFORMANCE(
+    "posted frames keep their place among sent ones, and their owner until they left",
+    AllTransports) {
+  constexpr std::int32_t count = 600;
+  Bomb bomb;
+  Pair pair(kind);
+  std::vector<std::weak_ptr<const void>> owners;
+  for (std::int32_t i = 0; i < count; ++i) {
+    // Now and then more than a socket takes at once: what follows must wait behind it.
+    const auto payload = std::make_shared<std::vector<std::byte>>(
+        pattern(i % 50 == 49 ? 3000000 : static_cast<std::size_t>(i % 10), i));
+    owners.emplace_back(payload);
+    if (i % 3 == 0) {
+      pair.b->send(pair.a_at_b, key_of(FrameKind::control, i), {*payload},
+                   [payload, count_run = bomb.send()](Result<void> result) {
+                     count_run(std::move(result));
+                   });
+    } else {
+      pair.b->post(pair.a_at_b, key_of(FrameKind::control, i), {*payload}, payload);
+    }
+  }
+  for (std::int32_t i = 0; i < count; ++i) {
+    const Heard::Control frame = pair.heard_a.control.take();
+    REQUIRE(frame.key == key_of(FrameKind::control, i));
+    REQUIRE(equal(frame.payload,
+                  pattern(i % 50 == 49 ? 3000000 : static_cast<std::size_t>(i % 10), i)));
+  }
+  CHECK(bomb.kinds() == std::set<std::string>{"ok"});
+  pair.b.reset();  // joins its thread: nothing may be held any longer
+  for (const auto& owner : owners) CHECK(owner.expired());
+}
+
+PLANARIA_CONFORMANCE("threads that send and wait at once lose and mix nothing", AllTransports) {
+  constexpr int threads = 4;
+  constexpr std::int32_t count = 500;
+  Pair pair(kind);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> running;
+  for (int t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] {
+      // Even threads speak first, odd ones answer: frames of thread t carry its number as
+      // micro-batch.
+      Transport& own = t % 2 == 0 ? *pair.a : *pair.b;
+      const PeerId other = t % 2 == 0 ? pair.b_at_a : pair.a_at_b;
+      FrameKey key = key_of(FrameKind::activation);
+      key.micro_batch = MicroBatchId{t / 2};
+      for (std::int32_t i = 0; i < count; ++i) {
+        key.part = i;
+        const auto payload = std::make_shared<std::vector<std::byte>>(
+            pattern(static_cast<std::size_t>(i) % 90, i + t));
+        own.post(other, key, {*payload}, payload);
+        const auto received = wait_receive(own, other, key);
+        const int from = t % 2 == 0 ? t + 1 : t - 1;
+        if (!received.ok() ||
+            !equal(received.value(), pattern(static_cast<std::size_t>(i) % 90, i + from))) {
+          ++wrong;
+        }
+      }
+    });
+  }
+  for (auto& thread : running) thread.join();
+  CHECK(wrong == 0);
+}
+
 PLANARIA_CONFORMANCE("large and empty frames arrive whole and aligned", AllTransports) {
   Bomb bomb;
   Pair pair(kind);
