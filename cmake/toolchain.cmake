@@ -9,8 +9,14 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${planaria_BINARY_DIR}/bin")
 
 # The presets name their build types; who configures without one gets an optimised build.
 if(PROJECT_IS_TOP_LEVEL)
-  set(CMAKE_CXX_FLAGS_DEV "-O2 -g1" CACHE STRING "Flags of preset dev")
-  set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1" CACHE STRING "Flags of presets asan and tsan")
+  # project() has put an empty value into the cache for the build type in use, which a plain set() would
+  # leave: everything would be compiled without optimisation.
+  if(NOT CMAKE_CXX_FLAGS_DEV)
+    set(CMAKE_CXX_FLAGS_DEV "-O2 -g1" CACHE STRING "Flags of preset dev" FORCE)
+  endif()
+  if(NOT CMAKE_CXX_FLAGS_SANITIZE)
+    set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1" CACHE STRING "Flags of presets asan and tsan" FORCE)
+  endif()
   if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
   endif()

@@ -66,8 +66,8 @@ class Bench:
 
     def run(self, contender: str, folder: pathlib.Path) -> Outcome:
         folder.mkdir(parents=True)
-        if contender == "plain":
-            return self.plain(folder)
+        if contender in ("plain", "two-plain"):
+            return self.plain(contender, 2 if contender == "two-plain" else 1, folder)
         if contender in ("torch-1f1b", "ddp"):
             return self.torch(contender, folder)
         layout = {"alone": ["--workers", "1", "--width", "1", "--depth", "1"],
@@ -75,13 +75,15 @@ class Bench:
                   "width": ["--workers", "2", "--width", "2", "--depth", "1"]}[contender]
         return self.planaria(contender, layout, folder)
 
-    def plain(self, folder: pathlib.Path) -> Outcome:
-        times, weights = folder / "times.json", folder / "weights.safetensors"
-        self.wait("plain", [self.start(
+    def plain(self, contender: str, copies: int, folder: pathlib.Path) -> Outcome:
+        times = [folder / f"times-{copy}.json" for copy in range(copies)]
+        weights = [folder / f"weights-{copy}.safetensors" for copy in range(copies)]
+        self.wait(contender, [self.start(
             [self.programs / "bench_step_plain", "--text", self.text, *words(self.size),
              *words(OPTIMIZER), "--steps", str(self.steps), "--init", self.init,
-             "--times", times, "--weights", weights])])
-        return Outcome(json.loads(times.read_text())["step_ms"], [weights])
+             "--times", times[copy], "--weights", weights[copy]]) for copy in range(copies)])
+        step_ms = [json.loads(path.read_text())["step_ms"] for path in times]
+        return Outcome([max(of_step) for of_step in zip(*step_ms)], weights[:1])
 
     def torch(self, contender: str, folder: pathlib.Path) -> Outcome:
         way = {"torch-1f1b": "1f1b", "ddp": "ddp"}[contender]

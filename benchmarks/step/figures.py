@@ -12,6 +12,7 @@ WARM_UP = 2
 
 CONTENDERS = {
     "plain": "plain LibTorch loop, 1 process",
+    "two-plain": "plain LibTorch loop, two at once, each",
     "alone": "planaria, 1 worker",
     "torch-1f1b": "torch.distributed.pipelining 1F1B, 2 stages",
     "stages": "planaria 1F1B, 2 stages",
@@ -35,6 +36,8 @@ GOALS = (
     Goal("stages", "ideal", {"example": 0.97}),
     Goal("stages", "torch-1f1b", {"example": 1.02, "small": 1.5}),
     Goal("width", "ddp", {"example": 0.98}),
+    # Below 1, two processes do not get two whole cores: others compute, or the cores are shared.
+    Goal("two-plain", "plain", {}),
     Goal("stages", "plain", {}),
     Goal("width", "plain", {}),
 )

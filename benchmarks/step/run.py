@@ -10,7 +10,9 @@ order that rotates from round to round. A contender's time is the median of its 
 first two; ratios are taken within a round, and the median, least and most over the rounds printed.
 A ratio is speed: 1.02 means 2 % faster. Final weights are compared in the first round.
 
-Contenders: plain, alone, torch-1f1b, stages, ddp, width. torch-1f1b and ddp need a Python with torch:
+Contenders: plain, two-plain, alone, torch-1f1b, stages, ddp, width. two-plain is the plain loop twice
+at once: where it is slower than plain, two processes do not get two whole cores, and ratios of two
+processes to one say little. torch-1f1b and ddp need a Python with torch:
 scripts/setup --python-torch brings it. Build first: cmake --workflow --preset dev, or
 cmake --preset release && cmake --build --preset release.
 """

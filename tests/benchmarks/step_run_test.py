@@ -127,7 +127,7 @@ class Arguments(unittest.TestCase):
         for words, sentence in (
                 (["--rounds", "0"], "--rounds: 0, must be at least 1"),
                 (["--steps", "2"], "--steps: 2, must be at least 3"),
-                (["--only", "plain,jax"], "--only: jax, must be of plain, alone, torch-1f1b"),
+                (["--only", "plain,jax"], "--only: jax, must be of plain, two-plain, alone"),
                 (["--cpus", "0-3"], "--cpus: 0-3, must be numbers"),
                 (["--from", "/no/such.json"], "--from: /no/such.json"),
                 (["--build", "/no/such"], "--build: /no/such: has no bin/planaria")):
