@@ -41,6 +41,7 @@ double schedule(std::int64_t step) {
 
 void log(std::int64_t step, double loss, double held) {
   std::printf("step %3d  loss %.6f  held out %.6f\n", static_cast<int>(step), loss, held);
+  std::fflush(stdout);
 }
 
 struct HiddenImpl : nn::Module {

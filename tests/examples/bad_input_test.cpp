@@ -6,9 +6,7 @@
 
 #include "examples/gpt_command.hpp"
 
-using namespace planaria;
-using namespace planaria::test;
-
+namespace planaria::test {
 namespace {
 
 // Asserts status 2 and exactly one line on stderr that holds `what`.
@@ -70,7 +68,7 @@ TEST_CASE("layouts that cannot be are refused and leave no run behind", "[unit]"
 TEST_CASE("unknown and impossible options are refused", "[unit]") {
   TemporaryFolder folder;
   const std::string text = write_text(folder, 20000);
-  const auto with = [&](std::vector<std::string> more) {
+  const auto with = [&](const std::vector<std::string>& more) {
     return run_command(small_gpt(text, 2) + more);
   };
   check_refused(with({"--colour", "blue"}), "--colour");
@@ -130,3 +128,5 @@ TEST_CASE("a worker with other threads, options or data is refused, both values 
   CHECK(data.status == 2);
   CHECK_THAT(data.err, Catch::Contains("dataset: bytes 20000"));
 }
+
+}  // namespace planaria::test

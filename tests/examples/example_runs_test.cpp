@@ -9,8 +9,7 @@
 
 #include "examples/gpt_command.hpp"
 
-using namespace planaria;
-using namespace planaria::test;
+namespace planaria::test {
 
 TEST_CASE("train_gpt ends with the same bits alone and over every transport", "[conformance]") {
   TemporaryFolder folder;
@@ -235,3 +234,5 @@ TEST_CASE("SIGTERM to a program that trains alone ends it after the step in flig
   REQUIRE(asked != events.end());
   CHECK(asked->at("why") == "signal 15 (Terminated)");
 }
+
+}  // namespace planaria::test

@@ -30,7 +30,7 @@ inline std::string write_text(const TemporaryFolder& folder, std::size_t bytes) 
   while (text.size() < bytes)
     text += words[random.below(words.size())] + (random.below(8) == 0 ? ".\n" : " ");
   text.resize(bytes);
-  const std::string path = folder.file("words.txt");
+  std::string path = folder.file("words.txt");
   std::ofstream(path) << text;
   return path;
 }

@@ -5,9 +5,7 @@
 
 #include "examples/gpt_command.hpp"
 
-using namespace planaria;
-using namespace planaria::test;
-
+namespace planaria::test {
 namespace {
 
 std::vector<std::string> wide_gpt(const std::string& text) {
@@ -97,3 +95,5 @@ TEST_CASE("step 500 needs at most 2 MiB more than step 50", "[conformance]") {
     CHECK(bytes <= at_50.at(worker) + (2 << 20));
   }
 }
+
+}  // namespace planaria::test

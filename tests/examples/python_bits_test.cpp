@@ -11,9 +11,7 @@
 
 #include "examples/gpt_command.hpp"
 
-using namespace planaria;
-using namespace planaria::test;
-
+namespace planaria::test {
 namespace {
 
 // The Python that can import torch: PLANARIA_PYTHON, or scripts/setup --python-torch's.
@@ -88,3 +86,5 @@ TEST_CASE("the bits of Python PyTorch", "[conformance]") {
     CHECK(std::memcmp(left.data(), right.data(), left.size()) == 0);
   }
 }
+
+}  // namespace planaria::test

@@ -12,8 +12,7 @@
 #include <torch/nn/modules/linear.h>
 #include <catch2/catch.hpp>
 
-using namespace planaria;
-
+namespace planaria {
 namespace {
 
 constexpr std::int64_t features = 7;
@@ -310,3 +309,5 @@ TEST_CASE("several of them are found anywhere in a layer's module tree", "[unit]
   }
   CHECK(sizes == std::vector<std::size_t>{7, 5});
 }
+
+}  // namespace planaria

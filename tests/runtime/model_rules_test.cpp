@@ -14,9 +14,7 @@
 #include <torch/nn/modules/linear.h>
 #include <planaria/checkpoint/safetensors.hpp>
 
-using namespace planaria;
-using namespace planaria::test;
-
+namespace planaria::test {
 namespace {
 
 // Rows of a fixed matrix; targets are their sums.
@@ -299,3 +297,5 @@ TEST_CASE("the init file's weights are where training starts", "[unit]") {
       outcome.sentence,
       Catch::Contains("tensor embedding.token.weight is F32 [256, 32], must be F32 [256, 48]"));
 }
+
+}  // namespace planaria::test

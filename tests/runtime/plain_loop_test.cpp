@@ -9,9 +9,7 @@
 #include <planaria/base/random.hpp>
 #include <planaria/checkpoint/safetensors.hpp>
 
-using namespace planaria;
-using namespace planaria::test;
-
+namespace planaria::test {
 namespace {
 
 using Sums = std::vector<torch::Tensor>;
@@ -201,3 +199,5 @@ TEST_CASE("planaria's bits are those of a plain LibTorch loop", "[conformance]")
   }
   CHECK(compared == file.tensors().size());
 }
+
+}  // namespace planaria::test

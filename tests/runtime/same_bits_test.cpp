@@ -1,9 +1,7 @@
 // Promise 2: weights, optimizer state, losses and ledger do not depend on who computed what.
 #include "runtime/small_runs.hpp"
 
-using namespace planaria;
-using namespace planaria::test;
-
+namespace planaria::test {
 namespace {
 
 constexpr int layers = 7;  // embedding, five blocks, head
@@ -98,3 +96,5 @@ TEST_CASE("the last lane may be shorter than the others", "[conformance]") {
     CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
   }
 }
+
+}  // namespace planaria::test

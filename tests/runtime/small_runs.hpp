@@ -56,7 +56,7 @@ inline std::string small_text() {
 }
 
 inline std::string write_small_text(const TemporaryFolder& folder) {
-  const std::string path = folder.file("text.txt");
+  std::string path = folder.file("text.txt");
   std::ofstream(path) << small_text();
   return path;
 }

@@ -7,11 +7,11 @@
 #include <catch2/catch.hpp>
 #include <planaria/runtime/torch_optimizer.hpp>
 
-using namespace planaria;
 using torch::optim::SGD;
 using torch::optim::SGDOptions;
 using torch::optim::SGDParamState;
 
+namespace planaria {
 namespace {
 
 // A user's own optimizer, as careless as its options say.
@@ -193,3 +193,5 @@ TEST_CASE("a group with a rate of its own keeps its ratio to the step's rate", "
   CHECK(at::equal(named[0].second, at::full({3}, -2.0)));
   CHECK(at::equal(named[1].second, at::full({3}, -0.5)));
 }
+
+}  // namespace planaria

@@ -10,7 +10,6 @@
 #include <torch/optim/sgd.h>
 #include <catch2/catch.hpp>
 
-using namespace planaria;
 using torch::optim::Adagrad;
 using torch::optim::AdagradOptions;
 using torch::optim::RMSprop;
@@ -19,6 +18,7 @@ using torch::optim::SGD;
 using torch::optim::SGDOptions;
 using torch::optim::SGDParamState;
 
+namespace planaria {
 namespace {
 
 constexpr int steps = 20;
@@ -272,3 +272,5 @@ TEST_CASE("the description has every option but the rate, which is the default",
         "adagrad lr_decay 0.1 weight_decay 0.2 initial_accumulator_value 0 eps 1e-10");
   CHECK(b.default_rate == 0.25);
 }
+
+}  // namespace planaria

@@ -12,8 +12,7 @@
 #include <planaria/schedule/builders.hpp>
 #include <planaria/schedule/simulate.hpp>
 
-using namespace planaria;
-
+namespace planaria {
 namespace {
 
 constexpr StageCosts unit{1, 1, 1, 0};
@@ -376,3 +375,5 @@ TEST_CASE("a schedule that stands still is refused by who waits for what", "[uni
   schedule.ranks = {{{forward, 0}, {forward, 1}}, {}};
   CHECK(simulated(schedule, equal(2, unit)).makespan_ms == 2);
 }
+
+}  // namespace planaria
