@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include <malloc.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -119,6 +120,15 @@ std::string local_host_towards(const std::string& address) {
   if (descriptor >= 0) ::close(descriptor);
   ::freeaddrinfo(found);
   return result;
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int mapping_bytes = 32 << 20;  // the most that glibc takes
+  constexpr int kept_bytes = 512 << 20;
+  if (environment("MALLOC_MMAP_THRESHOLD_").empty()) ::mallopt(M_MMAP_THRESHOLD, mapping_bytes);
+  if (environment("MALLOC_TRIM_THRESHOLD_").empty()) ::mallopt(M_TRIM_THRESHOLD, kept_bytes);
+#endif
 }
 
 std::string environment(const char* name) {

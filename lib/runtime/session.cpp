@@ -46,6 +46,7 @@ class Session::Impl {
 
   Result<void> join(std::int64_t steps) {
     prepare_process(options_.threads);
+    runtime::keep_freed_memory();
     PLANARIA_TRY(spec, runtime::spec_of(options_, steps));
     spec_ = std::move(spec);
     const std::string coordinator = environment(host::env_coordinator);

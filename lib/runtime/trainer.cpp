@@ -26,6 +26,7 @@ class Trainer::Impl {
     check(!ran_, "a trainer runs once");
     ran_ = true;
     prepare_process(options_.threads);
+    runtime::keep_freed_memory();
     if (!runtime::environment(host::env_in_process).empty()) {
       const auto asked = runtime::in_process_run_asked();
       if (!asked) return outcome_of(asked.fault());
