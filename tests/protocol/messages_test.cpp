@@ -109,13 +109,13 @@ TEST_CASE("fields come back as they went, to the last bit", "[unit]") {
   CHECK(report.labelled[0].micro_batch == MicroBatchId{6});
   CHECK(report.rate == 3e-4);
   CHECK(report.resident_bytes == 123456789012);
-  const auto record = through_bytes(std::get<Commit>(messages[11])).record;
+  const auto record = through_bytes(std::get<Commit>(messages[12])).record;
   CHECK(record.step == Step{12});
   CHECK(std::isnan(record.norm));
   CHECK(record.verdict == Verdict::skip);
   CHECK(record.skips_in_a_row == 4);
   CHECK(record.last);
-  CHECK(through_bytes(std::get<NewView>(messages[9])) == std::get<NewView>(messages[9]));
+  CHECK(through_bytes(std::get<NewView>(messages[10])) == std::get<NewView>(messages[10]));
   const auto failed = through_bytes(std::get<Failed>(messages[4]));
   CHECK(failed.kind == FaultKind::invalid_input);
   CHECK(failed.micro_batch == MicroBatchId{3});
