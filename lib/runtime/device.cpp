@@ -9,7 +9,7 @@
 #include <torch/cuda.h>
 
 #ifdef PLANARIA_HAS_CUDA
-#include <ATen/cuda/CUDAContextLight.h>
+#include <cuda_runtime_api.h>  // of CUDA all that the wheel of LibTorch brings
 #endif
 
 #include <planaria/base/check.hpp>
@@ -54,8 +54,9 @@ Result<Device> Device::named(const std::string& name, WorkerId worker) {
 std::string Device::kind() const {
   if (is_cpu()) return "cpu";
 #ifdef PLANARIA_HAS_CUDA
-  const auto* properties = at::cuda::getDeviceProperties(device_.index());
-  return fmt::format("{} sm_{}{}", properties->name, properties->major, properties->minor);
+  cudaDeviceProp properties{};
+  if (::cudaGetDeviceProperties(&properties, device_.index()) != cudaSuccess) return "cuda";
+  return fmt::format("{} sm_{}{}", properties.name, properties.major, properties.minor);
 #else
   return "cuda";
 #endif
