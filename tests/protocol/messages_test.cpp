@@ -78,10 +78,10 @@ std::vector<std::byte> raw(std::initializer_list<int> values) {
 }  // namespace
 
 TEST_CASE("every message survives its bytes, and says its name", "[unit]") {
-  const std::vector<std::string> names{
-      "join",       "ready",   "report", "applied",  "failed", "state_sent", "evaluated",
-      "stop_asked", "welcome", "refuse", "new_view", "begin",  "commit",     "evaluation",
-      "send_state", "end"};
+  const std::vector<std::string> names{"join",    "ready",      "report",     "applied",
+                                       "failed",  "state_sent", "evaluated",  "stop_asked",
+                                       "welcome", "refuse",     "new_view",   "begin",
+                                       "commit",  "evaluation", "send_state", "end"};
   const auto messages = one_of_each();
   REQUIRE(messages.size() == std::variant_size_v<Message>);
   for (std::size_t i = 0; i < messages.size(); ++i) {
