@@ -69,8 +69,8 @@ std::string shape_of(const std::string& line) {
 }
 
 std::vector<std::string> shapes_of(const std::vector<std::string>& lines) {
-  std::vector<std::string> shapes;
-  for (const std::string& line : lines) shapes.push_back(shape_of(line));
+  std::vector<std::string> shapes(lines.size());
+  std::transform(lines.begin(), lines.end(), shapes.begin(), shape_of);
   return shapes;
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("the guide's commands do what it shows", "[conformance]") {
   // What the words around them say: the same losses, to the last digit, however many workers.
   const auto losses_of = [&](const std::string& command) {
     REQUIRE(output_of.contains(command));
-    const auto lines = loss_lines(output_of.at(command));
+    auto lines = loss_lines(output_of.at(command));
     REQUIRE(lines.size() >= 3);
     return lines;
   };
