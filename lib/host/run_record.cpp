@@ -72,6 +72,7 @@ Json run_json(const RunOptions& options, const RunSpec& spec) {
           {"micro_batch_size", spec.micro_batch_size},
           {"lane_size", spec.lane_size},
           {"dataset_samples", spec.dataset_samples},
+          {"evaluation_samples", spec.evaluation_samples},
           {"layers", std::move(layers)},
           {"seed", spec.seed},
           {"identity", std::move(identity)}};

@@ -3,6 +3,8 @@
 #include <array>
 
 #include <fmt/format.h>
+#include <algorithm>
+#include <numeric>
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/random.hpp>
@@ -98,6 +100,20 @@ std::vector<std::int64_t> SampleOrder::samples(Step step, MicroBatchId micro_bat
 
 std::int64_t SampleOrder::permuted(std::int64_t epoch, std::int64_t position) const {
   return walk(position, options_.dataset_samples, half_bits_, round_keys(options_.seed, epoch));
+}
+
+std::int64_t EvaluationOrder::size_of(MicroBatchId micro_batch) const {
+  check(micro_batch.value >= 0 && micro_batch.value < micro_batches(),
+        "an evaluation has no such micro-batch");
+  const std::int64_t before = std::int64_t{micro_batch_size} * micro_batch.value;
+  return std::min<std::int64_t>(micro_batch_size, samples - before);
+}
+
+std::vector<std::int64_t> EvaluationOrder::ids(MicroBatchId micro_batch) const {
+  std::vector<std::int64_t> ids(static_cast<std::size_t>(size_of(micro_batch)));
+  std::iota(ids.begin(), ids.end(),
+            dataset_samples + std::int64_t{micro_batch_size} * micro_batch.value);
+  return ids;
 }
 
 }  // namespace planaria

@@ -18,6 +18,9 @@ struct OnMessage {
   Decision operator()(const NewView& view) const { return on_new_view(state, view); }
   Decision operator()(const Begin& begin) const { return on_begin(state, begin); }
   Decision operator()(const Commit& commit) const { return on_commit(state, commit); }
+  Decision operator()(const EvaluationBegun& begun) const {
+    return on_evaluation_begun(state, begun);
+  }
   Decision operator()(const Evaluation& evaluation) const {
     return on_evaluation(state, evaluation);
   }
@@ -44,6 +47,10 @@ struct OnInput {
   Decision operator()(const Computed& computed) const { return on_computed(state, computed); }
   Decision operator()(const AppliedRecord& applied) const { return on_applied(state, applied); }
   Decision operator()(const SentState& sent) const { return on_sent_state(state, sent); }
+  Decision operator()(const StepStarted& started) const { return on_step_started(state, started); }
+  Decision operator()(const EvaluationStarted& started) const {
+    return on_evaluation_started(state, started);
+  }
   Decision operator()(const EvaluationComputed& computed) const {
     return on_evaluation_computed(state, computed);
   }

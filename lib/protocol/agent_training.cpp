@@ -109,6 +109,44 @@ Decision on_sent_state(AgentState& state, const SentState& sent) {
           fmt::format("has sent the state of layer {}", sent.layer.value)};
 }
 
+namespace {
+
+// A loop that goes on while another evaluates: both would wait for each other's tensors, so the one
+// that went on ends the run. It hears of the evaluation before or after its own step began.
+Decision judge_loop(AgentState& state, const std::string& usual) {
+  const auto& others = state.others;
+  const bool apart = others && others->step < state.started && state.evaluated != others->step;
+  if (!apart || state.started != state.level.next()) return {{}, usual};
+  return give_up(state, fmt::format("went on to step {}, worker {} evaluates level {}: the same "
+                                    "steps must be evaluated on every worker",
+                                    state.started.value, others->worker.value, others->step.value));
+}
+
+}  // namespace
+
+Decision on_step_started(AgentState& state, const StepStarted& started) {
+  if (started.step != state.level.next()) return ignored(state, "start of a step");
+  state.started = started.step;
+  return judge_loop(state, fmt::format("the loop began step {}", started.step.value));
+}
+
+Decision on_evaluation_started(AgentState& state, const EvaluationStarted& started) {
+  if (!state.view || started.level != state.level) return ignored(state, "start of an evaluation");
+  state.evaluated = started.level;
+  return {{SendMessage{Evaluating{state.view->view, started.level}}},
+          fmt::format("the loop evaluates level {}", started.level.value)};
+}
+
+Decision on_evaluation_begun(AgentState& state, const EvaluationBegun& begun) {
+  if (begun.step != state.level) {
+    return ignored(fmt::format("evaluation of level {}", begun.step.value),
+                   fmt::format("this worker stands at level {}", state.level.value));
+  }
+  state.others = begun;
+  return judge_loop(
+      state, fmt::format("worker {} evaluates level {}", begun.worker.value, begun.step.value));
+}
+
 // An evaluation reads weights at this worker's level and changes nothing, so it fits wherever that
 // level stands: before the step that follows it is reported, or after the last.
 Decision on_evaluation_computed(AgentState& state, const EvaluationComputed& computed) {

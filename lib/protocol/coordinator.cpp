@@ -19,6 +19,9 @@ struct OnMessage {
   Decision operator()(const Report& report) const { return on_report(state, from, report, now); }
   Decision operator()(const Applied& applied) const { return on_applied(state, from, applied); }
   Decision operator()(const Failed& failed) const { return on_failed(state, from, failed); }
+  Decision operator()(const Evaluating& evaluating) const {
+    return on_evaluating(state, from, evaluating);
+  }
   Decision operator()(const Evaluated& evaluated) const {
     return on_evaluated(state, from, evaluated, now);
   }

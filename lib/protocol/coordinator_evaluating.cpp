@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <planaria/model/sample_order.hpp>
+
 #include "protocol/coordinator_transitions.hpp"
 
 namespace planaria::protocol {
@@ -27,7 +29,8 @@ Result<Evaluation> mean_of(const CoordinatorState& state, Step level) {
     }
   }
   const RunSpec& spec = *state.spec;
-  const int count = evaluation_micro_batches(spec);
+  const EvaluationOrder order{spec.dataset_samples, spec.evaluation_samples, spec.micro_batch_size};
+  const int count = order.micro_batches();
   const bool complete = losses.size() == static_cast<std::size_t>(count) &&
                         (count == 0 || losses.rbegin()->first.value == count - 1);
   if (!complete) {
@@ -35,14 +38,16 @@ Result<Evaluation> mean_of(const CoordinatorState& state, Step level) {
                                     losses.size(), count - 1));
   }
   double sum = 0;
-  std::int64_t left = spec.evaluation_samples;
   for (const auto& [micro_batch, loss] : losses) {
-    const std::int64_t samples = std::min<std::int64_t>(spec.micro_batch_size, left);
-    sum += loss * static_cast<double>(samples);
-    left -= samples;
+    sum += loss * static_cast<double>(order.size_of(micro_batch));
   }
   return Evaluation{level, sum / static_cast<double>(spec.evaluation_samples),
                     spec.evaluation_samples};
+}
+
+// The level of every layer: of the step before the one in flight, or of the last.
+Step level_of(const CoordinatorState& state) {
+  return state.phase == Phase::training ? Step{state.step.value - 1} : state.step;
 }
 
 // The last layer's holders have the losses; they wait for nobody else.
@@ -54,17 +59,23 @@ bool all_evaluated(const CoordinatorState& state) {
 
 }  // namespace
 
-int evaluation_micro_batches(const RunSpec& spec) {
-  return static_cast<int>((spec.evaluation_samples + spec.micro_batch_size - 1) /
-                          spec.micro_batch_size);
+Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating& evaluating) {
+  const auto what = fmt::format("worker {} evaluates level {}", from.value, evaluating.step.value);
+  if (evaluating.view != state.view.view || evaluating.step != level_of(state)) {
+    return ignored(what, fmt::format("the run is at level {}", level_of(state).value));
+  }
+  if (state.evaluating == evaluating.step) return {{}, what + ", as others do"};
+  state.evaluating = evaluating.step;
+  Decision decision{{}, what + ": everybody hears of it"};
+  send_to_all(state, EvaluationBegun{evaluating.step, from}, decision);
+  return decision;
 }
 
 Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& evaluated,
                       Instant now) {
   const auto what =
       fmt::format("evaluation of level {} by worker {}", evaluated.step.value, from.value);
-  const bool training = state.phase == Phase::training;
-  if (!training && state.phase != Phase::applying) {
+  if (state.phase != Phase::training && state.phase != Phase::applying) {
     return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
   }
   if (evaluated.view != state.view.view) {
@@ -72,18 +83,11 @@ Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& e
                    fmt::format("view {}, must be {}", evaluated.view.value, state.view.view.value));
   }
   if (!place_of(state.view.layout, from)) return ignored(what, "it is idle");
-  const Step level = training ? Step{state.step.value - 1} : state.step;
+  const Step level = level_of(state);
   if (evaluated.step != level) {
     return ignored(what, fmt::format("the run is at level {}", level.value));
   }
   if (state.spec->evaluation_samples == 0) return ignored(what, "this run has no such samples");
-  if (training && !state.reports.empty()) {
-    return end_run(
-        state, 1,
-        fmt::format("worker {} evaluates level {}, worker {} went on to step {}: the "
-                    "same steps must be evaluated on every worker",
-                    from.value, level.value, state.reports.begin()->first.value, state.step.value));
-  }
   state.evaluated[from] = evaluated;
   if (!all_evaluated(state)) return {{}, what + ": others are not done"};
   auto mean = mean_of(state, level);

@@ -18,8 +18,7 @@ Decision on_report(CoordinatorState& state, WorkerId from, const Report& report,
 // ---- coordinator_evaluating.cpp
 Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& evaluated,
                       Instant now);
-/// How an evaluation's samples are cut into micro-batches: all of size m but perhaps the last.
-[[nodiscard]] int evaluation_micro_batches(const RunSpec& spec);
+Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating& evaluating);
 // ---- coordinator_storing.cpp
 Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied);
 Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent);

@@ -96,6 +96,18 @@ void fields(Io& io, M& m) {
   io.whole("layer", m.layer, 0, index_max);
 }
 
+template <class Io, Is<Evaluating> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 1, number_max);
+  io.whole("step", m.step, 0, number_max);
+}
+
+template <class Io, Is<EvaluationBegun> M>
+void fields(Io& io, M& m) {
+  io.whole("step", m.step, 0, number_max);
+  io.whole("worker", m.worker, 0, index_max);
+}
+
 template <class Io, Is<Evaluated> M>
 void fields(Io& io, M& m) {
   io.whole("view", m.view, 1, number_max);

@@ -14,8 +14,9 @@ namespace {
 
 // In the order of Message's alternatives.
 constexpr std::array names{
-    "join",    "ready",  "report",   "applied", "failed", "state_sent", "evaluated",  "stop_asked",
-    "welcome", "refuse", "new_view", "begin",   "commit", "evaluation", "send_state", "end"};
+    "join",       "ready",     "report",           "applied",    "failed",     "state_sent",
+    "evaluating", "evaluated", "stop_asked",       "welcome",    "refuse",     "new_view",
+    "begin",      "commit",    "evaluation_begun", "evaluation", "send_state", "end"};
 static_assert(names.size() == std::variant_size_v<Message>);
 
 template <class T>

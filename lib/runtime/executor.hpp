@@ -26,7 +26,7 @@ struct ExecutorContext {
   /// Set by another thread when what is computed is no longer wanted; looked at between actions.
   const std::atomic<bool>* aborted = nullptr;
   const Spans* spans = nullptr;
-  std::int64_t evaluation_samples = 0;
+  EvaluationOrder evaluation = {};
 };
 
 class Executor {

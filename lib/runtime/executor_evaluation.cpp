@@ -1,7 +1,4 @@
 // One worker's part of an evaluation: forward only, pipelines share the micro-batches out.
-#include <algorithm>
-#include <numeric>
-
 #include "runtime/executor.hpp"
 
 namespace planaria::runtime {
@@ -26,8 +23,7 @@ FrameKey Executor::evaluation_key(FrameKind kind, Step level, LayerId boundary,
 
 Result<protocol::Evaluated> Executor::evaluate(Step level) {
   failure_.reset();
-  const std::int64_t size = context_.trainer->micro_batch_size;
-  const std::int64_t count = (context_.evaluation_samples + size - 1) / size;
+  const std::int64_t count = context_.evaluation.micro_batches();
   const auto pipelines = static_cast<std::int64_t>(view_.layout.pipelines.size());
   const auto first = static_cast<int>(count * place_.pipeline / pipelines);
   const auto end = static_cast<int>(count * (place_.pipeline + 1) / pipelines);
@@ -60,11 +56,7 @@ Result<protocol::Evaluated> Executor::evaluate(Step level) {
 }
 
 Result<void> Executor::evaluate_one(Step level, MicroBatchId micro_batch) {
-  const std::int64_t size = context_.trainer->micro_batch_size;
-  const std::int64_t begin = size * micro_batch.value;
-  std::vector<std::int64_t> ids(
-      static_cast<std::size_t>(std::min(size, context_.evaluation_samples - begin)));
-  std::iota(ids.begin(), ids.end(), context_.trainer->dataset->samples() + begin);
+  const std::vector<std::int64_t> ids = context_.evaluation.ids(micro_batch);
   Tensors inputs;
   if (const auto previous = neighbour(-1)) {
     PLANARIA_TRY(received, receive(*previous, evaluation_key(FrameKind::activation, level,

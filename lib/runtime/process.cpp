@@ -159,6 +159,14 @@ std::int64_t peak_resident_bytes() {
   return status_bytes("VmHWM:");
 }
 
+double rate_of(const TrainerOptions& options, Step step) {
+  return options.rate ? options.rate(step) : options.optimizer.default_rate;
+}
+
+TrainingOutcome outcome_of(const Fault& fault) {
+  return {fault.kind == FaultKind::invalid_input ? 2 : 1, fault.sentence};
+}
+
 Result<std::vector<Property>> identity_of(const TrainerOptions& options) {
   PLANARIA_TRY(build, build_of_this_process());
   PLANARIA_TRY(device, Device::named(options.device, WorkerId{0}));
@@ -171,8 +179,7 @@ Result<std::vector<Property>> identity_of(const TrainerOptions& options) {
       {"mkl_cbwr", std::getenv("MKL_CBWR") == nullptr ? "unset" : std::getenv("MKL_CBWR")},
       {"dataset", options.dataset->fingerprint()},
       {"optimizer", options.optimizer.description},
-      {"learning_rate",
-       fmt::format("{}", options.rate ? options.rate(Step{1}) : options.optimizer.default_rate)},
+      {"learning_rate", fmt::format("{}", rate_of(options, Step{1}))},
       {"clip_norm", fmt::format("{}", options.clip_norm)},
   };
   if (options.init_file.empty()) {

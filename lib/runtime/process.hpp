@@ -39,6 +39,11 @@ struct InProcessRunAsked {
 };
 [[nodiscard]] Result<InProcessRunAsked> in_process_run_asked();
 
+/// The learning rate of a step where the loop gives none of its own.
+[[nodiscard]] double rate_of(const TrainerOptions& options, Step step);
+/// How a run ends that goes no further for this reason.
+[[nodiscard]] TrainingOutcome outcome_of(const Fault& fault);
+
 /// Everything that changes the bits of a run and is not in RunSpec's own fields, in a fixed order.
 [[nodiscard]] Result<std::vector<Property>> identity_of(const TrainerOptions& options);
 

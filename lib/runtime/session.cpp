@@ -62,7 +62,7 @@ class Session::Impl {
   }
 
   void refuse(const Fault& fault) {
-    ended_ = {fault.kind == FaultKind::invalid_input ? 2 : 1, fault.sentence};
+    ended_ = runtime::outcome_of(fault);
     remove_directory_of_bad_input();
   }
 
@@ -70,9 +70,6 @@ class Session::Impl {
   [[nodiscard]] const TrainerOptions& options() const { return options_; }
   [[nodiscard]] std::int64_t evaluation_samples() const { return spec_.evaluation_samples; }
 
-  double rate_of(Step step) const {
-    return options_.rate ? options_.rate(step) : options_.optimizer.default_rate;
-  }
   std::optional<Step> current_step;  // what begin_step() returned last
 
   TrainingOutcome finish() {
@@ -204,7 +201,7 @@ std::optional<StepMetrics> Session::commit(double rate) {
 std::optional<StepMetrics> Session::commit() {
   if (impl_->worker() == nullptr) return std::nullopt;
   check(impl_->current_step.has_value(), "commit() without begin_step()");
-  return commit(impl_->rate_of(*impl_->current_step));
+  return commit(runtime::rate_of(impl_->options(), *impl_->current_step));
 }
 
 std::optional<EvaluationMetrics> Session::evaluate() {

@@ -29,7 +29,7 @@ class Trainer::Impl {
     runtime::keep_freed_memory();
     if (!runtime::environment(host::env_in_process).empty()) {
       const auto asked = runtime::in_process_run_asked();
-      if (!asked) return outcome_of(asked.fault());
+      if (!asked) return runtime::outcome_of(asked.fault());
       return run_threads(asked.value(), steps);
     }
     const auto session = Session::join(options_, steps);
@@ -47,14 +47,6 @@ class Trainer::Impl {
   std::vector<std::function<void(const EvaluationMetrics&)>> evaluation_listeners;
 
  private:
-  static TrainingOutcome outcome_of(const Fault& fault) {
-    return {fault.kind == FaultKind::invalid_input ? 2 : 1, fault.sentence};
-  }
-
-  [[nodiscard]] double rate_of(Step step) const {
-    return options_.rate ? options_.rate(step) : options_.optimizer.default_rate;
-  }
-
   // The loop that Trainer brings, over a session or over a worker among threads.
   template <class Loop>
   void train(Loop& loop) {
@@ -63,7 +55,7 @@ class Trainer::Impl {
       told = tell_of_stop(loop, told);
       loop.forward_backward();
       told = tell_of_stop(loop, told);
-      const auto metrics = loop.commit(rate_of(*step));
+      const auto metrics = loop.commit(runtime::rate_of(options_, *step));
       if (!metrics) continue;
       try {
         for (const auto& listener : step_listeners) listener(*metrics);
@@ -92,9 +84,9 @@ class Trainer::Impl {
   // `planaria run --transport in-process`: every worker is a thread of this process.
   TrainingOutcome run_threads(const runtime::InProcessRunAsked& asked, std::int64_t steps) {
     auto spec = runtime::spec_of(options_, steps);
-    if (!spec) return outcome_of(spec.fault());
+    if (!spec) return runtime::outcome_of(spec.fault());
     runtime::InProcessRun run(asked.options, asked.on_event);
-    if (const auto begun = run.begin(); !begun) return outcome_of(begun.fault());
+    if (const auto begun = run.begin(); !begun) return runtime::outcome_of(begun.fault());
     runtime::GeneratorLock generator;
     const int workers = asked.options.coordinator.workers + asked.options.coordinator.spares;
     std::vector<std::thread> threads;

@@ -134,8 +134,7 @@ void Worker::stop(const std::string& why) {
 
 void Worker::join() {
   if (const auto connected = connect_to_coordinator(); !connected) {
-    const bool asked_wrongly = connected.fault().kind == FaultKind::invalid_input;
-    outcome_ = {asked_wrongly ? 2 : 1, connected.fault().sentence};
+    outcome_ = outcome_of(connected.fault());
     return;
   }
   while (!outcome_ && !built_) carry_out_between_steps(wait_for_command());
@@ -160,6 +159,7 @@ void Worker::forward_backward() {
   const auto* compute = std::get_if<agent::Compute>(&command);
   if (compute == nullptr) return;
   drop_command();
+  deliver(agent::StepStarted{compute->step});
   auto report = executor_->compute(compute->step);
   if (report) {
     report_ = std::move(report).value();
@@ -193,6 +193,7 @@ std::optional<StepMetrics> Worker::commit(double rate) {
 
 std::optional<EvaluationMetrics> Worker::evaluate() {
   if (outcome_) return std::nullopt;
+  deliver(agent::EvaluationStarted{level_});
   if (executor_ != nullptr) {
     auto evaluated = executor_->evaluate(level_);
     if (!evaluated) {
@@ -317,8 +318,13 @@ Result<void> Worker::build(const protocol::NewView& view) {
   PLANARIA_TRY(stage, Stage::build(stage_options));
   stage_ = std::move(stage);
   PLANARIA_TRY(peers, connect_to_peers(view));
-  const ExecutorContext context{self_,     options_.trainer, &*order_,
-                                &aborted_, &spans_,          options_.spec.evaluation_samples};
+  const ExecutorContext context{self_,
+                                options_.trainer,
+                                &*order_,
+                                &aborted_,
+                                &spans_,
+                                {options_.spec.dataset_samples, options_.spec.evaluation_samples,
+                                 options_.spec.micro_batch_size}};
   PLANARIA_TRY(executor, Executor::create(context, view, *stage_,
                                           Exchange(*transport_, std::move(peers), device)));
   executor_ = std::move(executor);

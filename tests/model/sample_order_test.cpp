@@ -157,4 +157,14 @@ TEST_CASE("a data set smaller than one step is refused", "[unit]") {
         "micro_batch_size: -1, must be at least 1");
 }
 
+TEST_CASE("evaluation samples are cut in order behind those trained on, the last part shorter") {
+  const EvaluationOrder order{100, 7, 3};
+  CHECK(order.micro_batches() == 3);
+  CHECK(order.ids(MicroBatchId{0}) == std::vector<std::int64_t>{100, 101, 102});
+  CHECK(order.ids(MicroBatchId{2}) == std::vector<std::int64_t>{106});
+  CHECK(order.size_of(MicroBatchId{1}) == 3);
+  CHECK(EvaluationOrder{100, 6, 3}.micro_batches() == 2);
+  CHECK(EvaluationOrder{100, 0, 3}.micro_batches() == 0);
+}
+
 }  // namespace planaria

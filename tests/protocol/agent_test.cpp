@@ -1,100 +1,8 @@
 #include <catch2/catch.hpp>
 
-#include <planaria/protocol/agent.hpp>
-
-#include "protocol/coordinator_story.hpp"
+#include "protocol/agent_story.hpp"
 
 namespace planaria::protocol::agent {
-
-using Phase = AgentState::Phase;
-
-namespace {
-
-// The one message of a kind that the decision sends.
-template <class Kind>
-Kind sent(const Decision& decision) {
-  std::vector<Kind> found;
-  for (const SendMessage& send : all_of<SendMessage>(decision)) {
-    if (const auto* kind = std::get_if<Kind>(&send.message)) found.push_back(*kind);
-  }
-  REQUIRE(found.size() == 1);
-  return found[0];
-}
-
-// The kinds of commands, in order, one word each.
-std::string words(const Decision& decision) {
-  static constexpr const char* names[] = {"send",  "build",      "compute", "apply",
-                                          "state", "evaluation", "abort",   "finish"};
-  std::string text;
-  for (const Command& command : decision.commands) {
-    if (!text.empty()) text += ' ';
-    text += names[command.index()];
-  }
-  return text;
-}
-
-NewView view_of_three() {
-  NewView view{ViewNumber{1}, Step{1}, grid(1, {2, 2}, 4), {"0: F0 G0\n1: F0 G0\n"}, {}};
-  for (int i = 0; i < 3; ++i) view.members.push_back({WorkerId{i}, "host"});
-  return view;
-}
-
-CommitRecord record(int step, bool last = false) {
-  return {.step = Step{step}, .loss = 2, .norm = 1, .rate = 0.5, .last = last};
-}
-
-struct AgentStory {
-  AgentState state;
-
-  Decision give(const Input& input) { return step(state, input); }
-  Decision hear(const Message& message) { return give(FromCoordinator{message}); }
-  Decision computed(int number, int view = 1) {
-    Report report;
-    report.view = ViewNumber{view};
-    report.step = Step{number};
-    return give(Computed{report});
-  }
-  Decision applied(int number) {
-    return give(AppliedRecord{Applied{.view = ViewNumber{1}, .step = Step{number}}});
-  }
-};
-
-// Worker `number` of view_of_three(), ready; 2 is idle.
-AgentStory ready(int number) {
-  AgentStory story;
-  story.give(Start{});
-  story.hear(Welcome{WorkerId{number}});
-  story.hear(view_of_three());
-  story.give(Built{ViewNumber{1}});
-  REQUIRE(story.state.phase == Phase::ready);
-  return story;
-}
-
-AgentStory computing(int number) {
-  AgentStory story = ready(number);
-  story.hear(Begin{ViewNumber{1}, Step{1}});
-  return story;
-}
-
-// Worker 1 after the last record, step 1, was applied.
-AgentStory storing() {
-  AgentStory story = computing(1);
-  story.computed(1);
-  story.hear(Commit{record(1, true)});
-  story.applied(1);
-  REQUIRE(story.state.phase == Phase::storing);
-  return story;
-}
-
-void check_gives_up(const AgentStory& story, const Decision& decision, const std::string& why) {
-  CHECK(words(decision) == "send abort");
-  CHECK(sent<Failed>(decision).sentence == why);
-  CHECK(sent<Failed>(decision).kind == FaultKind::stale_view);
-  CHECK(decision.explanation == "cannot go on: " + why);
-  CHECK(story.state.phase == Phase::failing);
-}
-
-}  // namespace
 
 TEST_CASE("an agent joins, builds its view and is ready", "[unit]") {
   AgentStory story;
@@ -328,42 +236,6 @@ TEST_CASE("a finished agent takes no more input", "[unit]") {
     CHECK(decision.commands.empty());
     CHECK(decision.explanation == "this worker has finished: nothing changes");
   }
-}
-
-TEST_CASE("an evaluation is told at the level it was computed at, and no other") {
-  AgentStory story = ready(1);
-  const auto evaluated = [](int level) {
-    return EvaluationComputed{Evaluated{ViewNumber{1}, Step{level}, {{MicroBatchId{0}, 2.5}}}};
-  };
-  story.hear(Begin{ViewNumber{1}, Step{1}});
-  CHECK(sent<Evaluated>(story.give(evaluated(0))).losses.at(0).loss == 2.5);
-  CHECK(story.give(evaluated(1)).explanation ==
-        "evaluation of level 1 ignored: this worker stands at level 0");
-  story.computed(1);
-  CHECK(story.give(evaluated(0)).commands.empty());  // it has gone on: its level is given up
-  story.hear(Commit{record(1)});
-  CHECK(sent<Evaluated>(story.give(evaluated(1))).step == Step{1});
-  CHECK(words(story.hear(Evaluation{Step{1}, 3.5, 12})) == "evaluation");
-  CHECK(story.hear(Evaluation{Step{2}, 3.5, 12}).commands.empty());
-  story.computed(2);
-  story.hear(Commit{record(2, true)});
-  CHECK(sent<Evaluated>(story.give(evaluated(2))).step == Step{2});  // the last level too
-}
-
-TEST_CASE("an idle worker hears an evaluation of the run's level") {
-  AgentStory story = ready(2);
-  story.hear(Begin{ViewNumber{1}, Step{1}});
-  story.hear(Commit{record(1)});
-  const auto told = all_of<TellEvaluation>(story.hear(Evaluation{Step{1}, 0.5, 3}));
-  REQUIRE(told.size() == 1);
-  CHECK(told[0].evaluation == Evaluation{Step{1}, 0.5, 3});
-}
-
-TEST_CASE("the training loop's wish to stop goes to the coordinator") {
-  AgentStory story = ready(0);
-  CHECK(sent<StopAsked>(story.give(StopWanted{"the loss rose"})).why == "the loss rose");
-  AgentStory early;
-  CHECK(early.give(StopWanted{"too soon"}).commands.empty());
 }
 
 }  // namespace planaria::protocol::agent

@@ -64,23 +64,17 @@ TEST_CASE("the last level can be evaluated before its state is handed over") {
   CHECK(sent<Evaluation>(decision).at(WorkerId{0}).loss == 1.0);
 }
 
-TEST_CASE("workers that disagree about when to evaluate end the run instead of waiting for ever") {
-  SECTION("one evaluates when another has gone on") {
-    CoordinatorStory story = story_at_level_1();
-    story.say(0, story.report(0));
-    CHECK(
-        end_of(story.say(1, evaluated(1, {}))) ==
-        "worker 1 evaluates level 1, worker 0 went on to step 2: the same steps must be evaluated "
-        "on every worker");
-  }
-  SECTION("one goes on when another evaluates") {
-    CoordinatorStory story = story_at_level_1();
-    story.say(1, evaluated(1, {}));
-    CHECK(
-        end_of(story.say(3, story.report(3))) ==
-        "worker 3 went on to step 2, worker 1 evaluates level 1: the same steps must be evaluated "
-        "on every worker");
-  }
+TEST_CASE("everybody hears once that somebody evaluates") {
+  CoordinatorStory story = story_at_level_1();
+  const auto told = sent<EvaluationBegun>(story.say(2, Evaluating{ViewNumber{1}, Step{1}}));
+  REQUIRE(told.size() == 5);
+  CHECK(told.at(WorkerId{4}).step == Step{1});
+  CHECK(told.at(WorkerId{0}).worker == WorkerId{2});
+  CHECK(story.say(0, Evaluating{ViewNumber{1}, Step{1}}).commands.empty());
+  CHECK(story.say(0, Evaluating{ViewNumber{1}, Step{0}}).explanation ==
+        "worker 0 evaluates level 0 ignored: the run is at level 1");
+  story.whole_step();
+  CHECK(sent<EvaluationBegun>(story.say(0, Evaluating{ViewNumber{1}, Step{2}})).size() == 5);
 }
 
 TEST_CASE("an evaluation with a micro-batch missing or twice ends the run") {

@@ -37,6 +37,7 @@ std::vector<Message> one_of_each() {
           applied,
           Failed{"no such file", FaultKind::invalid_input, Step{5}, MicroBatchId{3}, LayerId{2}},
           StateSent{LayerId{4}},
+          Evaluating{ViewNumber{3}, Step{8}},
           Evaluated{ViewNumber{3}, Step{0}, {{MicroBatchId{5}, -0.0}, {MicroBatchId{6}, infinity}}},
           StopAsked{"signal 15"},
           Welcome{WorkerId{6}},
@@ -44,6 +45,7 @@ std::vector<Message> one_of_each() {
           view,
           Begin{ViewNumber{1}, Step{1}},
           Commit{record},
+          EvaluationBegun{Step{8}, WorkerId{2}},
           Evaluation{Step{9}, 1e-320, 1720},
           SendState{LayerId{8}},
           End{1, "worker 2 was lost"}};
@@ -78,10 +80,10 @@ std::vector<std::byte> raw(std::initializer_list<int> values) {
 }  // namespace
 
 TEST_CASE("every message survives its bytes, and says its name", "[unit]") {
-  const std::vector<std::string> names{"join",    "ready",      "report",     "applied",
-                                       "failed",  "state_sent", "evaluated",  "stop_asked",
-                                       "welcome", "refuse",     "new_view",   "begin",
-                                       "commit",  "evaluation", "send_state", "end"};
+  const std::vector<std::string> names{
+      "join",       "ready",     "report",           "applied",    "failed",     "state_sent",
+      "evaluating", "evaluated", "stop_asked",       "welcome",    "refuse",     "new_view",
+      "begin",      "commit",    "evaluation_begun", "evaluation", "send_state", "end"};
   const auto messages = one_of_each();
   REQUIRE(messages.size() == std::variant_size_v<Message>);
   for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -109,13 +111,13 @@ TEST_CASE("fields come back as they went, to the last bit", "[unit]") {
   CHECK(report.labelled[0].micro_batch == MicroBatchId{6});
   CHECK(report.rate == 3e-4);
   CHECK(report.resident_bytes == 123456789012);
-  const auto record = through_bytes(std::get<Commit>(messages[12])).record;
+  const auto record = through_bytes(std::get<Commit>(messages[13])).record;
   CHECK(record.step == Step{12});
   CHECK(std::isnan(record.norm));
   CHECK(record.verdict == Verdict::skip);
   CHECK(record.skips_in_a_row == 4);
   CHECK(record.last);
-  CHECK(through_bytes(std::get<NewView>(messages[10])) == std::get<NewView>(messages[10]));
+  CHECK(through_bytes(std::get<NewView>(messages[11])) == std::get<NewView>(messages[11]));
   const auto failed = through_bytes(std::get<Failed>(messages[4]));
   CHECK(failed.kind == FaultKind::invalid_input);
   CHECK(failed.micro_batch == MicroBatchId{3});
@@ -234,7 +236,8 @@ TEST_CASE("broken bytes are refused or mean a message, whatever is broken", "[un
   Random random(seed);
   const auto messages = one_of_each();
   int accepted = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  const int rounds = 1500 * static_cast<int>(messages.size());
+  for (int round = 0; round < rounds; ++round) {
     auto bytes = encode(messages[static_cast<std::size_t>(round) % messages.size()]);
     if (random.below(4) == 0) bytes.resize(random.below(bytes.size()));
     const std::uint64_t flips = random.between(bytes.empty() ? 0 : 1, 3);
@@ -252,8 +255,8 @@ TEST_CASE("broken bytes are refused or mean a message, whatever is broken", "[un
     const auto again = decode(encode(decoded.value()));
     if (!again || encode(again.value()) != encode(decoded.value())) FAIL("round " << round);
   }
-  CHECK(accepted > 500);     // flips inside texts and numbers leave messages
-  CHECK(accepted < 19'000);  // most do not
+  CHECK(accepted > 500);         // flips inside texts and numbers leave messages
+  CHECK(accepted < rounds / 2);  // most do not
 }
 
 }  // namespace planaria::protocol

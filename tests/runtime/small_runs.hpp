@@ -104,7 +104,7 @@ inline Layout grid(int width, int depth, int layers, int micro_batches, int lane
 /// Runs with every worker as a thread of this process, leaving its files in `run_dir`.
 inline TrainingOutcome train_threads(TrainerOptions options, std::int64_t steps,
                                      const SmallLayout& layout, const std::string& run_dir,
-                                     std::function<void(const StepMetrics&)> on_step = {}) {
+                                     const std::function<void(Trainer&)>& prepare = {}) {
   host::RunOptions run;
   run.coordinator.workers = layout.workers;
   run.coordinator.layout = layout.layout;
@@ -115,7 +115,7 @@ inline TrainingOutcome train_threads(TrainerOptions options, std::int64_t steps,
   ::setenv(host::env_in_process, "1", 1);
   ::setenv(host::env_run_options, host::to_json(run).dump().c_str(), 1);
   Trainer trainer(std::move(options));
-  if (on_step) trainer.on_step(std::move(on_step));
+  if (prepare) prepare(trainer);
   const TrainingOutcome outcome = trainer.run(steps);
   ::unsetenv(host::env_in_process);
   ::unsetenv(host::env_run_options);

@@ -42,4 +42,20 @@ class SampleOrder {
   int half_bits_ = 1;
 };
 
+/// How the samples kept for evaluation are cut into micro-batches: in order, all of m samples but
+/// perhaps the last. Their ids follow those that are trained on.
+struct EvaluationOrder {
+  std::int64_t dataset_samples = 0;  // trained on
+  std::int64_t samples = 0;          // evaluated
+  int micro_batch_size = 1;          // m
+
+  [[nodiscard]] int micro_batches() const {
+    return static_cast<int>((samples + micro_batch_size - 1) / micro_batch_size);
+  }
+  /// The number of samples of one micro-batch, from 0 to micro_batches()-1.
+  [[nodiscard]] std::int64_t size_of(MicroBatchId micro_batch) const;
+  /// Their ids.
+  [[nodiscard]] std::vector<std::int64_t> ids(MicroBatchId micro_batch) const;
+};
+
 }  // namespace planaria

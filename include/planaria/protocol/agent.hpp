@@ -46,6 +46,14 @@ struct AppliedRecord {
 struct SentState {
   LayerId layer;
 };
+/// The training loop begins to compute `step`.
+struct StepStarted {
+  Step step;
+};
+/// The training loop begins to evaluate `level`.
+struct EvaluationStarted {
+  Step level;
+};
 /// The training loop evaluated at this worker's level.
 struct EvaluationComputed {
   Evaluated evaluated;
@@ -60,7 +68,8 @@ struct WorkerFailed {
   Failed failed;
 };
 using Input = std::variant<Start, FromCoordinator, CoordinatorLost, PeerLost, Built, Computed,
-                           AppliedRecord, SentState, EvaluationComputed, StopWanted, WorkerFailed>;
+                           AppliedRecord, SentState, StepStarted, EvaluationStarted,
+                           EvaluationComputed, StopWanted, WorkerFailed>;
 
 // ---- commands
 
@@ -124,7 +133,10 @@ struct AgentState {
   std::optional<WorkerId> worker;
   std::optional<NewView> view;
   Step level{0};
-  std::optional<CommitRecord> record;  // the newest, kept until the next
+  Step started{0};                        // the newest step that the loop began
+  std::optional<Step> evaluated;          // the newest level that the loop evaluates
+  std::optional<EvaluationBegun> others;  // the newest evaluation that somebody began
+  std::optional<CommitRecord> record;     // the newest, kept until the next
   bool peer_lost =
       false;  // from then on failures are the lost peer's, and the coordinator's to tell
 };

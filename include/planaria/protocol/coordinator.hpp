@@ -123,6 +123,8 @@ struct CoordinatorState {
   Step step{1};                        // the step in flight
   std::map<WorkerId, Report> reports;  // of the step in flight
   Instant step_began;
+  /// The newest level that a worker began to evaluate.
+  std::optional<Step> evaluating;
   /// Of the evaluation in flight, at the level before `step` (after the last record: at `step`);
   /// empty: none.
   std::map<WorkerId, Evaluated> evaluated;

@@ -82,6 +82,11 @@ struct Failed {
 struct StateSent {
   LayerId layer;
 };
+/// "My training loop evaluates level `step`."
+struct Evaluating {
+  ViewNumber view;
+  Step step;
+};
 /// "I computed my part of the evaluation at level `step`": losses by evaluation micro-batch, from
 /// holders of the last layer.
 struct Evaluated {
@@ -137,6 +142,12 @@ struct CommitRecord {
 struct Commit {
   CommitRecord record;
 };
+/// A worker's loop evaluates level `step`: so must everybody's, before it goes on. A loop that does
+/// not would wait for tensors of those that do, and they for its.
+struct EvaluationBegun {
+  Step step;
+  WorkerId worker;
+};
 /// What the evaluation at level `step` found, the same for everyone.
 struct Evaluation {
   Step step;
@@ -154,8 +165,9 @@ struct End {
   std::string sentence;
 };
 
-using Message = std::variant<Join, Ready, Report, Applied, Failed, StateSent, Evaluated, StopAsked,
-                             Welcome, Refuse, NewView, Begin, Commit, Evaluation, SendState, End>;
+using Message = std::variant<Join, Ready, Report, Applied, Failed, StateSent, Evaluating, Evaluated,
+                             StopAsked, Welcome, Refuse, NewView, Begin, Commit, EvaluationBegun,
+                             Evaluation, SendState, End>;
 
 /// Returns the message's name as used on the wire and in explanations, e.g. "report".
 [[nodiscard]] const char* name_of(const Message& message);
