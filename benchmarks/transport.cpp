@@ -26,10 +26,8 @@
 
 #include <planaria/transport/transport.hpp>
 
+namespace planaria::transport {
 namespace {
-
-using namespace planaria;
-using namespace planaria::transport;
 
 constexpr std::size_t large_bytes = std::size_t{16} << 20;
 constexpr int ping_count = 2000;
@@ -165,10 +163,11 @@ double large_gigabytes_per_s(bool tcp, int frames, const std::vector<std::byte>&
       for (int i = 0; i < frames; ++i) {
         auto done = std::make_shared<std::promise<void>>();
         sends.push_back(done->get_future());
-        pair.second->send(pair.first_at_second, key_of(i), {payload}, [done](Result<void> result) {
-          result.value();
-          done->set_value();
-        });
+        pair.second->send(pair.first_at_second, key_of(i), {payload},
+                          [done](const Result<void>& result) {
+                            result.value();
+                            done->set_value();
+                          });
         if (i + 1 >= in_flight) sends[static_cast<std::size_t>(i + 1 - in_flight)].get();
       }
       for (int i = std::max(0, frames + 1 - in_flight); i < frames; ++i) {
@@ -191,19 +190,21 @@ double ping_us(bool tcp) {
   TransportPair pair(tcp);
   std::function<void(int)> serve = [&](int round) {
     if (round == ping_count) return finished.set_value();
-    pair.second->send(pair.first_at_second, key_of(round), {word}, [](Result<void>) {});
-    pair.second->receive(pair.first_at_second, key_of(round), [&, round](Result<Buffer> result) {
-      check(result.ok(), "a receive failed");
-      serve(round + 1);
-    });
+    pair.second->send(pair.first_at_second, key_of(round), {word}, [](const Result<void>&) {});
+    pair.second->receive(pair.first_at_second, key_of(round),
+                         [&, round](const Result<Buffer>& result) {
+                           check(result.ok(), "a receive failed");
+                           serve(round + 1);
+                         });
   };
   std::function<void(int)> echo = [&](int round) {
     if (round == ping_count) return;
-    pair.first->receive(pair.second_at_first, key_of(round), [&, round](Result<Buffer> result) {
-      check(result.ok(), "a receive failed");
-      pair.first->send(pair.second_at_first, key_of(round), {word}, [](Result<void>) {});
-      echo(round + 1);
-    });
+    pair.first->receive(
+        pair.second_at_first, key_of(round), [&, round](const Result<Buffer>& result) {
+          check(result.ok(), "a receive failed");
+          pair.first->send(pair.second_at_first, key_of(round), {word}, [](const Result<void>&) {});
+          echo(round + 1);
+        });
   };
   echo(0);
   return seconds_of([&] {
@@ -257,6 +258,7 @@ void report(bool tcp, int rounds, int frames) {
 }
 
 }  // namespace
+}  // namespace planaria::transport
 
 int main(int count, char** arguments) {
   int rounds = 5;
@@ -265,7 +267,7 @@ int main(int count, char** arguments) {
   program.add_option("--rounds", rounds, "times each figure is taken")->check(CLI::Range(1, 1000));
   program.add_option("--frames", frames, "frames of 16 MiB each time")->check(CLI::Range(1, 10000));
   CLI11_PARSE(program, count, arguments);
-  report(false, rounds, frames);
-  report(true, rounds, frames);
+  planaria::transport::report(false, rounds, frames);
+  planaria::transport::report(true, rounds, frames);
   return EXIT_SUCCESS;
 }

@@ -58,6 +58,15 @@ function(planaria_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  if(PLANARIA_SANITIZE)
+    math(EXPR ARG_TIMEOUT "5 * ${ARG_TIMEOUT}")
+  endif()
+  # A sanitizer's finding fails the test. LibTorch is not instrumented, so it keeps to one thread.
+  if(PLANARIA_SANITIZE)
+    list(APPEND ARG_ENVIRONMENT "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
+      "TSAN_OPTIONS=halt_on_error=1:suppressions=${planaria_SOURCE_DIR}/cmake/tsan_suppressions.txt"
+      "OMP_NUM_THREADS=1")
+  endif()
   # A program that cannot test says "SKIPPED: why" and counts as skipped, never as passed.
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     SKIP_REGULAR_EXPRESSION "SKIPPED:"

@@ -16,9 +16,8 @@
 #include <planaria/schedule/builders.hpp>
 #include <planaria/schedule/simulate.hpp>
 
+namespace planaria {
 namespace {
-
-using namespace planaria;
 
 Result<SimulatedSchedule> ideal(const std::string& kind, int micro_batches,
                                 const std::vector<double>& forward_ms,
@@ -38,6 +37,7 @@ Result<SimulatedSchedule> ideal(const std::string& kind, int micro_batches,
 }
 
 }  // namespace
+}  // namespace planaria
 
 int main(int argc, char** argv) {
   std::string kind = "1f1b";
@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--send-ms", send_ms, "A message between stages")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  const auto simulated = ideal(kind, micro_batches, forward_ms, backward_ms, send_ms);
+  const auto simulated = planaria::ideal(kind, micro_batches, forward_ms, backward_ms, send_ms);
   if (!simulated) {
     std::fprintf(stderr, "bench_step_ideal: %s\n", simulated.fault().sentence.c_str());
     return 2;

@@ -79,12 +79,12 @@ class Bomb {
     }
   }
   SendDone send() {
-    return [state = state_, slot = new_slot()](Result<void> result) {
+    return [state = state_, slot = new_slot()](const Result<void>& result) {
       state->ended(slot, result.ok() ? std::nullopt : std::optional(result.fault()));
     };
   }
   ReceiveDone receive() {
-    return [state = state_, slot = new_slot()](Result<Buffer> result) {
+    return [state = state_, slot = new_slot()](const Result<Buffer>& result) {
       state->ended(slot, result.ok() ? std::nullopt : std::optional(result.fault()));
     };
   }

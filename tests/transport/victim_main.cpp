@@ -10,10 +10,10 @@
 
 #include <planaria/base/hash.hpp>
 
-int main(int count, char** arguments) {
-  using namespace planaria;
-  using namespace planaria::transport;
-  using namespace planaria::transport::testing;
+namespace planaria::transport::testing {
+namespace {
+
+[[noreturn]] void stop_half_way(int count, char** arguments) {
   check(count == 4, "transport_victim ADDRESS WORKER SECRET");
   const Descriptor connection =
       proven_connection(arguments[1], arguments[3], WorkerId(std::stoi(arguments[2])));
@@ -31,4 +31,11 @@ int main(int count, char** arguments) {
   const char ready = 1;
   check(::write(STDOUT_FILENO, &ready, 1) == 1, "nobody waits for this process");
   while (true) ::pause();
+}
+
+}  // namespace
+}  // namespace planaria::transport::testing
+
+int main(int count, char** arguments) {
+  planaria::transport::testing::stop_half_way(count, arguments);
 }
