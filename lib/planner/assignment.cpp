@@ -38,10 +38,11 @@ class Hungarian {
 
  private:
   void join(std::size_t joining) {
-    std::vector<AssignmentCost> distance(columns_);
+    constexpr auto far = std::numeric_limits<std::int64_t>::max();
+    std::vector<AssignmentCost> distance(columns_, {far, far});
     std::vector<std::size_t> came_from(columns_, nobody);  // column before it on the path
-    std::vector<bool> reached(columns_, false);
-    std::vector<bool> seen(columns_, false);
+    std::vector<char> reached(columns_, false);
+
     std::size_t row = joining;
     std::size_t column = nobody;
     while (true) {
@@ -50,10 +51,9 @@ class Hungarian {
         if (reached[other]) continue;
         const AssignmentCost reduced =
             costs_[row][other] - row_potential_[row] - column_potential_[other];
-        if (!seen[other] || reduced < distance[other]) {
+        if (reduced < distance[other]) {
           distance[other] = reduced;
           came_from[other] = column;
-          seen[other] = true;
         }
         if (next == nobody || distance[other] < distance[next]) next = other;
       }
@@ -74,7 +74,7 @@ class Hungarian {
     }
   }
 
-  void raise(std::size_t joining, const std::vector<bool>& reached, AssignmentCost step) {
+  void raise(std::size_t joining, const std::vector<char>& reached, AssignmentCost step) {
     row_potential_[joining] = row_potential_[joining] + step;
     for (std::size_t column = 0; column < columns_; ++column) {
       if (!reached[column]) continue;

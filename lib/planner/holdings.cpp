@@ -1,6 +1,7 @@
 #include "planner/holdings.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace planaria {
 
@@ -8,12 +9,20 @@ Holdings::Holdings(const std::vector<WorkerId>& workers,
                    const std::vector<std::int64_t>& layer_bytes, const LayerHolders& holders)
     : ids_(workers), bytes_(layer_bytes) {
   holds_.assign(ids_.size() * bytes_.size(), false);
+  holders_.resize(bytes_.size());
   for (const auto& [layer, layer_holders] : holders) {
     if (layer.value < 0 || layer.value >= layers()) continue;
     for (const WorkerId holder : layer_holders) {
-      if (const auto worker = number_of(holder)) holds_[at(*worker, layer.value)] = true;
+      const auto worker = number_of(holder);
+      if (!worker) continue;
+      holds_[at(*worker, layer.value)] = true;
+      holders_[static_cast<std::size_t>(layer.value)].push_back(*worker);
     }
   }
+  largest_first_.resize(bytes_.size());
+  std::iota(largest_first_.begin(), largest_first_.end(), 0);
+  std::stable_sort(largest_first_.begin(), largest_first_.end(),
+                   [this](int a, int b) { return bytes_of(a) > bytes_of(b); });
   for (int worker = 0; worker < this->workers(); ++worker) {
     std::int64_t sum = 0;
     lacking_.push_back(sum);
@@ -39,9 +48,7 @@ std::int64_t Holdings::lacking_bytes(int worker, LayerRange layers) const {
 std::vector<int> Holdings::lost_layers() const {
   std::vector<int> lost;
   for (int layer = 0; layer < layers(); ++layer) {
-    bool held = false;
-    for (int worker = 0; worker < workers(); ++worker) held = held || holds(worker, layer);
-    if (!held) lost.push_back(layer);
+    if (holders_of(layer).empty()) lost.push_back(layer);
   }
   return lost;
 }

@@ -27,6 +27,12 @@ class Holdings {
   [[nodiscard]] bool holds(int worker, int layer) const { return holds_[at(worker, layer)]; }
   /// Returns how many bytes of the layers `worker` does not hold. O(1).
   [[nodiscard]] std::int64_t lacking_bytes(int worker, LayerRange layers) const;
+  /// Returns the layer's holders, ascending.
+  [[nodiscard]] const std::vector<int>& holders_of(int layer) const {
+    return holders_[static_cast<std::size_t>(layer)];
+  }
+  /// Returns the layers, the largest first, of equals the lowest.
+  [[nodiscard]] const std::vector<int>& largest_first() const { return largest_first_; }
   /// Returns the layers that nobody holds, ascending.
   [[nodiscard]] std::vector<int> lost_layers() const;
 
@@ -37,7 +43,9 @@ class Holdings {
 
   std::vector<WorkerId> ids_;
   std::vector<std::int64_t> bytes_;
-  std::vector<bool> holds_;            // [worker][layer]
+  std::vector<bool> holds_;                // [worker][layer]
+  std::vector<std::vector<int>> holders_;  // [layer]
+  std::vector<int> largest_first_;
   std::vector<std::int64_t> lacking_;  // [worker][layers before], bytes
 };
 

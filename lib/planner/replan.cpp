@@ -36,13 +36,16 @@ struct Candidate {
   std::vector<Transfer> transfers;
 };
 
-/// The tie rule of replan.hpp.
+/// The tie rule of replan.hpp: score, bytes, step cost, idle workers, width; then see better().
+using Rank = std::tuple<double, std::int64_t, double, int, std::size_t>;
+
+Rank rank_of(const Candidate& candidate) {
+  return {candidate.score, candidate.bytes, candidate.step_cost, candidate.idle,
+          candidate.layout.pipelines.size()};
+}
+
 bool better(const Candidate& a, const Candidate& b) {
-  const auto rank = [](const Candidate& candidate) {
-    return std::tuple(candidate.score, candidate.bytes, candidate.step_cost, candidate.idle,
-                      candidate.layout.pipelines.size());
-  };
-  if (rank(a) != rank(b)) return rank(a) < rank(b);
+  if (rank_of(a) != rank_of(b)) return rank_of(a) < rank_of(b);
   return std::lexicographical_compare(
       a.layout.pipelines.begin(), a.layout.pipelines.end(), b.layout.pipelines.begin(),
       b.layout.pipelines.end(), [](const PipelineAssignment& one, const PipelineAssignment& other) {
@@ -62,7 +65,7 @@ std::vector<PipelineForm> forms_of(const Layout& layout, const std::vector<doubl
 /// Pipelines whose places are still to be given to workers.
 struct Shape {
   Layout layout;
-  double step_cost = 0;
+  Rank least;  // no way to give them away ranks before it
 };
 
 class Replanner {
@@ -92,35 +95,50 @@ class Replanner {
     return transfer_ms + step_weight_ * step_cost;
   }
 
-  /// Returns the candidate that `layout` makes, or nothing where it is worse than the best even if
-  /// it transferred nothing.
+  /// Tells whether whatever ranks at least so is worse than the best.
+  [[nodiscard]] bool hopeless(const Rank& least) const { return best_ && least > rank_of(*best_); }
+
+  [[nodiscard]] double ms_of(std::int64_t end) const {
+    return static_cast<double>(end) * request_.ms_per_byte;
+  }
+
+  /// Returns the candidate that `layout` makes, or nothing where it is worse than the best.
   [[nodiscard]] std::optional<Candidate> evaluate(Layout layout, const char* origin) {
     Candidate candidate{.layout = std::move(layout), .origin = origin};
     const Sharing sharing = share_out(tree_, forms_of(candidate.layout, request_.layer_costs));
     candidate.step_cost = sharing.step_cost;
-    if (best_ && score_of(0, candidate.step_cost) > best_->score) return std::nullopt;
+    if (hopeless({score_of(0, candidate.step_cost), 0, 0, 0, 0})) return std::nullopt;
     candidate.idle = holdings_.workers();
     std::vector<Need> needs;
+    std::int64_t end_least = 0;
     for (std::size_t i = 0; i < candidate.layout.pipelines.size(); ++i) {
       PipelineAssignment& pipeline = candidate.layout.pipelines[i];
       pipeline.micro_batches = sharing.micro_batches[i];
       candidate.idle -= static_cast<int>(pipeline.stages.size());
-      for (const StageAssignment& stage : pipeline.stages) add_needs(stage, needs);
+      for (const StageAssignment& stage : pipeline.stages) {
+        const std::int64_t received = add_needs(stage, needs);
+        candidate.bytes += received;
+        end_least = std::max(end_least, received);
+      }
     }
-    for (const Need& need : needs) candidate.bytes += holdings_.bytes_of(need.layer);
+    candidate.score = score_of(ms_of(end_least), candidate.step_cost);
+    if (hopeless(rank_of(candidate))) return std::nullopt;
     TransferQueue queue(holdings_);
-    candidate.transfers = queue.put(std::move(needs));
-    candidate.transfer_ms = static_cast<double>(queue.end()) * request_.ms_per_byte;
+    candidate.transfers = queue.put(needs);
+    candidate.transfer_ms = ms_of(queue.end());
     candidate.score = score_of(candidate.transfer_ms, candidate.step_cost);
     return candidate;
   }
 
-  void add_needs(const StageAssignment& stage, std::vector<Need>& needs) const {
+  /// Returns the bytes of the needs added.
+  std::int64_t add_needs(const StageAssignment& stage, std::vector<Need>& needs) const {
     const auto worker = holdings_.number_of(stage.worker);
     check(worker.has_value(), "only workers that are there compute");
+    const std::int64_t bytes = holdings_.lacking_bytes(*worker, stage.layers);
     for (int layer = stage.layers.first.value; layer <= stage.layers.last.value; ++layer) {
       if (!holdings_.holds(*worker, layer)) needs.push_back({layer, *worker});
     }
+    return bytes;
   }
 
   void consider(Layout layout, const char* origin) {
@@ -196,7 +214,7 @@ class Replanner {
     }
   }
 
-  /// What plan() makes of the workers there are, least step cost first.
+  /// What plan() makes of the workers there are, the most promising first.
   [[nodiscard]] Result<std::vector<Shape>> shapes_anew() const {
     std::vector<Shape> shapes;
     for (const PlanRequest& asked : plan_requests(request_)) {
@@ -204,16 +222,37 @@ class Replanner {
       const bool known = std::any_of(shapes.begin(), shapes.end(), [&](const Shape& shape) {
         return shape.layout.pipelines == answer.layout.pipelines;
       });
-      if (!known) shapes.push_back({std::move(answer.layout), answer.step_cost});
+      if (!known) shapes.push_back(bounded(std::move(answer)));
     }
     std::stable_sort(shapes.begin(), shapes.end(),
-                     [](const Shape& a, const Shape& b) { return a.step_cost < b.step_cost; });
+                     [](const Shape& a, const Shape& b) { return a.least < b.least; });
     return shapes;
   }
 
+  /// Gives each place the worker that lacks least, as if workers could be in several places: no
+  /// assignment transfers less, nor ends before the place that gets most, nor before the mean.
+  [[nodiscard]] Shape bounded(PlanAnswer answer) const {
+    std::int64_t bytes = 0;
+    std::int64_t end = 0;
+    for (const PipelineAssignment& pipeline : answer.layout.pipelines) {
+      for (const StageAssignment& stage : pipeline.stages) {
+        std::int64_t least = holdings_.lacking_bytes(0, stage.layers);
+        for (int worker = 1; worker < holdings_.workers() && least > 0; ++worker) {
+          least = std::min(least, holdings_.lacking_bytes(worker, stage.layers));
+        }
+        bytes += least;
+        end = std::max(end, least);
+      }
+    }
+    end = std::max(end, bytes / holdings_.workers());
+    const Rank least{score_of(ms_of(end), answer.step_cost), bytes, answer.step_cost,
+                     static_cast<int>(answer.idle_workers.size()), answer.layout.pipelines.size()};
+    return {std::move(answer.layout), least};
+  }
+
   void consider_shape(Shape shape) {
-    if (best_ && score_of(0, shape.step_cost) > best_->score) {
-      ++considered_;  // worse even if nothing had to be transferred
+    if (hopeless(shape.least)) {
+      ++considered_;
       return;
     }
     consider(with_workers(std::move(shape.layout)), "planned anew");
@@ -280,6 +319,14 @@ std::vector<Need> needs_of(const std::vector<ShadowAssignment>& shadows, const H
   return needs;
 }
 
+std::vector<Need> needs_of(const std::vector<Transfer>& transfers, const Holdings& holdings) {
+  std::vector<Need> needs;
+  for (const Transfer& transfer : transfers) {
+    needs.push_back({transfer.layer.value, holdings.number_of(transfer.to).value()});
+  }
+  return needs;
+}
+
 std::string explain(const Candidate& chosen, int considered) {
   std::string idle;
   if (chosen.idle > 0) {
@@ -313,11 +360,8 @@ Result<Replan> replan(const ReplanRequest& request) {
   answer.layout.shadows = place_shadows(answer.layout, request.layer_bytes, request.workers,
                                         request.holders, request.copies);
   TransferQueue queue(holdings);
-  std::vector<Need> needs;
-  for (const Transfer& transfer : chosen.transfers) {
-    needs.push_back({transfer.layer.value, holdings.number_of(transfer.to).value()});
-  }
-  check(queue.put(std::move(needs)) == chosen.transfers, "the same needs are met the same way");
+  check(queue.put(needs_of(chosen.transfers, holdings)) == chosen.transfers,
+        "the same needs are met the same way");
   answer.fills = queue.put(needs_of(answer.layout.shadows, holdings));
   return answer;
 }

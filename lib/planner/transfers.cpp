@@ -1,7 +1,8 @@
 #include "planner/transfers.hpp"
 
 #include <algorithm>
-#include <tuple>
+#include <optional>
+#include <utility>
 
 #include <planaria/base/check.hpp>
 
@@ -12,30 +13,38 @@ TransferQueue::TransferQueue(const Holdings& holdings)
       sends_until_(static_cast<std::size_t>(holdings.workers()), 0),
       receives_until_(static_cast<std::size_t>(holdings.workers()), 0) {}
 
-std::vector<Transfer> TransferQueue::put(std::vector<Need> needs) {
-  std::sort(needs.begin(), needs.end(), [this](const Need& a, const Need& b) {
-    return std::tuple(-holdings_.bytes_of(a.layer), a.layer, a.worker) <
-           std::tuple(-holdings_.bytes_of(b.layer), b.layer, b.worker);
-  });
-  std::vector<Transfer> transfers;
+std::vector<Transfer> TransferQueue::put(const std::vector<Need>& needs) {
+  std::vector<std::vector<int>> receivers(static_cast<std::size_t>(holdings_.layers()));
   for (const Need& need : needs) {
-    std::int64_t& receives_until = receives_until_[static_cast<std::size_t>(need.worker)];
-    const auto rank = [&](int source) {
-      const std::int64_t free = sends_until_[static_cast<std::size_t>(source)];
-      return std::tuple(std::max(free, receives_until), free);
-    };
-    int from = -1;
-    for (int source = 0; source < holdings_.workers(); ++source) {
-      if (!holdings_.holds(source, need.layer)) continue;
-      if (from < 0 || rank(source) < rank(from)) from = source;
-    }
-    check(from >= 0, "a layer that must be sent has a holder");
-    const std::int64_t end = std::get<0>(rank(from)) + holdings_.bytes_of(need.layer);
-    sends_until_[static_cast<std::size_t>(from)] = receives_until = end;
-    end_ = std::max(end_, end);
-    transfers.push_back({LayerId{need.layer}, holdings_.id_of(from), holdings_.id_of(need.worker)});
+    receivers[static_cast<std::size_t>(need.layer)].push_back(need.worker);
+  }
+  std::vector<Transfer> transfers;
+  transfers.reserve(needs.size());
+  for (const int layer : holdings_.largest_first()) {
+    auto& workers = receivers[static_cast<std::size_t>(layer)];
+    std::sort(workers.begin(), workers.end());
+    for (const int worker : workers) transfers.push_back(put(layer, worker));
   }
   return transfers;
+}
+
+Transfer TransferQueue::put(int layer, int worker) {
+  std::int64_t& receives_until = receives_until_[static_cast<std::size_t>(worker)];
+  using Rank = std::pair<std::int64_t, std::int64_t>;  // could start, free
+  std::optional<Rank> best;
+  int from = 0;
+  for (const int source : holdings_.holders_of(layer)) {
+    const std::int64_t free = sends_until_[static_cast<std::size_t>(source)];
+    const Rank rank{std::max(free, receives_until), free};
+    if (best && *best <= rank) continue;
+    best = rank;
+    from = source;
+  }
+  check(best.has_value(), "a layer that must be sent has a holder");
+  const std::int64_t end = best->first + holdings_.bytes_of(layer);
+  sends_until_[static_cast<std::size_t>(from)] = receives_until = end;
+  end_ = std::max(end_, end);
+  return {LayerId{layer}, holdings_.id_of(from), holdings_.id_of(worker)};
 }
 
 }  // namespace planaria

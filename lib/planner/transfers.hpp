@@ -22,12 +22,14 @@ class TransferQueue {
   /// Puts `needs` behind what was put before: the largest layer first (then the lowest layer, then
   /// the lowest worker), each from the holder with which it can start first, of equals from the one
   /// that is free first, then from the lowest id. Requires a holder of every layer.
-  /// O(needs x workers).
-  [[nodiscard]] std::vector<Transfer> put(std::vector<Need> needs);
+  /// O(layers + needs x holders of each).
+  [[nodiscard]] std::vector<Transfer> put(const std::vector<Need>& needs);
   /// Returns when the last one has arrived, had each byte taken one unit of time.
   [[nodiscard]] std::int64_t end() const { return end_; }
 
  private:
+  [[nodiscard]] Transfer put(int layer, int worker);
+
   const Holdings& holdings_;
   std::vector<std::int64_t> sends_until_;
   std::vector<std::int64_t> receives_until_;

@@ -79,7 +79,10 @@ struct Replan {
 /// "workers: 5 after 7, must be ascending", "copies: 0, must be at least 1", a `before` that
 /// verify() refuses, times that are not finite numbers from 0. infeasible: "layers 3, 4: held by
 /// none of the 2 workers there are".
-/// O(L^2 N log N + candidates x (N^3 + L N)) at worst, for N workers and L layers.
+/// At worst O(L^2 N log N + N^4 + candidates x L N), for N workers and L layers: N widths, each
+/// with an assignment in O(N^3); most are left out, as a bound shows that they are worse than what
+/// is already known. 64 workers and 128 layers: 5 to 10 ms, up to 35 ms where nearly all of the
+/// state moves (which then takes far longer).
 [[nodiscard]] Result<Replan> replan(const ReplanRequest& request);
 
 /// Chooses shadows so that every layer is held by `copies` workers (all, if there are fewer), those
