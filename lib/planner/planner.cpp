@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <queue>
 #include <tuple>
 #include <utility>
 
@@ -12,6 +11,8 @@
 #include <planaria/base/check.hpp>
 #include <planaria/model/lanes.hpp>
 #include <planaria/schedule/builders.hpp>
+
+#include "planner/step_cost.hpp"
 
 namespace planaria {
 namespace {
@@ -72,12 +73,19 @@ std::vector<int> even_depths(int width, int workers) {
 
 struct Candidate {
   std::vector<int> depths;
-  std::vector<int> shares;  // micro-batches
-  double step_cost = std::numeric_limits<double>::infinity();
+  Sharing sharing;
   int idle = 0;
   /// The tie rule of planner.hpp.
-  [[nodiscard]] auto rank() const { return std::tuple(step_cost, idle, depths.size()); }
+  [[nodiscard]] auto rank() const { return std::tuple(sharing.step_cost, idle, depths.size()); }
 };
+
+/// The most stages that any pipeline considered may have: deeper ones need not be balanced.
+int deepest(const PlanRequest& request) {
+  const int layers = static_cast<int>(request.layer_costs.size());
+  if (request.depth) return *request.depth;
+  const int width = request.width.value_or(1);
+  return std::min(layers, (request.workers + width - 1) / width);
+}
 
 class Search {
  public:
@@ -85,7 +93,7 @@ class Search {
       : request_(request),
         layers_(static_cast<int>(request.layer_costs.size())),
         tree_(request.micro_batches, request.lane_size),
-        balancer_(request.layer_costs, std::min(layers_, request.workers)) {}
+        balancer_(request.layer_costs, deepest(request)) {}
 
   [[nodiscard]] Candidate best() {
     const int width_most = std::min(request_.workers, tree_.lanes());
@@ -110,15 +118,11 @@ class Search {
   [[nodiscard]] std::vector<LayerRange> ranges(int depth) const { return balancer_.ranges(depth); }
 
  private:
-  [[nodiscard]] double cost_of(int share, int depth) const {
-    return (share + depth - 1) * balancer_.bottleneck(depth);
-  }
-
   /// Some pipeline takes at least the mean share, at the least bottleneck and depth of all.
   [[nodiscard]] double bound(const std::vector<int>& depths) const {
     const int width = static_cast<int>(depths.size());
     const int mean = (request_.micro_batches + width - 1) / width;
-    return (mean + depths.back() - 1) * balancer_.bottleneck(depths.front());
+    return pipeline_cost(mean, {depths.back(), balancer_.bottleneck(depths.front())});
   }
 
   void consider(std::vector<int> depths) {
@@ -126,36 +130,12 @@ class Search {
     Candidate candidate;
     candidate.idle = request_.workers;
     for (const int depth : depths) candidate.idle -= depth;
-    if (bound(depths) > best_.step_cost) return;
+    if (!best_.depths.empty() && bound(depths) > best_.sharing.step_cost) return;
     candidate.depths = std::move(depths);
-    share_out(candidate);
+    std::vector<PipelineForm> forms;
+    for (const int depth : candidate.depths) forms.push_back({depth, balancer_.bottleneck(depth)});
+    candidate.sharing = share_out(tree_, forms);
     if (best_.depths.empty() || candidate.rank() < best_.rank()) best_ = std::move(candidate);
-  }
-
-  /// Gives lane after lane to the pipeline that is then done first. Costs grow with the share, so
-  /// this makes the largest as small as it can be. The last lane, which may be shorter, is the
-  /// last pipeline's.
-  void share_out(Candidate& candidate) const {
-    const int lane_size = tree_.lane_size();
-    const int last_lane = tree_.micro_batches_of(LaneId{tree_.lanes() - 1}).size();
-    const std::size_t width = candidate.depths.size();
-    candidate.shares.assign(width, lane_size);
-    candidate.shares.back() = last_lane;
-    using Next = std::pair<double, std::size_t>;  // cost with one more lane, pipeline
-    std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
-    candidate.step_cost = 0;
-    for (std::size_t i = 0; i < width; ++i) {
-      candidate.step_cost =
-          std::max(candidate.step_cost, cost_of(candidate.shares[i], candidate.depths[i]));
-      next.emplace(cost_of(candidate.shares[i] + lane_size, candidate.depths[i]), i);
-    }
-    for (int left = tree_.lanes() - static_cast<int>(width); left > 0; --left) {
-      const auto [cost, i] = next.top();
-      next.pop();
-      candidate.shares[i] += lane_size;
-      candidate.step_cost = std::max(candidate.step_cost, cost);
-      next.emplace(cost_of(candidate.shares[i] + lane_size, candidate.depths[i]), i);
-    }
   }
 
   const PlanRequest& request_;
@@ -257,10 +237,10 @@ Result<PlanAnswer> plan(const PlanRequest& request) {
   const Candidate best = search.best();
   check(!best.depths.empty(), "a request that was checked has an answer");
   PlanAnswer answer;
-  answer.step_cost = best.step_cost;
+  answer.step_cost = best.sharing.step_cost;
   WorkerId worker{0};
   for (std::size_t i = 0; i < best.depths.size(); ++i) {
-    PipelineAssignment pipeline{best.shares[i], {}};
+    PipelineAssignment pipeline{best.sharing.micro_batches[i], {}};
     for (const LayerRange& range : search.ranges(best.depths[i])) {
       pipeline.stages.push_back({range, worker});
       worker = worker.next();
