@@ -353,4 +353,40 @@ TEST_CASE("every small answer is consistent and the best of all candidates", "[u
   CHECK(answered > 1000);
 }
 
+TEST_CASE("many lost runs are cut so that no single cut could be better", "[unit]") {
+  // Every second of 24 stages is lost: 5^11 ways to cut.
+  ReplanRequest request{.micro_batches = 4, .ms_per_cost = 1, .ms_per_byte = 0.125};
+  Layout before{.pipelines = {{4, {}}}};
+  for (int stage = 0; stage < 24; ++stage) {
+    before.pipelines[0].stages.push_back(
+        {{LayerId{4 * stage}, LayerId{4 * stage + 3}}, WorkerId{stage}});
+    if (stage % 2 == 0) request.workers.push_back(WorkerId{stage});
+  }
+  for (int i = 0; i < 96; ++i) {
+    request.layer_costs.push_back(1.0 + i % 5);
+    request.layer_bytes.push_back(1 + i % 3);
+    request.holders[LayerId{i}] = {WorkerId{i / 8 * 2}};
+    if (i % 7 == 0) request.holders[LayerId{i}].insert(WorkerId{(i / 8 * 2 + 2) % 24});
+  }
+  request.before = before;
+  for (const double horizon : {0.0, 0.003, 0.01}) {
+    request.horizon_steps = horizon;
+    const Replan answer = replan(request).value();
+    require_consistent(request, answer);
+    INFO(answer.explanation);
+    REQUIRE(answer.explanation.find("repaired") != std::string::npos);
+    const double score = score_of(request, answer.layout);
+    const auto& stages = answer.layout.pipelines[0].stages;
+    REQUIRE(stages.size() == 12);
+    for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
+      for (int first_behind = 8 * static_cast<int>(i) + 4, cut = 0; cut <= 4; ++cut) {
+        Layout other = answer.layout;
+        other.pipelines[0].stages[i].layers.last = LayerId{first_behind + cut - 1};
+        other.pipelines[0].stages[i + 1].layers.first = LayerId{first_behind + cut};
+        REQUIRE(score <= score_of(request, other));
+      }
+    }
+  }
+}
+
 }  // namespace planaria

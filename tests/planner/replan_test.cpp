@@ -264,24 +264,6 @@ TEST_CASE("what was asked holds as far as workers allow", "[unit]") {
   CHECK(shape(2, std::nullopt, 3) == "1 pipeline x 2 stages");
 }
 
-TEST_CASE("many runs of lost stages are repaired so that no single cut could be better", "[unit]") {
-  // Every second of 24 stages is lost: 12 runs of 4 layers, the last at the end.
-  std::vector<int> all;
-  for (int i = 0; i < 24; ++i) all.push_back(i);
-  ReplanRequest request = running(96, 1, 24, all);
-  for (std::size_t i = 0; i < 96; ++i) request.layer_costs[i] = 1.0 + static_cast<double>(i % 5);
-  request.workers.clear();
-  for (int i = 0; i < 24; i += 2) request.workers.push_back(WorkerId{i});
-  for (int i = 0; i < 96; ++i) request.holders[LayerId{i}].insert(WorkerId{4 * (i / 8)});
-  for (const double horizon : {0.0, 0.05}) {
-    request.horizon_steps = horizon;
-    const Replan answer = answer_to(request);
-    INFO(answer.explanation);
-    CHECK(answer.layout.pipelines.front().stages.size() == 12);
-    if (horizon == 0) CHECK(answer.bytes == 0);
-  }
-}
-
 TEST_CASE("replan refuses by field, value and limit", "[unit]") {
   using R = ReplanRequest&;
   const auto refused = [](const std::function<void(R)>& change) -> std::string {

@@ -109,6 +109,16 @@ TEST_CASE("whoever holds a layer shadows it rather than somebody who must be fil
   CHECK(placed(layout, {10, 10, 30, 10}, 4, holders, 2).find("w3: 0") != std::string::npos);
 }
 
+TEST_CASE("a stage that is shadowed in part already is shadowed by the same neighbour", "[unit]") {
+  LayerHolders holders;
+  for (const int layer : {0, 1, 2, 3, 4, 5}) holders[LayerId{layer}] = {WorkerId{layer / 2}};
+  for (const int layer : {0, 1, 4, 5}) holders[LayerId{layer}].insert(WorkerId{1});
+  holders[LayerId{3}].insert(WorkerId{0});
+  // Worker 2 holds less, but then neither neighbour could take layers 2 and 3 over without a
+  // transfer.
+  CHECK(placed(planned(6, 1, 3), equal_bytes(6), 3, holders, 2) == "w0: 2 3; w1: 0 1 4 5");
+}
+
 TEST_CASE("small placements have the copies asked for and fill no more than they must", "[unit]") {
   constexpr std::uint64_t seed = 91;
   Random random(seed);

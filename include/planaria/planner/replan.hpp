@@ -91,7 +91,8 @@ struct Replan {
 ///   may be empty, for a first layout: everybody can build every layer.
 /// - Then stage by stage of a pipeline, its ends first: all of it to an idle worker, or parted by
 ///   one cut between the stages before and behind it, so that a loss is repaired by promotion
-///   alone; of those ways the one after which the shadowing workers hold the fewest bytes at most
+///   alone; of those ways the one that makes most bytes so repairable (some layers may have their
+///   shadow already), then the one after which the shadowing workers hold the fewest bytes at most
 ///   (active and shadows together), idle ones before active ones at equal bytes, the cut nearest
 ///   the middle, then the lowest id.
 /// - What they cannot take goes to the worker that holds the fewest bytes, likewise.
