@@ -177,6 +177,7 @@ class Replanner {
     const auto& runs = repair.runs();
     const char* origin = origin_of(repair);
     std::vector<int> cuts;
+    cuts.reserve(runs.size());
     for (const LostRun& run : runs) cuts.push_back(run.cut_least);
     while (true) {
       consider(repair.with_cuts(cuts), origin);
@@ -321,6 +322,7 @@ std::vector<Need> needs_of(const std::vector<ShadowAssignment>& shadows, const H
 
 std::vector<Need> needs_of(const std::vector<Transfer>& transfers, const Holdings& holdings) {
   std::vector<Need> needs;
+  needs.reserve(transfers.size());
   for (const Transfer& transfer : transfers) {
     needs.push_back({transfer.layer.value, holdings.number_of(transfer.to).value()});
   }

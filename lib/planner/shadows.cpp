@@ -62,7 +62,7 @@ class Placement {
     for (int worker = 0; worker < holdings_.workers(); ++worker) {
       ShadowAssignment shadow{holdings_.id_of(worker), {}};
       for (int layer = 0; layer < holdings_.layers(); ++layer) {
-        if (shadows_[count(worker)][count(layer)]) shadow.layers.push_back(LayerId{layer});
+        if (shadows_[count(worker)][count(layer)]) shadow.layers.emplace_back(layer);
       }
       if (!shadow.layers.empty()) all.push_back(std::move(shadow));
     }

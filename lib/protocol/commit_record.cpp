@@ -145,6 +145,7 @@ class StepSum {
                                             std::vector<MicroBatchHash> Report::*field) const {
     PLANARIA_TRY(found, once_each(verb, field, &MicroBatchHash::xxh3));
     std::vector<std::uint64_t> values;
+    values.reserve(found.size());
     for (const auto& hash : found) values.push_back(hash.value);
     return values;
   }

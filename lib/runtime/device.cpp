@@ -39,7 +39,7 @@ Result<Device> Device::named(const std::string& name, WorkerId worker) {
   if (name != "cuda" && !digits) {
     return Fault::invalid_input(fmt::format("device: {}, must be cpu, cuda or cuda:N", name));
   }
-  const auto count = static_cast<int>(torch::cuda::device_count());
+  const auto count = int{static_cast<unsigned char>(torch::cuda::device_count())};
   if (count == 0) {
     return Fault::invalid_input(fmt::format("device: {}, must be cpu: {}", name, why_no_cuda));
   }

@@ -151,6 +151,7 @@ Result<Tensors> Executor::load(MicroBatchId micro_batch, Side side) {
   const auto ids = context_.order->samples(step_, micro_batch);
   PLANARIA_TRY(tensors, read_samples(step_, micro_batch, ids, side));
   std::vector<std::span<const std::byte>> bytes;
+  bytes.reserve(tensors.size());
   for (const at::Tensor& tensor : tensors) bytes.push_back(bytes_of(tensor));
   (side == Side::read ? read_ : labelled_).push_back({micro_batch, xxh3_64(bytes)});
   return tensors;

@@ -50,6 +50,7 @@ std::vector<at::Tensor> tensors_of(const NamedTensors& named) {
 
 std::vector<at::Tensor> zeros_like(const std::vector<at::Tensor>& tensors) {
   std::vector<at::Tensor> zeros;
+  zeros.reserve(tensors.size());
   for (const auto& tensor : tensors) zeros.push_back(at::zeros_like(tensor));
   return zeros;
 }
@@ -67,9 +68,9 @@ class FusedAdam final : public LayerOptimizer {
         groups_(groups_of(parameters, options.group)),
         means_(zeros_like(parameters_)),
         squares_(zeros_like(parameters_)) {
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    for (const at::Tensor& parameter : parameters_) {
       // Where the parameter is: the fused kernels read all they need in one place.
-      steps_.push_back(at::zeros({}, parameters_[i].options().dtype(at::kFloat)));
+      steps_.push_back(at::zeros({}, parameter.options().dtype(at::kFloat)));
     }
   }
 

@@ -92,7 +92,7 @@ Result<void> check_numbers(const TrainerOptions& options, std::int64_t steps) {
 }  // namespace
 
 std::string local_host_towards(const std::string& address) {
-  const std::string loopback = "127.0.0.1";
+  std::string loopback = "127.0.0.1";
   std::string rest = address.rfind("tcp:", 0) == 0 ? address.substr(4) : address;
   const std::size_t colon = rest.rfind(':');
   if (colon == std::string::npos) return loopback;

@@ -1,7 +1,6 @@
 #include "runtime/reduction.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 #include <ATen/ATen.h>
 
@@ -185,8 +184,8 @@ class LayerReduction {
 Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange) {
   const at::NoGradGuard no_grad;
   std::vector<LayerReduction> layers;
-  for (HeldLayer& held : std::views::reverse(stage.layers())) {
-    layers.emplace_back(context, held, exchange);
+  for (std::size_t i = stage.layers().size(); i > 0; --i) {
+    layers.emplace_back(context, stage.layers()[i - 1], exchange);
   }
   // Everything is sent before anything is waited for, so that no two holders wait for each other.
   for (LayerReduction& layer : layers) {
