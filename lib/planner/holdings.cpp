@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace planaria {
 
-Holdings::Holdings(const std::vector<WorkerId>& workers,
-                   const std::vector<std::int64_t>& layer_bytes, const LayerHolders& holders)
-    : ids_(workers), bytes_(layer_bytes) {
+Holdings::Holdings(std::vector<WorkerId> workers, std::vector<std::int64_t> layer_bytes,
+                   const LayerHolders& holders)
+    : ids_(std::move(workers)), bytes_(std::move(layer_bytes)) {
   holds_.assign(ids_.size() * bytes_.size(), false);
   holders_.resize(bytes_.size());
   for (const auto& [layer, layer_holders] : holders) {

@@ -13,7 +13,7 @@ namespace planaria {
 class Holdings {
  public:
   /// Holders that are not among `workers`, and layers beyond `layer_bytes`, are ignored.
-  Holdings(const std::vector<WorkerId>& workers, const std::vector<std::int64_t>& layer_bytes,
+  Holdings(std::vector<WorkerId> workers, std::vector<std::int64_t> layer_bytes,
            const LayerHolders& holders);
 
   [[nodiscard]] int workers() const { return static_cast<int>(ids_.size()); }

@@ -6,26 +6,10 @@
 #include <planaria/base/random.hpp>
 #include <planaria/host/faults.hpp>
 
+#include "host/fault_stories.hpp"
+
 namespace planaria::host {
 namespace {
-
-FaultOrder order_of(const std::string& text) {
-  return faults_from_text(text).value().orders.at(0);
-}
-
-Layout layout_of(const std::vector<int>& stages, const std::vector<ShadowAssignment>& shadows) {
-  Layout layout{.pipelines = {{.micro_batches = 4, .stages = {}}}, .shadows = shadows};
-  int layer = 0;
-  for (const int worker : stages) {
-    layout.pipelines[0].stages.push_back({{LayerId{layer}, LayerId{layer + 1}}, WorkerId{worker}});
-    layer += 2;
-  }
-  return layout;
-}
-
-ShadowAssignment shadow(int worker, int first_layer) {
-  return {WorkerId{worker}, {LayerId{first_layer}, LayerId{first_layer + 1}}};
-}
 
 // A run as the launcher sees it.
 class Run {
