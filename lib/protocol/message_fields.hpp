@@ -42,6 +42,19 @@ void fields(Io& io, M& m) {
   io.bits("xxh3", m.xxh3);
 }
 
+template <class Io, Is<LayerChecksum> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+  io.bits("checksum", m.checksum);
+}
+
+template <class Io, Is<Move> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+  io.whole("from", m.from, 0, index_max);
+  io.whole("to", m.to, 0, index_max);
+}
+
 template <class Io, Is<LayerState> M>
 void fields(Io& io, M& m) {
   io.whole("layer", m.layer, 0, index_max);
@@ -55,6 +68,11 @@ void fields(Io& io, M& m) {
   io.text("address", m.address);
   io.whole("wanted", m.wanted, INT32_MIN, index_max);
   io.whole("process", m.process, 0, INT64_MAX);
+}
+
+template <class Io, Is<Connected> M>
+void fields(Io& io, M& m) {
+  io.ids("unreachable", m.unreachable, 0, index_max);
 }
 
 template <class Io, Is<Ready> M>
@@ -74,10 +92,17 @@ void fields(Io& io, M& m) {
   io.whole("resident_bytes", m.resident_bytes, 0, INT64_MAX);
 }
 
-template <class Io, Is<Applied> M>
+template <class Io, Is<ShadowReport> M>
 void fields(Io& io, M& m) {
   io.whole("view", m.view, 1, number_max);
   io.whole("step", m.step, 1, number_max);
+  io.list("layers", m.layers);
+}
+
+template <class Io, Is<Applied> M>
+void fields(Io& io, M& m) {
+  io.whole("view", m.view, 0, number_max);
+  io.whole("step", m.step, 0, number_max);
   io.list("layers", m.layers);
   io.whole("peak_resident_bytes", m.peak_resident_bytes, 0, INT64_MAX);
 }
@@ -122,6 +147,15 @@ void fields(Io& io, M& m) {
   io.whole("samples", m.samples, 0, INT64_MAX);
 }
 
+template <class Io, Is<Alive> M>
+void fields(Io&, M&) {}
+
+template <class Io, Is<Unreachable> M>
+void fields(Io& io, M& m) {
+  io.whole("worker", m.worker, 0, index_max);
+  io.text("why", m.why);
+}
+
 template <class Io, Is<StopAsked> M>
 void fields(Io& io, M& m) {
   io.text("why", m.why);
@@ -130,6 +164,7 @@ void fields(Io& io, M& m) {
 template <class Io, Is<Welcome> M>
 void fields(Io& io, M& m) {
   io.whole("worker", m.worker, 0, index_max);
+  io.list("members", m.members);
 }
 
 template <class Io, Is<Refuse> M>
@@ -144,6 +179,7 @@ void fields(Io& io, M& m) {
   io.layout("layout", m.layout);
   io.texts("schedules", m.schedules);
   io.list("members", m.members);
+  io.list("moves", m.moves);
 }
 
 template <class Io, Is<Begin> M>
@@ -162,11 +198,23 @@ void fields(Io& io, M& m) {
   io.verdict("verdict", record.verdict);
   io.whole("skips_in_a_row", record.skips_in_a_row, 0, index_max);
   io.flag("last", record.last);
+  io.optional("next", m.next);
+  io.list("moves", m.moves);
 }
 
 template <class Io, Is<SendState> M>
 void fields(Io& io, M& m) {
   io.whole("layer", m.layer, 0, index_max);
+}
+
+template <class Io, Is<Halt> M>
+void fields(Io& io, M& m) {
+  io.text("why", m.why);
+}
+
+template <class Io, Is<Evicted> M>
+void fields(Io& io, M& m) {
+  io.text("why", m.why);
 }
 
 template <class Io, Is<End> M>

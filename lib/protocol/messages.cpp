@@ -13,10 +13,30 @@ namespace planaria::protocol {
 namespace {
 
 // In the order of Message's alternatives.
-constexpr std::array names{
-    "join",       "ready",     "report",           "applied",    "failed",     "state_sent",
-    "evaluating", "evaluated", "stop_asked",       "welcome",    "refuse",     "new_view",
-    "begin",      "commit",    "evaluation_begun", "evaluation", "send_state", "end"};
+constexpr std::array names{"join",
+                           "connected",
+                           "ready",
+                           "report",
+                           "shadow_report",
+                           "applied",
+                           "failed",
+                           "state_sent",
+                           "evaluating",
+                           "evaluated",
+                           "alive",
+                           "unreachable",
+                           "stop_asked",
+                           "welcome",
+                           "refuse",
+                           "new_view",
+                           "begin",
+                           "commit",
+                           "evaluation_begun",
+                           "evaluation",
+                           "send_state",
+                           "halt",
+                           "evicted",
+                           "end"};
 static_assert(names.size() == std::variant_size_v<Message>);
 
 template <class T>
@@ -47,6 +67,20 @@ class Writer {
   void fault_kind(const char* key, FaultKind value) { object_[key] = name_of(value); }
   void verdict(const char* key, Verdict value) {
     object_[key] = value == Verdict::apply ? "apply" : "skip";
+  }
+  template <class Id>
+  void ids(const char* key, const std::vector<Id>& values, std::int64_t, std::int64_t) {
+    Json elements = Json::array();
+    for (const Id id : values) elements.push_back(id.value);
+    object_[key] = std::move(elements);
+  }
+  template <class T>
+  void optional(const char* key, const std::optional<T>& value) {
+    if (!value) return;
+    Json object = Json::object();
+    Writer writer(object);
+    fields(writer, *value);
+    object_[key] = std::move(object);
   }
   template <class T>
   void list(const char* key, const std::vector<T>& values) {
@@ -118,6 +152,25 @@ class Reader {
     const std::string name = reader_.text(key);
     if (name != "apply" && name != "skip") return reader_.refuse(key, "must be apply or skip");
     value = name == "apply" ? Verdict::apply : Verdict::skip;
+  }
+  template <class Id>
+  void ids(const char* key, std::vector<Id>& values, std::int64_t low, std::int64_t high) {
+    for (const Json& element : reader_.array(key)) {
+      const bool fits = element.is_number_integer() && element.get<std::int64_t>() >= low &&
+                        element.get<std::int64_t>() <= high;
+      if (!fits) {
+        return reader_.refuse(key, fmt::format("must be a list of numbers {} to {}", low, high));
+      }
+      values.push_back(Id(static_cast<typename Id::Representation>(element.get<std::int64_t>())));
+    }
+  }
+  template <class T>
+  void optional(const char* key, std::optional<T>& value) {
+    if (!reader_.has(key)) return;
+    reader_.ignore(key);
+    Reader reader(object_.at(key), source_, reader_.path_of(key));
+    fields(reader, value.emplace());
+    if (const auto done = reader.finish(); !done && !nested_fault_) nested_fault_ = done.fault();
   }
   template <class T>
   void list(const char* key, std::vector<T>& values) {

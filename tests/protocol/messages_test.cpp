@@ -28,26 +28,33 @@ std::vector<Message> one_of_each() {
   report.resident_bytes = 123456789012;
   NewView view{ViewNumber{1}, Step{1}, grid(2, {1, 3}, 2), {"0: F0 G0\n1: F0 G0\n", "x"}, {}};
   view.members = {{WorkerId{0}, "unix:/tmp/a"}, {WorkerId{1}, "10.0.0.1:80"}};
+  view.moves = {{LayerId{0}, WorkerId{1}, WorkerId{2}}};
   const Applied applied{
       ViewNumber{3}, Step{9}, {{LayerId{1}, 99, {Json{{"name", "a"}}, Json::object()}}}, 77};
   const CommitRecord record{Step{12}, 2.5, not_a_number, 0.25, Verdict::skip, 4, true};
   return {Join{toy_spec(), "host:1", WorkerId{2}, 4321},
+          Connected{{WorkerId{3}, WorkerId{5}}},
           Ready{ViewNumber{7}},
           report,
+          ShadowReport{ViewNumber{3}, Step{41}, {{LayerId{1}, UINT64_MAX}, {LayerId{2}, 0}}},
           applied,
           Failed{"no such file", FaultKind::invalid_input, Step{5}, MicroBatchId{3}, LayerId{2}},
           StateSent{LayerId{4}},
           Evaluating{ViewNumber{3}, Step{8}},
           Evaluated{ViewNumber{3}, Step{0}, {{MicroBatchId{5}, -0.0}, {MicroBatchId{6}, infinity}}},
+          Alive{},
+          Unreachable{WorkerId{3}, "connection reset"},
           StopAsked{"signal 15"},
-          Welcome{WorkerId{6}},
+          Welcome{WorkerId{6}, {{WorkerId{0}, "unix:/tmp/a"}}},
           Refuse{"threads: 2 here, 1 in this run"},
           view,
           Begin{ViewNumber{1}, Step{1}},
-          Commit{record},
+          Commit{record, view, {{LayerId{4}, WorkerId{1}, WorkerId{3}}}},
           EvaluationBegun{Step{8}, WorkerId{2}},
           Evaluation{Step{9}, 1e-320, 1720},
           SendState{LayerId{8}},
+          Halt{"poison"},
+          Evicted{"silent for 700 ms"},
           End{1, "worker 2 was lost"}};
 }
 
@@ -80,10 +87,30 @@ std::vector<std::byte> raw(std::initializer_list<int> values) {
 }  // namespace
 
 TEST_CASE("every message survives its bytes, and says its name", "[unit]") {
-  const std::vector<std::string> names{
-      "join",       "ready",     "report",           "applied",    "failed",     "state_sent",
-      "evaluating", "evaluated", "stop_asked",       "welcome",    "refuse",     "new_view",
-      "begin",      "commit",    "evaluation_begun", "evaluation", "send_state", "end"};
+  const std::vector<std::string> names{"join",
+                                       "connected",
+                                       "ready",
+                                       "report",
+                                       "shadow_report",
+                                       "applied",
+                                       "failed",
+                                       "state_sent",
+                                       "evaluating",
+                                       "evaluated",
+                                       "alive",
+                                       "unreachable",
+                                       "stop_asked",
+                                       "welcome",
+                                       "refuse",
+                                       "new_view",
+                                       "begin",
+                                       "commit",
+                                       "evaluation_begun",
+                                       "evaluation",
+                                       "send_state",
+                                       "halt",
+                                       "evicted",
+                                       "end"};
   const auto messages = one_of_each();
   REQUIRE(messages.size() == std::variant_size_v<Message>);
   for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -99,7 +126,7 @@ TEST_CASE("every message survives its bytes, and says its name", "[unit]") {
 
 TEST_CASE("fields come back as they went, to the last bit", "[unit]") {
   const auto messages = one_of_each();
-  const auto report = through_bytes(std::get<Report>(messages[2]));
+  const auto report = through_bytes(std::get<Report>(messages[3]));
   CHECK(report.view == ViewNumber{3});
   CHECK(report.step == Step{41});
   CHECK(report.layers[0].squared_norm == 0.1);
@@ -111,14 +138,20 @@ TEST_CASE("fields come back as they went, to the last bit", "[unit]") {
   CHECK(report.labelled[0].micro_batch == MicroBatchId{6});
   CHECK(report.rate == 3e-4);
   CHECK(report.resident_bytes == 123456789012);
-  const auto record = through_bytes(std::get<Commit>(messages[13])).record;
+  const auto record = through_bytes(std::get<Commit>(messages[17])).record;
   CHECK(record.step == Step{12});
   CHECK(std::isnan(record.norm));
   CHECK(record.verdict == Verdict::skip);
   CHECK(record.skips_in_a_row == 4);
   CHECK(record.last);
-  CHECK(through_bytes(std::get<NewView>(messages[11])) == std::get<NewView>(messages[11]));
-  const auto failed = through_bytes(std::get<Failed>(messages[4]));
+  const auto commit = through_bytes(std::get<Commit>(messages[17]));
+  CHECK(commit.next == std::get<NewView>(messages[15]));
+  CHECK(commit.moves == std::vector{Move{LayerId{4}, WorkerId{1}, WorkerId{3}}});
+  CHECK_FALSE(through_bytes(Commit{record, {}, {}}).next.has_value());
+  CHECK(through_bytes(std::get<Connected>(messages[1])).unreachable ==
+        std::vector{WorkerId{3}, WorkerId{5}});
+  CHECK(through_bytes(std::get<NewView>(messages[15])) == std::get<NewView>(messages[15]));
+  const auto failed = through_bytes(std::get<Failed>(messages[6]));
   CHECK(failed.kind == FaultKind::invalid_input);
   CHECK(failed.micro_batch == MicroBatchId{3});
   const auto joined = through_bytes(std::get<Join>(messages[0]));

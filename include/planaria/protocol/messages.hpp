@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -28,7 +29,11 @@ struct Join {
   WorkerId wanted{-2};       // the launcher's number for this process; below 0: any
   std::int64_t process = 0;  // operating system's id, for events
 };
-/// Layers are built, peers connected.
+/// "I am connected to every member that Welcome named, but for those I could not reach."
+struct Connected {
+  std::vector<WorkerId> unreachable;
+};
+/// Layers of the view's roles are there, at the level before its first step.
 struct Ready {
   ViewNumber view;
 };
@@ -56,13 +61,24 @@ struct Report {
   double rate = 0;                       // learning rate of this step, a pure function of it
   std::int64_t resident_bytes = 0;
 };
+struct LayerChecksum {
+  LayerId layer;
+  std::uint64_t checksum = 0;  // as LayerReport's
+};
+/// "I hold the reduced gradient of step n for these layers, which I shadow, and stand at level n-1
+/// with them." A layer that is still being filled is missing.
+struct ShadowReport {
+  ViewNumber view;
+  Step step;
+  std::vector<LayerChecksum> layers;
+};
 /// One tensor of a layer's state at the end (checkpoint::TensorInfo as JSON) .
 struct LayerState {
   LayerId layer;
   std::uint64_t xxh3 = 0;     // over all its tensors, names and data
   std::vector<Json> tensors;  // checkpoint::TensorInfo, parameters, buffers, optimizer state
 };
-/// "My layers stand at level `step`": after the last record only.
+/// "My layers stand at level `step`": after the last record, or after Halt.
 struct Applied {
   ViewNumber view;
   Step step;
@@ -94,6 +110,13 @@ struct Evaluated {
   Step step;
   std::vector<MicroBatchLoss> losses;
 };
+/// "I run": sent by the worker's I/O thread, so that a long action is not taken for a death.
+struct Alive {};
+/// "I lost my connection to `worker`", which may or may not be dead.
+struct Unreachable {
+  WorkerId worker;
+  std::string why;
+};
 /// A stop by signal or by the training loop itself: asks for the run to end after the step in
 /// flight.
 struct StopAsked {
@@ -102,24 +125,37 @@ struct StopAsked {
 
 // ---- coordinator to worker
 
-struct Welcome {
-  WorkerId worker;
-};
-struct Refuse {
-  std::string why;
-};
 struct Member {
   WorkerId worker;
   std::string address;
   friend bool operator==(const Member&, const Member&) = default;
 };
-/// A numbered membership with its layout; `first_step` is the first it computes.
+/// `members`: who was there before, to be connected to.
+struct Welcome {
+  WorkerId worker;
+  std::vector<Member> members;
+};
+struct Refuse {
+  std::string why;
+};
+/// One layer's state goes from a worker that holds it to one that does not.
+struct Move {
+  LayerId layer;
+  WorkerId from;
+  WorkerId to;
+  friend auto operator<=>(const Move&, const Move&) = default;
+};
+/// A numbered membership with its layout; `first_step` is the first it computes. Where that is 1,
+/// everybody builds the layers of its roles afresh; else it keeps what it holds, at level
+/// first_step - 1, and `moves` bring what it lacks: before the view begins to a worker that
+/// computes the layer, in the background to one that shadows it.
 struct NewView {
   ViewNumber view;
   Step first_step;
   Layout layout;
   std::vector<std::string> schedules;  // one text form per pipeline
   std::vector<Member> members;
+  std::vector<Move> moves;
   friend bool operator==(const NewView&, const NewView&) = default;
 };
 /// Everybody is ready: compute `step`.
@@ -139,8 +175,12 @@ struct CommitRecord {
   bool last = false;  // nobody computes another step after this one
   friend bool operator==(const CommitRecord&, const CommitRecord&) = default;
 };
+/// `next`: the planned view that begins with the step after; `moves`: states that begin to be sent
+/// at this level, to shadows.
 struct Commit {
   CommitRecord record;
+  std::optional<NewView> next;
+  std::vector<Move> moves;
 };
 /// A worker's loop evaluates level `step`: so must everybody's, before it goes on. A loop that does
 /// not would wait for tensors of those that do, and they for its.
@@ -159,15 +199,25 @@ struct Evaluation {
 struct SendState {
   LayerId layer;
 };
+/// Compute no further; report Applied at the level that stands.
+struct Halt {
+  std::string why;
+};
+/// The run goes on without this worker, as it is taken for dead: what it holds no longer counts. It
+/// may join again as new.
+struct Evicted {
+  std::string why;
+};
 /// The run is over; exit with this status (0 done, 1 failed, 2 bad input) and say this.
 struct End {
   int status = 0;
   std::string sentence;
 };
 
-using Message = std::variant<Join, Ready, Report, Applied, Failed, StateSent, Evaluating, Evaluated,
-                             StopAsked, Welcome, Refuse, NewView, Begin, Commit, EvaluationBegun,
-                             Evaluation, SendState, End>;
+using Message =
+    std::variant<Join, Connected, Ready, Report, ShadowReport, Applied, Failed, StateSent,
+                 Evaluating, Evaluated, Alive, Unreachable, StopAsked, Welcome, Refuse, NewView,
+                 Begin, Commit, EvaluationBegun, Evaluation, SendState, Halt, Evicted, End>;
 
 /// Returns the message's name as used on the wire and in explanations, e.g. "report".
 [[nodiscard]] const char* name_of(const Message& message);
