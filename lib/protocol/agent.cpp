@@ -24,6 +24,8 @@ struct OnMessage {
   Decision operator()(const Evaluation& evaluation) const {
     return on_evaluation(state, evaluation);
   }
+  Decision operator()(const Halt& halt) const { return on_halt(state, halt); }
+  Decision operator()(const Evicted& evicted) const { return on_evicted(state, evicted); }
   Decision operator()(const SendState& send) const { return on_send_state(state, send); }
   Decision operator()(const End& end) const { return on_end(state, end); }
   template <class Other>
@@ -43,8 +45,12 @@ struct OnInput {
     return on_coordinator_lost(state, lost);
   }
   Decision operator()(const PeerLost& lost) const { return on_peer_lost(state, lost); }
-  Decision operator()(const Built& built) const { return on_built(state, built); }
+  Decision operator()(const PeersConnected& connected) const {
+    return on_peers_connected(state, connected);
+  }
+  Decision operator()(const Prepared& prepared) const { return on_prepared(state, prepared); }
   Decision operator()(const Computed& computed) const { return on_computed(state, computed); }
+  Decision operator()(const Shadowed& shadowed) const { return on_shadowed(state, shadowed); }
   Decision operator()(const AppliedRecord& applied) const { return on_applied(state, applied); }
   Decision operator()(const SentState& sent) const { return on_sent_state(state, sent); }
   Decision operator()(const StepStarted& started) const { return on_step_started(state, started); }
@@ -58,29 +64,40 @@ struct OnInput {
   Decision operator()(const WorkerFailed& failure) const { return on_failed(state, failure); }
 };
 
-// What a worker that has given up still listens to.
-bool ends_the_run(const Input& input) {
+// What a worker whose code failed still listens to: the end, and who fetches what it holds.
+bool concerns_failed(const Input& input) {
   if (std::holds_alternative<CoordinatorLost>(input)) return true;
   const auto* from = std::get_if<FromCoordinator>(&input);
-  return from != nullptr && std::holds_alternative<End>(from->message);
+  if (from == nullptr) return false;
+  return std::holds_alternative<End>(from->message) || std::holds_alternative<Halt>(from->message);
 }
 
-// Tells the coordinator once; only its End, or its loss, is heard from then on.
+// Ends every receive of this view and those before it.
+Abort abort_all(const AgentState& state) {
+  return {state.view ? state.view->view.next() : ViewNumber{1}};
+}
+
+// Tells the coordinator once.
 Decision report_failure(AgentState& state, const Failed& failed) {
   state.phase = Phase::failing;
-  return {{SendMessage{failed}, Abort{}}, fmt::format("cannot go on: {}", failed.sentence)};
+  return {{SendMessage{failed}, abort_all(state)},
+          fmt::format("cannot go on: {}", failed.sentence)};
 }
 
 Decision finish(AgentState& state, int status, const std::string& sentence) {
   state.phase = Phase::finished;
-  return {{Abort{}, Finish{status, sentence}}, sentence};
+  return {{abort_all(state), Finish{status, sentence}}, sentence};
+}
+
+bool in_run(const AgentState& state) {
+  return state.phase != Phase::starting && state.phase != Phase::joining;
 }
 
 }  // namespace
 
 Decision step(AgentState& state, const Input& input) {
   if (state.phase == Phase::finished) return {{}, "this worker has finished: nothing changes"};
-  if (state.phase == Phase::failing && !ends_the_run(input)) {
+  if (state.phase == Phase::failing && !concerns_failed(input)) {
     return {{}, "this worker has failed and waits for the end of the run"};
   }
   return std::visit(OnInput{state}, input);
@@ -94,9 +111,15 @@ Decision on_start(AgentState& state, const Start& start) {
 
 Decision on_welcome(AgentState& state, const Welcome& welcome) {
   if (state.phase != Phase::joining) return ignored(state, "welcome");
-  state.phase = Phase::waiting;
+  state.phase = Phase::connecting;
   state.worker = welcome.worker;
-  return {{}, fmt::format("joined as worker {}", welcome.worker.value)};
+  return {{Connect{welcome.members}}, fmt::format("joined as worker {}", welcome.worker.value)};
+}
+
+Decision on_peers_connected(AgentState& state, const PeersConnected& connected) {
+  if (state.phase != Phase::connecting) return ignored(state, "connected");
+  state.phase = Phase::waiting;
+  return {{SendMessage{Connected{connected.unreachable}}}, "connected to the others"};
 }
 
 Decision on_refuse(AgentState& state, const Refuse& refuse) {
@@ -106,31 +129,48 @@ Decision on_refuse(AgentState& state, const Refuse& refuse) {
 }
 
 Decision on_new_view(AgentState& state, const NewView& view) {
+  const auto what = fmt::format("view {}", view.view.value);
   if (state.view && view.view <= state.view->view) {
-    return ignored(fmt::format("view {}", view.view.value),
-                   fmt::format("view {} stands", state.view->view.value));
+    return ignored(what, fmt::format("view {} stands", state.view->view.value));
   }
-  if (state.phase == Phase::starting || state.phase == Phase::joining) {
-    return ignored(state, "new_view");
+  if (!in_run(state) || state.phase == Phase::connecting) return ignored(state, "new_view");
+  const bool afresh = view.first_step == Step{1};
+  if (state.view && !afresh && state.level.next() != view.first_step) {
+    return give_up(state,
+                   fmt::format("{} begins with step {} at level {}, must be step {}", what,
+                               view.first_step.value, state.level.value, state.level.value + 1));
   }
-  if (state.phase != Phase::waiting) {
-    return give_up(state, fmt::format("view {} arrived while this worker is {}: it knows one view",
-                                      view.view.value, name_of(state.phase)));
-  }
-  state.phase = Phase::building;
+  state.phase = Phase::preparing;
   state.view = view;
-  return {{Build{view}},
-          fmt::format("builds view {}, {}", view.view.value, active(state) ? "active" : "idle")};
+  state.level = Step{view.first_step.value - 1};
+  if (afresh) state.record.reset();
+  return {{Abort{view.view}, Prepare{view}},
+          fmt::format("prepares {}, {}", what, active(state) ? "active" : "idle")};
 }
 
-Decision on_built(AgentState& state, const Built& built) {
-  if (state.phase != Phase::building) return ignored(state, "built");
-  if (built.view != state.view->view) {
-    return ignored(fmt::format("built view {}", built.view.value),
+Decision on_prepared(AgentState& state, const Prepared& prepared) {
+  if (state.phase != Phase::preparing) return ignored(state, "prepared");
+  if (prepared.view != state.view->view) {
+    return ignored(fmt::format("prepared view {}", prepared.view.value),
                    fmt::format("view {} stands", state.view->view.value));
   }
   state.phase = Phase::ready;
-  return {{SendMessage{Ready{built.view}}}, fmt::format("ready in view {}", built.view.value)};
+  return {{SendMessage{Ready{prepared.view}}},
+          fmt::format("ready in view {}", prepared.view.value)};
+}
+
+Decision on_halt(AgentState& state, const Halt& halt) {
+  if (!in_run(state)) return ignored(state, "halt");
+  state.phase = Phase::applying;
+  return {{abort_all(state), HandOver{state.level}},
+          fmt::format("stops at level {}: {}", state.level.value, halt.why)};
+}
+
+// What this worker holds no longer counts. It changes nothing more, and may come back as another.
+Decision on_evicted(AgentState& state, const Evicted& evicted) {
+  const Abort abort = abort_all(state);
+  state = AgentState{};
+  return {{abort, Rejoin{evicted.why}}, fmt::format("is out: {}; joins anew", evicted.why)};
 }
 
 Decision on_end(AgentState& state, const End& end) {
@@ -144,26 +184,26 @@ Decision on_coordinator_lost(AgentState& state, const CoordinatorLost& lost) {
 }
 
 Decision on_peer_lost(AgentState& state, const PeerLost& lost) {
-  state.peer_lost = true;
-  return {{Abort{}},
-          fmt::format("worker {} was lost: {}; waits for the coordinator", lost.worker.value,
-                      lost.why)};
+  const auto what = fmt::format("worker {} was lost: {}", lost.worker.value, lost.why);
+  if (!in_run(state)) return ignored(state, what);
+  return {{SendMessage{Unreachable{lost.worker, lost.why}}}, what + "; waits for the coordinator"};
 }
 
 Decision on_failed(AgentState& state, const WorkerFailed& failure) {
   const Failed& failed = failure.failed;
-  const bool echo = failed.kind == FaultKind::cancelled || failed.kind == FaultKind::peer_lost;
-  if (state.peer_lost && echo) {
-    return ignored("failure", "it follows from the loss of a peer, which the coordinator sees too");
+  const bool echo = failed.kind == FaultKind::cancelled || failed.kind == FaultKind::peer_lost ||
+                    failed.kind == FaultKind::stale_view;
+  if (in_run(state) && echo) {
+    return ignored("failure", "it follows from a loss, which the coordinator sees too");
   }
-  if (state.phase == Phase::starting || state.phase == Phase::joining) {
+  if (!in_run(state)) {
     return finish(state, failed.kind == FaultKind::invalid_input ? 2 : 1, failed.sentence);
   }
   return report_failure(state, failed);
 }
 
 Decision give_up(AgentState& state, const std::string& why) {
-  return report_failure(state, Failed{.sentence = why, .kind = FaultKind::stale_view});
+  return report_failure(state, Failed{.sentence = why, .kind = FaultKind::unavailable});
 }
 
 bool active(const AgentState& state) {
@@ -178,8 +218,10 @@ const char* name_of(Phase phase) {
       return "joining";
     case Phase::waiting:
       return "waiting for a view";
-    case Phase::building:
-      return "building";
+    case Phase::connecting:
+      return "connecting";
+    case Phase::preparing:
+      return "preparing";
     case Phase::ready:
       return "ready";
     case Phase::computing:

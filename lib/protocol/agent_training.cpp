@@ -1,4 +1,6 @@
 // Steps, records and the state at the end, as a worker lives them.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "protocol/agent_transitions.hpp"
@@ -8,11 +10,9 @@ namespace {
 
 using Phase = AgentState::Phase;
 
-bool holds(const AgentState& state, LayerId layer) {
-  const auto place = place_of(state.view->layout, *state.worker);
-  if (!place) return false;
-  const auto& pipeline = state.view->layout.pipelines[static_cast<std::size_t>(place->pipeline)];
-  return pipeline.stages[static_cast<std::size_t>(place->stage)].layers.contains(layer);
+bool in_view(const AgentState& state, const NewView& view) {
+  return std::ranges::any_of(view.members,
+                             [&](const Member& member) { return member.worker == *state.worker; });
 }
 
 }  // namespace
@@ -27,7 +27,6 @@ Decision on_begin(AgentState& state, const Begin& begin) {
     return give_up(state, fmt::format("step {} was begun at level {}, must be {}", begin.step.value,
                                       state.level.value, state.level.value + 1));
   }
-  if (!active(state)) return {{}, "idle: keeps the records"};
   state.phase = Phase::computing;
   return {{Compute{begin.view, begin.step}}, fmt::format("computes step {}", begin.step.value)};
 }
@@ -44,22 +43,55 @@ Decision on_computed(AgentState& state, const Computed& computed) {
   return {{SendMessage{report}}, fmt::format("reports step {}", report.step.value)};
 }
 
+// One of the step before, whose record did not wait for it, counts too: a shadow that has just been
+// filled may always be the last to be ready.
+Decision on_shadowed(AgentState& state, const Shadowed& shadowed) {
+  const ShadowReport& report = shadowed.report;
+  const auto what =
+      fmt::format("shadow report of step {} in view {}", report.step.value, report.view.value);
+  const bool computes = state.phase == Phase::computing || state.phase == Phase::reported;
+  if (!computes) return ignored(state, what);
+  const bool timely = report.view == state.view->view && report.step == state.level.next();
+  const bool late = report.step == state.level;
+  if (!timely && !late) {
+    return ignored(what, fmt::format("step {} in view {} is wanted", state.level.value + 1,
+                                     state.view->view.value));
+  }
+  return {{SendMessage{report}},
+          fmt::format("reports the shadows' gradients of step {}", report.step.value)};
+}
+
+namespace {
+
+// A worker without a view holds nothing: a record only tells it where the run is, and perhaps
+// brings it in.
+Decision record_without_view(AgentState& state, const Commit& commit) {
+  if (state.phase != Phase::waiting) return ignored(state, "commit");
+  state.record = commit.record;
+  state.level = commit.record.step;
+  const auto what = fmt::format("hears of step {}", state.level.value);
+  if (!commit.next || !in_view(state, *commit.next)) return {{}, what};
+  state.view = commit.next;
+  state.phase = Phase::computing;
+  return {{Apply{commit.record, commit.next, commit.moves},
+           Compute{state.view->view, state.level.next()}},
+          fmt::format("{}, comes in with view {}", what, state.view->view.value)};
+}
+
+}  // namespace
+
 Decision on_commit(AgentState& state, const Commit& commit) {
   const CommitRecord& record = commit.record;
-  if (!state.view) return ignored(state, "commit");
+  if (!state.view) return record_without_view(state, commit);
   if (record.step != state.level.next()) {
     return give_up(state, fmt::format("the record of step {} arrived at level {}, must be step {}",
                                       record.step.value, state.level.value, state.level.value + 1));
   }
-  if (!active(state)) {
-    if (state.phase != Phase::ready) return ignored(state, "commit");
-    state.record = record;
-    state.level = record.step;  // it holds no layers; this is the run's level
-    if (record.last) state.phase = Phase::applying;
-    return {{Apply{record}}, fmt::format("idle: keeps the record of step {}", record.step.value)};
-  }
-  // A step is committed only with this worker's report: that it has none means different worlds.
-  if (state.phase != Phase::reported) {
+  // A step is committed only with the reports of all who compute: that one has none means different
+  // worlds.
+  const bool fits =
+      state.phase == Phase::reported || (!active(state) && state.phase == Phase::computing);
+  if (!fits) {
     return give_up(state, fmt::format("the record of step {} arrived while this worker is {}",
                                       record.step.value, name_of(state.phase)));
   }
@@ -67,23 +99,21 @@ Decision on_commit(AgentState& state, const Commit& commit) {
   state.level = record.step;
   if (record.last) {
     state.phase = Phase::applying;
-    return {{Apply{record}}, fmt::format("applies step {}, the last", record.step.value)};
+    return {{Apply{record, {}, {}}, HandOver{record.step}},
+            fmt::format("applies step {}, the last", record.step.value)};
   }
+  if (commit.next) state.view = commit.next;
   state.phase = Phase::computing;
   const Step next = record.step.next();
-  return {{Apply{record}, Compute{state.view->view, next}},
-          fmt::format("applies step {}, computes step {}", record.step.value, next.value)};
+  return {{Apply{record, commit.next, commit.moves}, Compute{state.view->view, next}},
+          fmt::format("applies step {}, computes step {}{}", record.step.value, next.value,
+                      commit.next ? fmt::format(" in view {}", state.view->view.value) : "")};
 }
 
 Decision on_applied(AgentState& state, const AppliedRecord& applied) {
   const Step level = applied.applied.step;
-  if (state.phase != Phase::applying) {
-    const bool usual = state.phase == Phase::computing || state.phase == Phase::reported;
-    if (!usual) return ignored(state, "applied");
-    return {{}, fmt::format("stands at level {}", level.value)};
-  }
+  if (state.phase != Phase::applying) return ignored(state, "applied");
   if (level != state.level) {
-    // The step before may end only now: its own word is not awaited.
     return ignored(fmt::format("applied step {}", level.value),
                    fmt::format("step {} is the last", state.level.value));
   }
@@ -94,11 +124,6 @@ Decision on_applied(AgentState& state, const AppliedRecord& applied) {
 Decision on_send_state(AgentState& state, const SendState& send) {
   const auto what = fmt::format("send_state of layer {}", send.layer.value);
   if (state.phase != Phase::storing) return ignored(state, what);
-  if (!holds(state, send.layer)) {
-    return give_up(state, fmt::format("the state of layer {} was asked for, which worker {} does "
-                                      "not hold",
-                                      send.layer.value, state.worker->value));
-  }
   return {{SendLayerState{send.layer}},
           fmt::format("sends the state of layer {}", send.layer.value)};
 }
@@ -152,7 +177,7 @@ Decision on_evaluation_begun(AgentState& state, const EvaluationBegun& begun) {
 Decision on_evaluation_computed(AgentState& state, const EvaluationComputed& computed) {
   const Step level = computed.evaluated.step;
   const bool stands = state.phase == Phase::computing || state.phase == Phase::applying ||
-                      state.phase == Phase::ready;
+                      state.phase == Phase::ready || state.phase == Phase::preparing;
   if (!stands || level != state.level) {
     return ignored(fmt::format("evaluation of level {}", level.value),
                    fmt::format("this worker stands at level {}", state.level.value));

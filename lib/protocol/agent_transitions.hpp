@@ -11,9 +11,12 @@ namespace planaria::protocol::agent {
 // ---- agent.cpp: joining, the view, the end
 Decision on_start(AgentState& state, const Start& start);
 Decision on_welcome(AgentState& state, const Welcome& welcome);
+Decision on_peers_connected(AgentState& state, const PeersConnected& connected);
 Decision on_refuse(AgentState& state, const Refuse& refuse);
 Decision on_new_view(AgentState& state, const NewView& view);
-Decision on_built(AgentState& state, const Built& built);
+Decision on_prepared(AgentState& state, const Prepared& prepared);
+Decision on_halt(AgentState& state, const Halt& halt);
+Decision on_evicted(AgentState& state, const Evicted& evicted);
 Decision on_end(AgentState& state, const End& end);
 Decision on_coordinator_lost(AgentState& state, const CoordinatorLost& lost);
 Decision on_peer_lost(AgentState& state, const PeerLost& lost);
@@ -21,6 +24,7 @@ Decision on_failed(AgentState& state, const WorkerFailed& failure);
 // ---- agent_training.cpp: steps, records, state
 Decision on_begin(AgentState& state, const Begin& begin);
 Decision on_computed(AgentState& state, const Computed& computed);
+Decision on_shadowed(AgentState& state, const Shadowed& shadowed);
 Decision on_commit(AgentState& state, const Commit& commit);
 Decision on_applied(AgentState& state, const AppliedRecord& applied);
 Decision on_send_state(AgentState& state, const SendState& send);

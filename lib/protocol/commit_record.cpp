@@ -25,7 +25,7 @@ class StepSum {
  public:
   explicit StepSum(const CoordinatorState& state) : state_(state) {}
 
-  Result<CommittedStep> commit() const {
+  Result<StepOutcome> commit() const {
     PLANARIA_TRY_VOID(check_layers());
     PLANARIA_TRY(norm, norm_of_gradient());
     PLANARIA_TRY(loss, mean_loss());
@@ -40,7 +40,7 @@ class StepSum {
                               .rate = rate,
                               .verdict = finite ? Verdict::apply : Verdict::skip,
                               .skips_in_a_row = finite ? 0 : skips_before + 1};
-    return CommittedStep{record, {state_.step, std::move(read), std::move(labelled)}};
+    return StepOutcome{record, {state_.step, std::move(read), std::move(labelled)}};
   }
 
  private:
@@ -76,11 +76,24 @@ class StepSum {
     check_failed("a layer was asked for that check_layers() had not seen", "");
   }
 
+  // Every shadow has the gradient that the layer's lowest active holder reported.
+  [[nodiscard]] Result<void> check_shadows(LayerId layer, WorkerId lowest,
+                                           std::uint64_t checksum) const {
+    for (const auto& [shadow, report] : state_.shadow_reports) {
+      for (const LayerChecksum& found : report.layers) {
+        if (found.layer != layer || found.checksum == checksum) continue;
+        return wrong(fmt::format("{} has different gradients on workers {} and {}",
+                                 text_of(state_, layer), lowest.value, shadow.value));
+      }
+    }
+    return {};
+  }
+
   // Layers in order: float addition is not associative (PROTOCOL 1).
   Result<double> norm_of_gradient() const {
     double sum = 0;
     for (LayerId layer{0}; layer.value < layer_count(state_); layer = layer.next()) {
-      const auto holders = holders_of(state_, layer);
+      const auto holders = active_on(state_, layer);
       const LayerReport& lowest = of_holder(holders.front(), layer);
       for (const WorkerId holder : holders) {
         const LayerReport& other = of_holder(holder, layer);
@@ -93,6 +106,7 @@ class StepSum {
                                    holder.value));
         }
       }
+      PLANARIA_TRY_VOID(check_shadows(layer, holders.front(), lowest.checksum));
       sum += lowest.squared_norm;
     }
     return std::sqrt(sum);
@@ -151,7 +165,7 @@ class StepSum {
   }
 
   Result<double> common_rate() const {
-    const WorkerId lowest = holders_of(state_, LayerId{0}).front();
+    const WorkerId lowest = active_on(state_, LayerId{0}).front();
     const double rate = state_.reports.at(lowest).rate;
     for (const auto& [worker, report] : state_.reports) {
       if (same_number(report.rate, rate)) continue;
@@ -166,7 +180,7 @@ class StepSum {
 
 }  // namespace
 
-Result<CommittedStep> commit_step(const CoordinatorState& state) {
+Result<StepOutcome> commit_step(const CoordinatorState& state) {
   return StepSum(state).commit();
 }
 

@@ -8,14 +8,14 @@
 
 namespace planaria::protocol {
 
-struct CommittedStep {
+struct StepOutcome {
   CommitRecord record;
   LedgerLine line;
 };
 
-/// Requires a report of every active worker. Fails where a layer's holders differ, a layer is
-/// missing from a report, a micro-batch is missing or doubled, or rates differ: "step 12: layer 3
-/// (block2) has different gradients on workers 0 and 2".
-[[nodiscard]] Result<CommittedStep> commit_step(const CoordinatorState& state);
+/// Requires a report of every active worker, and of every shadow that holds. Fails where a layer's
+/// holders differ, a layer is missing from a report, a micro-batch is missing or doubled, or rates
+/// differ: "step 12: layer 3 (block2) has different gradients on workers 0 and 2".
+[[nodiscard]] Result<StepOutcome> commit_step(const CoordinatorState& state);
 
 }  // namespace planaria::protocol

@@ -15,10 +15,22 @@ struct OnMessage {
   WorkerId from;
   Instant now;
 
+  Decision operator()(const Alive&) const {
+    return {{}, fmt::format("worker {} runs", from.value)};
+  }
+  Decision operator()(const Connected& connected) const {
+    return on_connected(state, from, connected, now);
+  }
+  Decision operator()(const Unreachable& pair) const {
+    return on_unreachable(state, from, pair, now);
+  }
+  Decision operator()(const ShadowReport& report) const {
+    return on_shadow_report(state, from, report, now);
+  }
   Decision operator()(const Ready& ready) const { return on_ready(state, from, ready, now); }
   Decision operator()(const Report& report) const { return on_report(state, from, report, now); }
   Decision operator()(const Applied& applied) const { return on_applied(state, from, applied); }
-  Decision operator()(const Failed& failed) const { return on_failed(state, from, failed); }
+  Decision operator()(const Failed& failed) const { return on_failed(state, from, failed, now); }
   Decision operator()(const Evaluating& evaluating) const {
     return on_evaluating(state, from, evaluating);
   }
@@ -46,12 +58,15 @@ struct OnInput {
   Decision operator()(const JoinRequest& request) const { return on_join(state, request, now); }
   Decision operator()(const WorkerLost& lost) const { return on_worker_lost(state, lost, now); }
   Decision operator()(const StopRequested& stop) const { return on_stop(state, stop.why, now); }
+  Decision operator()(const Tick&) const { return on_tick(state, now); }
   Decision operator()(const ModelStored& stored) const { return on_model_stored(state, stored); }
   Decision operator()(const Received& received) const {
-    if (!state.members.contains(received.from)) {
+    const auto member = state.members.find(received.from);
+    if (member == state.members.end()) {
       return ignored(fmt::format("{} of worker {}", name_of(received.message), received.from.value),
                      "it is not a member");
     }
+    member->second.heard = now;
     return std::visit(OnMessage{state, received.from, now}, received.message);
   }
 };
@@ -74,7 +89,8 @@ void send_to_all(const CoordinatorState& state, const Message& message, Decision
 void emit(const CoordinatorState& state, Instant now, const std::string& name, Json fields,
           Decision& decision) {
   using Phase = CoordinatorState::Phase;
-  const bool before = state.phase == Phase::joining || state.phase == Phase::preparing;
+  const bool before = state.phase == Phase::joining ||
+                      (state.phase == Phase::preparing && state.view.view == ViewNumber{1});
   decision.commands.emplace_back(
       Emit{Event{now, state.view.view, before ? Step{0} : state.step, name, std::move(fields)}});
 }
@@ -95,15 +111,37 @@ LayerRange layers_of(const CoordinatorState& state, WorkerId worker) {
   return pipeline.stages[static_cast<std::size_t>(place->stage)].layers;
 }
 
-std::vector<WorkerId> holders_of(const CoordinatorState& state, LayerId layer) {
-  std::vector<WorkerId> holders = active_holders(state.view.layout, layer);
-  std::ranges::sort(holders);
-  check(!holders.empty(), "a layer has no holder in a layout that was verified");
-  return holders;
+std::vector<WorkerId> active_on(const CoordinatorState& state, LayerId layer) {
+  std::vector<WorkerId> active = active_holders(state.view.layout, layer);
+  std::ranges::sort(active);
+  check(!active.empty(), "a layer that nobody computes in a layout that was verified");
+  return active;
+}
+
+bool holds(const CoordinatorState& state, WorkerId worker, LayerId layer) {
+  const auto holders = state.holders.find(layer);
+  return holders != state.holders.end() && holders->second.contains(worker);
+}
+
+std::vector<LayerId> shadowed_and_held(const CoordinatorState& state, WorkerId worker) {
+  std::vector<LayerId> layers;
+  for (const ShadowAssignment& shadow : state.view.layout.shadows) {
+    if (shadow.worker != worker) continue;
+    for (const LayerId layer : shadow.layers) {
+      if (holds(state, worker, layer)) layers.push_back(layer);
+    }
+  }
+  return layers;
 }
 
 int layer_count(const CoordinatorState& state) {
   return static_cast<int>(state.spec->layers.size());
+}
+
+std::vector<std::int64_t> layer_bytes(const CoordinatorState& state) {
+  std::vector<std::int64_t> bytes;
+  for (const LayerSpec& layer : state.spec->layers) bytes.push_back(layer.parameter_bytes);
+  return bytes;
 }
 
 const char* name_of(CoordinatorState::Phase phase) {
@@ -115,6 +153,8 @@ const char* name_of(CoordinatorState::Phase phase) {
       return "preparing";
     case Phase::training:
       return "training";
+    case Phase::waiting:
+      return "waiting for workers";
     case Phase::applying:
       return "applying its last step";
     case Phase::storing:

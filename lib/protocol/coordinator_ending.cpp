@@ -1,4 +1,6 @@
-// What ends a run: a lost worker, a failure, a stop.
+// What ends a run, or a worker's part in it: failures of user code, a stop.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "protocol/coordinator_transitions.hpp"
@@ -28,42 +30,73 @@ Decision end_run(CoordinatorState& state, int status, const std::string& why) {
   return decision;
 }
 
-Decision on_worker_lost(CoordinatorState& state, const WorkerLost& lost, Instant now) {
-  if (state.members.erase(lost.worker) == 0) {
-    return ignored(fmt::format("loss of worker {}", lost.worker.value), "it is not a member");
-  }
-  Decision decision;
-  emit(state, now, "worker_lost", {{"worker", lost.worker.value}, {"why", lost.why}}, decision);
-  if (state.phase == Phase::joining) {
-    decision.explanation =
-        fmt::format("worker {} was lost while joining: {}, {} of {}", lost.worker.value, lost.why,
-                    state.members.size(), state.options.workers);
-    return decision;
-  }
-  std::string when = fmt::format("in step {}", state.step.value);
-  if (state.phase == Phase::preparing) when = "before the first step";
-  if (state.phase == Phase::applying || state.phase == Phase::storing) {
-    when = fmt::format("after step {}, the last", state.step.value);
-  }
-  Decision end = end_run(
-      state, 1, fmt::format("worker {} was lost {}: {}", lost.worker.value, when, lost.why));
+void end_run(CoordinatorState& state, int status, const std::string& why, Decision& decision) {
+  Decision end = end_run(state, status, why);
   for (auto& command : end.commands) decision.commands.push_back(std::move(command));
   decision.explanation = std::move(end.explanation);
-  return decision;
 }
 
-Decision on_failed(CoordinatorState& state, WorkerId from, const Failed& failed) {
-  const int status = failed.kind == FaultKind::invalid_input ? 2 : 1;
-  return end_run(
-      state, status,
-      fmt::format("worker {}: {}{}", from.value, place_of_failure(state, failed), failed.sentence));
+void halt(CoordinatorState& state, int status, const std::string& why, Decision& decision) {
+  const bool held =
+      static_cast<int>(state.holders.size()) == layer_count(state) &&
+      std::ranges::none_of(state.holders, [](const auto& entry) { return entry.second.empty(); });
+  if (!held) return end_run(state, status, why, decision);
+  state.outcome = {status, why};
+  state.phase = Phase::applying;
+  state.step = Step{state.step.value - 1};
+  state.applied.clear();
+  state.view.members.clear();
+  for (const auto& [worker, membership] : state.members) {
+    state.view.members.push_back(membership.member);
+  }
+  send_to_all(state, Halt{why}, decision);
+  decision.explanation =
+      fmt::format("all stop at level {}, which is stored: {}", state.step.value, why);
+}
+
+Decision on_failed(CoordinatorState& state, WorkerId from, const Failed& failed, Instant now) {
+  const auto sentence =
+      fmt::format("worker {}: {}{}", from.value, place_of_failure(state, failed), failed.sentence);
+  if (failed.kind == FaultKind::invalid_input) return end_run(state, 2, sentence);
+  const bool in_user_code =
+      failed.step.value >= 1 && failed.micro_batch.value >= 0 && failed.layer.value >= 0;
+  const bool trains = state.phase == Phase::training || state.phase == Phase::preparing;
+  if (!in_user_code || !trains) return end_run(state, 1, sentence);
+  Decision decision;
+  emit(state, now, "worker_failed",
+       {{"worker", from.value},
+        {"failed_step", failed.step.value},
+        {"micro_batch", failed.micro_batch.value},
+        {"layer", failed.layer.value},
+        {"why", failed.sentence}},
+       decision);
+  auto& failures = state.failures[{failed.step, failed.micro_batch, failed.layer}];
+  failures.insert(from);
+  state.members.at(from).out = true;
+  if (failures.size() > 1) {
+    halt(state, 1, sentence, decision);
+  } else if (usable_workers(state).empty()) {
+    halt(state, 1, sentence + ", and no other worker is left to try", decision);
+  } else {
+    begin_unplanned_view(state, sentence, now, decision);
+  }
+  return decision;
 }
 
 Decision on_stop(CoordinatorState& state, const std::string& why, Instant now) {
   switch (state.phase) {
     case Phase::joining:
-    case Phase::preparing:
       return end_run(state, 1, fmt::format("stopped before the first step: {}", why));
+    case Phase::preparing:
+      if (state.committed.empty()) {
+        return end_run(state, 1, fmt::format("stopped before the first step: {}", why));
+      }
+      break;
+    case Phase::waiting: {
+      Decision decision;
+      halt(state, 1, fmt::format("stopped while waiting for workers: {}", why), decision);
+      return decision;
+    }
     case Phase::training:
       break;
     default:

@@ -47,12 +47,13 @@ Result<Evaluation> mean_of(const CoordinatorState& state, Step level) {
 
 // The level of every layer: of the step before the one in flight, or of the last.
 Step level_of(const CoordinatorState& state) {
-  return state.phase == Phase::training ? Step{state.step.value - 1} : state.step;
+  const bool ended = state.phase == Phase::applying || state.phase == Phase::storing;
+  return ended ? state.step : Step{state.step.value - 1};
 }
 
 // The last layer's holders have the losses; they wait for nobody else.
 bool all_evaluated(const CoordinatorState& state) {
-  const auto holders = holders_of(state, LayerId{layer_count(state) - 1});
+  const auto holders = active_on(state, LayerId{layer_count(state) - 1});
   return std::ranges::all_of(holders,
                              [&](WorkerId worker) { return state.evaluated.contains(worker); });
 }

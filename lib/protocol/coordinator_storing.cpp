@@ -1,4 +1,5 @@
 // After the last record: levels, agreement of holders, and the state of every layer.
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -17,47 +18,49 @@ const LayerState* state_of(const Applied& applied, LayerId layer) {
   return nullptr;
 }
 
-// Nothing where `applied` stands at the last step and holds exactly the worker's layers.
+// Nothing where `applied` stands at the last step with all that the worker holds.
 std::optional<std::string> misfit(const CoordinatorState& state, WorkerId from,
                                   const Applied& applied) {
+  const bool holds_any = std::ranges::any_of(
+      state.holders, [&](const auto& entry) { return entry.second.contains(from); });
+  if (!holds_any) return std::nullopt;  // its level says nothing
   if (applied.step != state.step) {
     return fmt::format("worker {} stands at level {} after step {}, the last", from.value,
                        applied.step.value, state.step.value);
   }
-  if (!place_of(state.view.layout, from)) {
-    if (applied.layers.empty()) return std::nullopt;
-    return fmt::format("worker {} is idle and reported the state of layers", from.value);
+  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+    if (!holds(state, from, layer) || state_of(applied, layer) != nullptr) continue;
+    return fmt::format("worker {} did not report the state of {} at the end", from.value,
+                       text_of(state, layer));
   }
-  const LayerRange range = layers_of(state, from);
-  bool fits = static_cast<int>(applied.layers.size()) == range.size();
-  for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
-    fits = fits && state_of(applied, layer) != nullptr;
-  }
-  if (fits) return std::nullopt;
-  return fmt::format("worker {} did not report the state of layers {} to {}, each once, at the end",
-                     from.value, range.first.value, range.last.value);
+  return std::nullopt;
 }
 
 // Layers in order, each as its lowest holder has it; `differs` gets the first two holders that do.
 StoreModel store_model(const CoordinatorState& state, std::string& differs) {
   StoreModel store;
   for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
-    const auto holders = holders_of(state, layer);
-    const LayerState& lowest = *state_of(state.applied.at(holders.front()), layer);
+    const auto& holders = state.holders.at(layer);
+    const WorkerId first = *holders.begin();
+    const LayerState& lowest = *state_of(state.applied.at(first), layer);
     for (const WorkerId holder : holders) {
       const bool same = state_of(state.applied.at(holder), layer)->xxh3 == lowest.xxh3;
       if (same || !store.holders_agree) continue;
       store.holders_agree = false;
       differs = fmt::format("holders of {} differ at the end: workers {} and {}",
-                            text_of(state, layer), holders.front().value, holder.value);
+                            text_of(state, layer), first.value, holder.value);
     }
     store.layers.push_back(lowest);
   }
   return store;
 }
 
+WorkerId source_of(const CoordinatorState& state, LayerId layer) {
+  return *state.holders.at(layer).begin();
+}
+
 void ask_for_layer(const CoordinatorState& state, Decision& decision) {
-  const WorkerId holder = holders_of(state, state.storing).front();
+  const WorkerId holder = source_of(state, state.storing);
   decision.commands.emplace_back(Send{holder, SendState{state.storing}});
   decision.explanation =
       fmt::format("{} is fetched from worker {}", text_of(state, state.storing), holder.value);
@@ -70,30 +73,31 @@ Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& appli
   if (state.phase != Phase::applying) {
     return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
   }
-  if (applied.view != state.view.view) {
-    return ignored(what,
-                   fmt::format("view {}, must be {}", applied.view.value, state.view.view.value));
-  }
   if (const auto wrong = misfit(state, from, applied)) return end_run(state, 1, *wrong);
   state.applied[from] = applied;
+  Decision decision;
+  store_if_complete(state, decision);
+  return decision;
+}
+
+void store_if_complete(CoordinatorState& state, Decision& decision) {
   std::vector<WorkerId> missing;
   // Idle ones too: how much memory a worker without layers needs is a figure of the run.
-  for (const auto& [worker, member] : state.members) {
-    if (!state.applied.contains(worker)) missing.push_back(worker);
+  for (const Member& member : state.view.members) {
+    if (!state.applied.contains(member.worker)) missing.push_back(member.worker);
   }
   if (!missing.empty()) {
-    return {{},
-            fmt::format("the end waits: {} {} not applied step {}", text_of(missing),
-                        missing.size() == 1 ? "has" : "have", state.step.value)};
+    decision.explanation = fmt::format("the end waits: {} {} not applied step {}", text_of(missing),
+                                       missing.size() == 1 ? "has" : "have", state.step.value);
+    return;
   }
   state.phase = Phase::storing;
   state.storing = LayerId{0};
   std::string differs;
-  Decision decision{{store_model(state, differs)}, ""};
+  decision.commands.emplace_back(store_model(state, differs));
   // Unequal holders are the graver news, whatever the run would have ended with.
   if (!differs.empty()) state.outcome = {1, differs};
   ask_for_layer(state, decision);
-  return decision;
 }
 
 Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent) {
@@ -102,7 +106,7 @@ Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& 
     return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
   }
   const bool all_stored = state.storing.value >= layer_count(state);
-  if (all_stored || sent.layer != state.storing || from != holders_of(state, sent.layer).front()) {
+  if (all_stored || sent.layer != state.storing || from != source_of(state, sent.layer)) {
     return ignored(what, "nobody asked for it");
   }
   Decision decision{{LayerStored{sent.layer}}, ""};

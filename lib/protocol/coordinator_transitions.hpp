@@ -12,9 +12,14 @@ namespace planaria::protocol {
 
 // ---- coordinator_joining.cpp
 Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant now);
+Decision on_connected(CoordinatorState& state, WorkerId from, const Connected& connected,
+                      Instant now);
+// ---- coordinator_views.cpp
 Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, Instant now);
 // ---- coordinator_training.cpp
 Decision on_report(CoordinatorState& state, WorkerId from, const Report& report, Instant now);
+Decision on_shadow_report(CoordinatorState& state, WorkerId from, const ShadowReport& report,
+                          Instant now);
 // ---- coordinator_evaluating.cpp
 Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& evaluated,
                       Instant now);
@@ -23,26 +28,76 @@ Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating&
 Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied);
 Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent);
 Decision on_model_stored(CoordinatorState& state, const ModelStored& stored);
-// ---- coordinator_ending.cpp
+// ---- coordinator_losing.cpp
 Decision on_worker_lost(CoordinatorState& state, const WorkerLost& lost, Instant now);
-Decision on_failed(CoordinatorState& state, WorkerId from, const Failed& failed);
+Decision on_unreachable(CoordinatorState& state, WorkerId from, const Unreachable& pair,
+                        Instant now);
+Decision on_tick(CoordinatorState& state, Instant now);
+// ---- coordinator_ending.cpp
+Decision on_failed(CoordinatorState& state, WorkerId from, const Failed& failed, Instant now);
 Decision on_stop(CoordinatorState& state, const std::string& why, Instant now);
+
+// ---- what several transitions do; each adds to `decision`, whose explanation becomes the last
+// one's
 
 /// Tells every member `why`, finishes with `status`; the sentence is also the explanation.
 Decision end_run(CoordinatorState& state, int status, const std::string& why);
+void end_run(CoordinatorState& state, int status, const std::string& why, Decision& decision);
+/// Stops all at the level that stands, whose model is stored; then the run ends with `status`.
+void halt(CoordinatorState& state, int status, const std::string& why, Decision& decision);
+/// Announces the first view. Ends the run with status 2 where what was asked for cannot be.
+void begin_first_view(CoordinatorState& state, Instant now, Decision& decision);
+/// Announces the view after a loss: the step in flight is given up and begins again with the
+/// workers that are left, from the level that stands or, where a layer has no holder there, from
+/// level 0. Waits, or ends the run, where they are too few.
+void begin_unplanned_view(CoordinatorState& state, const std::string& why, Instant now,
+                          Decision& decision);
+/// Adds what is to be done because a worker is gone from `members`.
+void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why, Instant now,
+                Decision& decision);
+/// Commits the step in flight if all that it needs has been reported.
+void commit_if_complete(CoordinatorState& state, Instant now, Decision& decision);
+/// Asks for the state of the layers, one after another, if all have applied the last record.
+void store_if_complete(CoordinatorState& state, Decision& decision);
 
-/// Adds `message` for every member.
+/// The view that the record of the step before `state.step` names, and the states that begin to be
+/// sent with it. Changes the plans of `state`, not its view.
+struct NextView {
+  std::optional<NewView> view;
+  std::vector<Move> moves;
+  std::string explanation;  // of the view
+};
+NextView next_view(CoordinatorState& state);
+
+// ---- views as values (coordinator_views.cpp)
+
+/// A view of `layout` with proven schedules; invalid_input or infeasible where it does not fit.
+[[nodiscard]] Result<NewView> view_of(const CoordinatorState& state, Layout layout,
+                                      const std::vector<WorkerId>& members);
+void announce_view(const CoordinatorState& state, const std::string& explanation, bool planned,
+                   Instant now, Decision& decision);
+/// Emits at_risk where layers have fewer holders than they should.
+void warn_if_at_risk(const CoordinatorState& state, Instant now, Decision& decision);
+
+// ---- what the run consists of, ascending
+/// Workers that may have a role in a view that begins with `state.step`.
+[[nodiscard]] std::vector<WorkerId> usable_workers(const CoordinatorState& state);
+[[nodiscard]] std::vector<WorkerId> active_workers(const CoordinatorState& state);
+/// The layers that `worker` computes. Requires an active worker.
+[[nodiscard]] LayerRange layers_of(const CoordinatorState& state, WorkerId worker);
+/// The workers that compute `layer` in the view.
+[[nodiscard]] std::vector<WorkerId> active_on(const CoordinatorState& state, LayerId layer);
+/// The layers that `worker` shadows in the view and holds, so that its report is waited for.
+[[nodiscard]] std::vector<LayerId> shadowed_and_held(const CoordinatorState& state,
+                                                     WorkerId worker);
+[[nodiscard]] bool holds(const CoordinatorState& state, WorkerId worker, LayerId layer);
+[[nodiscard]] int layer_count(const CoordinatorState& state);
+[[nodiscard]] std::vector<std::int64_t> layer_bytes(const CoordinatorState& state);
+
 void send_to_all(const CoordinatorState& state, const Message& message, Decision& decision);
 /// Adds an event of the view and step that the run stands at; `step` 0 before the first.
 void emit(const CoordinatorState& state, Instant now, const std::string& name, Json fields,
           Decision& decision);
-
-// ---- what the run consists of, ascending
-[[nodiscard]] std::vector<WorkerId> active_workers(const CoordinatorState& state);
-/// The layers that `worker` computes. Requires an active worker.
-[[nodiscard]] LayerRange layers_of(const CoordinatorState& state, WorkerId worker);
-[[nodiscard]] std::vector<WorkerId> holders_of(const CoordinatorState& state, LayerId layer);
-[[nodiscard]] int layer_count(const CoordinatorState& state);
 
 // ---- words of explanations
 /// "joining", "preparing", ...

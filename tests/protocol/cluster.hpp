@@ -1,7 +1,7 @@
-// tests/protocol/cluster.hpp: a coordinator and N agents with toy workers, whole runs in memory.
-// Is: a driver that delivers what is under way in an order drawn from a seed (each connection stays
-// first come first served), loses one process where asked, and watches from outside. Is not: time;
-// the cluster simulation comes with the failures it is for.
+// tests/protocol/cluster.hpp: a coordinator and N workers' processes, whole runs in memory.
+// Is: the network, time and faults around the very machines of production: everything under way is
+// delivered in an order drawn from a seed (each connection stays first come first served), and a
+// watcher outside compares with the truth after every delivery. Is not: threads or a wall clock.
 #pragma once
 
 #include <functional>
@@ -14,17 +14,41 @@
 
 namespace planaria::protocol {
 
+/// What happens before the so-manieth delivery.
+struct ClusterFault {
+  enum class Kind {
+    crash,      // process `process` is killed; some of what it sent last is lost
+    stop,       // it stands still, its connections open
+    go_on,      // and runs again
+    join,       // another process starts
+    cut,        // `process` and `other` lose their connection
+    duplicate,  // what process `process` sends next to the coordinator arrives twice
+    signal,     // the coordinator is asked to stop
+  };
+  int before_delivery = 0;
+  Kind kind = Kind::crash;
+  int process = 0;
+  int other = 0;
+};
+
+/// User code throws where `layer` computes `micro_batch` in `step`, the first `times` times.
+struct ClusterThrow {
+  Step step;
+  MicroBatchId micro_batch;
+  LayerId layer;
+  int times = 1;
+};
+
 struct ClusterOptions {
   std::uint64_t seed = 0;
   CoordinatorOptions coordinator;
   RunSpec spec;
-  /// Process 0 to workers-1 that vanishes before the so-manieth delivery; nothing: none does.
-  std::optional<int> lost_process;
-  int lost_before_delivery = 0;
-  /// Every worker's own code throws when it computes this step.
-  std::optional<Step> throws_in_step;
-  /// The coordinator gets a signal before the so-manieth delivery.
-  std::optional<int> stop_before_delivery;
+  std::vector<ClusterFault> faults;  // ascending
+  std::optional<ClusterThrow> throws;
+  /// How long an undelivered message may wait behind others, in milliseconds each: time passes so
+  /// fast beside deliveries.
+  double ms_per_delivery = 0.05;
+  bool tell_story = false;
   /// The machines; a planted bug is a lambda around the plain step.
   std::function<Decision(CoordinatorState&, const Input&, Instant)> coordinator_step = step;
   std::function<agent::Decision(agent::AgentState&, const agent::Input&)> agent_step = agent::step;
@@ -33,15 +57,18 @@ struct ClusterOptions {
 struct ClusterReport {
   std::string broken;             // the first thing seen that must not be; empty where all is well
   std::optional<Finish> outcome;  // the coordinator's
-  std::vector<agent::Finish> ends;    // of the processes that lived, in their order
-  std::vector<CommitRecord> records;  // in the order they were sent first
+  std::vector<CommitRecord> records;  // of steps 1, 2, ...
   std::vector<Event> events;
   std::vector<LayerState> stored;
-  bool lost_while_joining = false;  // then a new process took the place
   int deliveries = 0;
+  int computed = 0;   // (step, micro-batch, layer)
+  int redone = 0;     // of them, not for the first time
+  int rolled_back = 0;
+  int losses = 0;     // members that went, whatever the reason
+  std::vector<std::string> story;  // one line a decision, where asked for
 };
 
-/// Runs until nothing is under way.
+/// Runs until the coordinator and all that live have finished, or nothing can happen any more.
 [[nodiscard]] ClusterReport run_cluster(const ClusterOptions& options);
 
 }  // namespace planaria::protocol

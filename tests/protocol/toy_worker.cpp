@@ -1,6 +1,7 @@
 #include "protocol/toy_worker.hpp"
 
 #include <bit>
+#include <cmath>
 
 #include <planaria/base/random.hpp>
 
@@ -9,6 +10,17 @@ namespace {
 
 std::uint64_t bits(std::int64_t number) {
   return static_cast<std::uint64_t>(number);
+}
+
+std::uint64_t part_of(const RunSpec& spec, LayerId layer, std::uint64_t state, Step step,
+                      MicroBatchId micro_batch, std::uint64_t model) {
+  return mix({spec.seed, bits(layer.value), state, bits(step.value), bits(micro_batch.value),
+              model});
+}
+
+std::uint64_t applied(std::uint64_t state, std::uint64_t gradient, const CommitRecord& record) {
+  return mix({state, gradient, bits(record.step.value), std::bit_cast<std::uint64_t>(record.norm),
+              std::bit_cast<std::uint64_t>(record.rate)});
 }
 
 }  // namespace
@@ -21,60 +33,142 @@ RunSpec toy_spec() {
   spec.dataset_samples = 100;
   spec.seed = 1;
   spec.layers = {
-      {"embedding", 1, 0, ""}, {"block0", 1, 0, ""}, {"block1", 1, 0, ""}, {"head", 1, 0, ""}};
+      {"embedding", 1, 8, ""}, {"block0", 1, 8, ""}, {"block1", 1, 8, ""}, {"head", 1, 8, ""}};
   spec.identity = {{"build", "abc"}, {"threads", "1"}};
   return spec;
 }
 
-ToyWorker::ToyWorker(const RunSpec& spec, const NewView& view, WorkerId worker)
-    : spec_(spec), view_(view.view) {
-  const auto place = place_of(view.layout, worker);
-  if (!place) return;
-  pipeline_ = place->pipeline;
-  micro_batches_ = micro_batches_of(view.layout, pipeline_);
-  const auto& pipeline = view.layout.pipelines[static_cast<std::size_t>(pipeline_)];
-  const LayerRange range = pipeline.stages[static_cast<std::size_t>(place->stage)].layers;
-  for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
-    layers_[layer] = mix({spec.seed, bits(layer.value)});
+std::uint64_t toy_initial(const RunSpec& spec, LayerId layer) {
+  return mix({spec.seed, bits(layer.value)});
+}
+
+std::uint64_t toy_model(const std::map<LayerId, std::uint64_t>& states) {
+  std::uint64_t model = 1;
+  for (const auto& [layer, state] : states) model = mix({model, bits(layer.value), state});
+  return model;
+}
+
+double toy_loss(const RunSpec& spec, Step step, MicroBatchId micro_batch, std::uint64_t model) {
+  return static_cast<double>(mix({toy_sample(spec, step, micro_batch), model}) % 1000);
+}
+
+std::uint64_t toy_sample(const RunSpec& spec, Step step, MicroBatchId micro_batch) {
+  return mix({spec.seed, bits(step.value), bits(micro_batch.value)});
+}
+
+double toy_norm(std::uint64_t gradient) {
+  return static_cast<double>(gradient % 1000);
+}
+
+double toy_rate(Step step) {
+  return 0.5 / static_cast<double>(step.value);
+}
+
+ToyTruth::ToyTruth(RunSpec spec) : spec_(std::move(spec)) {
+  states_.emplace_back();
+  for (std::size_t i = 0; i < spec_.layers.size(); ++i) {
+    states_[0].push_back(toy_initial(spec_, LayerId{static_cast<int>(i)}));
   }
 }
 
-Report ToyWorker::compute(Step step) const {
-  Report report;
-  report.view = view_;
-  report.step = step;
-  for (const auto& [layer, state] : layers_) {
-    const std::uint64_t gradient = mix({state, bits(step.value)});
-    report.layers.push_back({layer, static_cast<double>(gradient % 1000), gradient});
+void ToyTruth::compute_up_to(Step step) {
+  while (static_cast<std::int64_t>(records_.size()) < step.value) {
+    const Step next{static_cast<std::int64_t>(records_.size()) + 1};
+    const auto before = states_.back();
+    std::map<LayerId, std::uint64_t> all;
+    for (std::size_t i = 0; i < before.size(); ++i) all[LayerId{static_cast<int>(i)}] = before[i];
+    const std::uint64_t model = toy_model(all);
+    std::vector<std::uint64_t> gradients;
+    double squares = 0;
+    for (const auto& [layer, state] : all) {
+      std::uint64_t gradient = 0;
+      for (MicroBatchId i{0}; i.value < spec_.micro_batches; i = i.next()) {
+        gradient += part_of(spec_, layer, state, next, i, model);
+      }
+      gradients.push_back(gradient);
+      squares += toy_norm(gradient);
+    }
+    double loss = 0;
+    for (MicroBatchId i{0}; i.value < spec_.micro_batches; i = i.next()) {
+      loss += toy_loss(spec_, next, i, model);
+    }
+    const CommitRecord record{.step = next,
+                              .loss = loss / spec_.micro_batches,
+                              .norm = std::sqrt(squares),
+                              .rate = toy_rate(next),
+                              .last = next.value == spec_.steps};
+    auto& after = states_.emplace_back();
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      after.push_back(applied(before[i], gradients[i], record));
+    }
+    gradients_.push_back(std::move(gradients));
+    records_.push_back(record);
   }
-  const bool first = layers_.contains(LayerId{0});
-  const bool last = layers_.contains(LayerId{static_cast<int>(spec_.layers.size()) - 1});
-  for (MicroBatchId id = micro_batches_.first; id <= micro_batches_.last; id = id.next()) {
-    const std::uint64_t sample = mix({spec_.seed, bits(step.value), bits(id.value)});
-    if (first) report.read.push_back({id, sample});
-    if (last) report.labelled.push_back({id, sample + 1});
-    if (last) report.losses.push_back({id, static_cast<double>(sample % 100)});
-  }
-  report.rate = 0.5 / static_cast<double>(step.value);
-  report.resident_bytes = 1000 + step.value;
-  return report;
 }
 
-void ToyWorker::apply(const CommitRecord& record) {
-  level_ = record.step;
-  for (auto& [layer, state] : layers_) {
-    state = mix({state, bits(record.step.value), std::bit_cast<std::uint64_t>(record.norm),
-                 std::bit_cast<std::uint64_t>(record.rate)});
+std::uint64_t ToyTruth::state(LayerId layer, Step level) {
+  compute_up_to(level);
+  return states_.at(static_cast<std::size_t>(level.value)).at(static_cast<std::size_t>(layer.value));
+}
+
+std::uint64_t ToyTruth::gradient(LayerId layer, Step step) {
+  compute_up_to(step);
+  return gradients_.at(static_cast<std::size_t>(step.value) - 1)
+      .at(static_cast<std::size_t>(layer.value));
+}
+
+const CommitRecord& ToyTruth::record(Step step) {
+  compute_up_to(step);
+  return records_.at(static_cast<std::size_t>(step.value) - 1);
+}
+
+void ToyStore::build(const std::set<LayerId>& layers) {
+  held_.clear();
+  forget_fills();
+  for (const LayerId layer : layers) held_[layer] = {Step{0}, toy_initial(spec_, layer), {}};
+}
+
+void ToyStore::install(LayerId layer, Step level, std::uint64_t state) {
+  held_[layer] = {level, state, {}};
+  kept_.erase(layer);
+}
+
+void ToyStore::begin_step() {
+  for (auto& [layer, held] : held_) held.gradient.reset();
+}
+
+std::uint64_t ToyStore::part(LayerId layer, Step step, MicroBatchId micro_batch,
+                             std::uint64_t model) const {
+  return part_of(spec_, layer, held_.at(layer).state, step, micro_batch, model);
+}
+
+bool ToyStore::fill(LayerId layer, Step level, std::uint64_t state, Step until) {
+  for (Step step = level.next(); step <= until; step = step.next()) {
+    const bool there = kept_[layer].contains(step) && records_.contains(step);
+    if (!there) return false;
+    state = applied(state, kept_[layer][step], records_.at(step));
+  }
+  install(layer, until, state);
+  return true;
+}
+
+void ToyStore::forget_fills() {
+  kept_.clear();
+  records_.clear();
+}
+
+void ToyStore::apply(const CommitRecord& record) {
+  records_[record.step] = record;
+  for (auto& [layer, held] : held_) {
+    if (!held.gradient || held.level.next() != record.step) continue;
+    held.state = applied(held.state, *held.gradient, record);
+    held.level = record.step;
+    held.gradient.reset();
   }
 }
 
-Applied ToyWorker::applied() const {
-  Applied applied{.view = view_, .step = level_, .layers = {}, .peak_resident_bytes = 4096};
-  for (const auto& [layer, state] : layers_) {
-    const Json tensor{{"name", spec_.layers[static_cast<std::size_t>(layer.value)].name}};
-    applied.layers.push_back({layer, state, {tensor}});
-  }
-  return applied;
+void ToyStore::drop_all_but(const std::set<LayerId>& layers) {
+  std::erase_if(held_, [&](const auto& entry) { return !layers.contains(entry.first); });
 }
 
 }  // namespace planaria::protocol

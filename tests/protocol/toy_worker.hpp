@@ -1,9 +1,13 @@
-// tests/protocol/toy_worker.hpp: a worker whose layers are numbers, for stories about the protocol.
-// Is: what a real worker would report, as a pure function of the records applied so far; a wrong or
-// missing record shows in every later checksum. Is not: training.
+// tests/protocol/toy_worker.hpp: layers that are numbers, for stories about the protocol.
+// Is: what a real worker's store does, on one 64-bit number a layer: levels, gradients that depend
+// on the whole model's weights, sums over micro-batches, shadows, fills. A sum counted twice or
+// missed, a record left out or a wrong level shows in every later number. Is not: training.
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
+#include <vector>
 
 #include <planaria/protocol/messages.hpp>
 
@@ -12,25 +16,67 @@ namespace planaria::protocol {
 /// Three steps of four micro-batches of two samples over embedding, block0, block1, head.
 [[nodiscard]] RunSpec toy_spec();
 
-class ToyWorker {
+/// What one undisturbed worker would compute: the truth that every run is compared with.
+class ToyTruth {
  public:
-  ToyWorker() = default;
-  ToyWorker(const RunSpec& spec, const NewView& view, WorkerId worker);
+  explicit ToyTruth(RunSpec spec);
+  /// The layer's number at `level`.
+  [[nodiscard]] std::uint64_t state(LayerId layer, Step level);
+  /// The whole step's gradient.
+  [[nodiscard]] std::uint64_t gradient(LayerId layer, Step step);
+  [[nodiscard]] const CommitRecord& record(Step step);
 
-  /// Returns what this worker reports of `step`, from its layers as they stand.
-  [[nodiscard]] Report compute(Step step) const;
+ private:
+  void compute_up_to(Step step);
+  RunSpec spec_;
+  std::vector<std::vector<std::uint64_t>> states_;     // by level, layer
+  std::vector<std::vector<std::uint64_t>> gradients_;  // by step - 1, layer
+  std::vector<CommitRecord> records_;
+};
+
+/// The numbers one worker holds.
+class ToyStore {
+ public:
+  ToyStore() = default;
+  explicit ToyStore(const RunSpec& spec) : spec_(spec) {}
+
+  struct Held {
+    Step level;
+    std::uint64_t state = 0;
+    std::optional<std::uint64_t> gradient;  // the whole step's
+  };
+  [[nodiscard]] const std::map<LayerId, Held>& held() const { return held_; }
+  [[nodiscard]] bool holds(LayerId layer) const { return held_.contains(layer); }
+
+  void build(const std::set<LayerId>& layers);
+  void install(LayerId layer, Step level, std::uint64_t state);
+  void begin_step();
+  /// One micro-batch's part of the layer's gradient; `model` is the mix of all layers' numbers.
+  [[nodiscard]] std::uint64_t part(LayerId layer, Step step, MicroBatchId micro_batch,
+                                   std::uint64_t model) const;
+  void set_gradient(LayerId layer, std::uint64_t gradient) { held_.at(layer).gradient = gradient; }
+  /// Of a layer that is being filled.
+  void keep(LayerId layer, Step step, std::uint64_t gradient) { kept_[layer][step] = gradient; }
+  /// Installs what arrived and applies what was kept since; false where a gradient is missing.
+  bool fill(LayerId layer, Step level, std::uint64_t state, Step until);
+  void forget_fills();
   void apply(const CommitRecord& record);
-  [[nodiscard]] Applied applied() const;
-  [[nodiscard]] bool active() const { return !layers_.empty(); }
-  [[nodiscard]] Step level() const { return level_; }
+  void drop_all_but(const std::set<LayerId>& layers);
 
  private:
   RunSpec spec_;
-  ViewNumber view_;
-  Step level_{0};
-  int pipeline_ = 0;
-  MicroBatchRange micro_batches_{MicroBatchId{0}, MicroBatchId{-1}};
-  std::map<LayerId, std::uint64_t> layers_;
+  std::map<LayerId, Held> held_;
+  std::map<LayerId, std::map<Step, std::uint64_t>> kept_;
+  std::map<Step, CommitRecord> records_;
 };
+
+[[nodiscard]] std::uint64_t toy_initial(const RunSpec& spec, LayerId layer);
+/// Mixes all layers' numbers, in layer order.
+[[nodiscard]] std::uint64_t toy_model(const std::map<LayerId, std::uint64_t>& states);
+[[nodiscard]] double toy_loss(const RunSpec& spec, Step step, MicroBatchId micro_batch,
+                              std::uint64_t model);
+[[nodiscard]] std::uint64_t toy_sample(const RunSpec& spec, Step step, MicroBatchId micro_batch);
+[[nodiscard]] double toy_norm(std::uint64_t gradient);
+[[nodiscard]] double toy_rate(Step step);
 
 }  // namespace planaria::protocol

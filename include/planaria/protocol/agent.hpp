@@ -26,20 +26,28 @@ struct FromCoordinator {
 struct CoordinatorLost {
   std::string why;
 };
-/// A peer of the view is gone. For now the coordinator, who sees it too, ends the run.
+/// The members that Connect named are connected, but for those that could not be reached.
+struct PeersConnected {
+  std::vector<WorkerId> unreachable;
+};
+/// A peer's connection ended. The coordinator is told, and decides who of the two goes.
 struct PeerLost {
   WorkerId worker;
   std::string why;
 };
-/// What Build asked for is there.
-struct Built {
+/// What Prepare asked for is there.
+struct Prepared {
   ViewNumber view;
 };
 /// What Compute asked for is done.
 struct Computed {
   Report report;
 };
-/// What Apply asked for is done; `applied` is sent when the record was the last.
+/// The gradients of shadowed layers have come. Only where the view gives this worker shadows.
+struct Shadowed {
+  ShadowReport report;
+};
+/// What HandOver asked for.
 struct AppliedRecord {
   Applied applied;
 };
@@ -67,27 +75,49 @@ struct StopWanted {
 struct WorkerFailed {
   Failed failed;
 };
-using Input = std::variant<Start, FromCoordinator, CoordinatorLost, PeerLost, Built, Computed,
-                           AppliedRecord, SentState, StepStarted, EvaluationStarted,
-                           EvaluationComputed, StopWanted, WorkerFailed>;
+using Input = std::variant<Start, FromCoordinator, CoordinatorLost, PeersConnected, PeerLost,
+                           Prepared, Computed, Shadowed, AppliedRecord, SentState, StepStarted,
+                           EvaluationStarted, EvaluationComputed, StopWanted, WorkerFailed>;
 
 // ---- commands
 
 struct SendMessage {
   Message message;
 };
-/// Build the layers of this worker's place in the view, connect to peers, refuse older frames.
-struct Build {
+/// Connect to these, who were there before.
+struct Connect {
+  std::vector<Member> members;
+};
+/// Give up what is being computed and refuse frames of views before this one. At once: this is
+/// what ends a receive that waits for a worker that is gone.
+struct Abort {
+  ViewNumber view;
+};
+/// Take the view's roles: build the layers afresh where its first step is 1, else send and receive
+/// what its moves say. What was kept of older views' fills is dropped.
+struct Prepare {
   NewView view;
 };
+/// Compute `step`: actions, reduction, report, and the gradients of shadowed layers.
 struct Compute {
   ViewNumber view;
   Step step;
 };
-/// Apply the record's step (clipping, verdict), level becomes record.step. If `last`, hash the
-/// state.
+/// Apply the record's step (clipping, verdict); layers of this worker's roles stand at record.step.
+/// Layers without a role in the view that stood are dropped. Then take the roles of `next`, where
+/// there is one, and begin to send the moves' states.
 struct Apply {
   CommitRecord record;
+  std::optional<NewView> next;
+  std::vector<Move> moves;
+};
+/// Hash the state at this level and tell of it (AppliedRecord): nothing more is computed.
+struct HandOver {
+  Step level;
+};
+/// Leave the run: drop everything, connect to the coordinator anew and Start again.
+struct Rejoin {
+  std::string why;
 };
 struct SendLayerState {
   LayerId layer;
@@ -96,15 +126,13 @@ struct SendLayerState {
 struct TellEvaluation {
   Evaluation evaluation;
 };
-/// End every pending receive: what is being computed is no longer wanted.
-struct Abort {};
 /// Leave run() with this status and sentence.
 struct Finish {
   int status = 0;
   std::string sentence;
 };
-using Command =
-    std::variant<SendMessage, Build, Compute, Apply, SendLayerState, TellEvaluation, Abort, Finish>;
+using Command = std::variant<SendMessage, Connect, Abort, Prepare, Compute, Apply, HandOver, Rejoin,
+                             SendLayerState, TellEvaluation, Finish>;
 
 struct Decision {
   std::vector<Command> commands;
@@ -113,14 +141,15 @@ struct Decision {
 
 /// What the agent knows. Only step() changes it; everything is readable for tests and reports.
 struct AgentState {
-  /// An idle worker stays `ready`, hears of every record and tells of its end as all do.
-  /// `failing`: the coordinator was told that this worker cannot go on; its End brings status and
-  /// sentence, the same for everyone.
+  /// connecting: to the members before it. waiting: for a view. preparing: the view's layers.
+  /// `failing`: the coordinator was told that this worker's code failed; it computes no more, but
+  /// what it holds may be fetched.
   enum class Phase {
     starting,
     joining,
+    connecting,
     waiting,
-    building,
+    preparing,
     ready,
     computing,
     reported,
@@ -132,17 +161,17 @@ struct AgentState {
   Phase phase = Phase::starting;
   std::optional<WorkerId> worker;
   std::optional<NewView> view;
-  Step level{0};
+  Step level{0};                          // of the run, as this worker has heard
   Step started{0};                        // the newest step that the loop began
   std::optional<Step> evaluated;          // the newest level that the loop evaluates
   std::optional<EvaluationBegun> others;  // the newest evaluation that somebody began
   std::optional<CommitRecord> record;     // the newest, kept until the next
-  bool peer_lost =
-      false;  // from then on failures are the lost peer's, and the coordinator's to tell
 };
 
 /// One transition. After a record that is not the last, Apply is followed by Compute of the next
-/// step in the same decision, so that nothing waits for another message.
+/// step in the same decision, so that nothing waits for another message. Everybody in a view gets
+/// Compute, also who computes nothing in it. Commands are carried out in their order, but
+/// SendMessage, Abort and TellEvaluation at once.
 [[nodiscard]] Decision step(AgentState& state, const Input& input);
 
 }  // namespace planaria::protocol::agent

@@ -2,10 +2,12 @@
 // Is: a state machine step(state, input, now) -> {commands, explanation}; same state, input and
 // now: same decision. Is not: I/O; host/coordinator_host.hpp carries out the commands.
 //
-// For now: k = 1, one view, and a lost worker ends the run. It joins `workers` workers, plans (or
-// takes the layout asked for), waits until all are ready, commits a step when every layer is held
-// by all its active holders with equal checksums, ends after the last record is applied everywhere
-// and the state of every layer has been fetched.
+// It joins `workers` workers, plans (or takes the layout asked for), waits until all are ready, and
+// commits a step when every layer is held by all its holders with equal checksums (PROTOCOL 3).
+// When a worker that computes is lost, a new view begins at once with the layers' surviving
+// holders; when one joins, or another layout would be faster, the layers it needs are filled while
+// training goes on, and a record names the view that uses them (PROTOCOL 5). For now: it does not
+// survive itself, and sums that were finished in an aborted step are computed again.
 #pragma once
 
 #include <map>
@@ -29,6 +31,10 @@ struct CoordinatorOptions {
   std::optional<Layout> layout;  // excludes width and depth
   std::string schedule = "1f1b";
   std::optional<std::string> schedule_text;  // one text form for every pipeline, in place of a kind
+  int commit_domains = 2;     // k: workers that hold each layer, as far as there are so many
+  int min_workers = 1;        // with fewer the run waits
+  double wait_ms = 0;         // so long, and then ends
+  double silence_max_ms = 0;  // a worker not heard from for longer is taken for dead; 0: never
 };
 
 // ---- inputs
@@ -56,7 +62,9 @@ struct StopRequested {
 struct ModelStored {
   std::optional<Fault> fault;
 };
-using Input = std::variant<JoinRequest, Received, WorkerLost, StopRequested, ModelStored>;
+/// Time passed. Several times within silence_max_ms, else whoever waits for time waits longer.
+struct Tick {};
+using Input = std::variant<JoinRequest, Received, WorkerLost, StopRequested, ModelStored, Tick>;
 
 // ---- commands
 
@@ -72,6 +80,10 @@ struct Send {
   WorkerId to;
   Message message;
 };
+/// The worker is no member any more: its connection is closed after what was sent to it.
+struct Disconnect {
+  WorkerId worker;
+};
 struct Emit {
   Event event;
 };
@@ -86,7 +98,8 @@ struct LedgerLine {
   std::vector<std::uint64_t> labelled;  // M of them
 };
 /// Every layer's tensors, in layer order: the host opens the model file before data arrives. The
-/// coordinator then asks each layer's lowest holder with SendState, one layer after another.
+/// coordinator then asks each layer's lowest holder with SendState, one layer after another. Comes
+/// again, and the host begins anew, where a holder was lost in the middle.
 struct StoreModel {
   std::vector<LayerState> layers;
   bool holders_agree = true;
@@ -100,12 +113,33 @@ struct Finish {
   int status = 0;
   std::string sentence;  // empty when status is 0
 };
-using Command = std::variant<Admit, TurnAway, Send, Emit, SpecFixed, LedgerLine, StoreModel,
-                             LayerStored, Finish>;
+using Command = std::variant<Admit, TurnAway, Send, Disconnect, Emit, SpecFixed, LedgerLine,
+                             StoreModel, LayerStored, Finish>;
 
 struct Decision {
   std::vector<Command> commands;
   std::string explanation;
+};
+
+/// A worker of the run.
+struct Membership {
+  Member member;
+  bool connected = false;          // to the members that were there when it came
+  bool out = false;                // its own code failed: it holds, but computes no more
+  std::optional<Step> first_step;  // of the first view that named it
+  Instant heard;
+};
+/// A committed step, for comparison where it is done again after a roll-back.
+struct CommittedStep {
+  CommitRecord record;
+  std::uint64_t data_xxh3 = 0;  // of what it read and labelled
+};
+/// Where user code failed.
+struct FailurePlace {
+  Step step;
+  MicroBatchId micro_batch;
+  LayerId layer;
+  friend auto operator<=>(const FailurePlace&, const FailurePlace&) = default;
 };
 
 /// What the coordinator knows. Only step() changes it; everything is readable for tests and
@@ -113,22 +147,40 @@ struct Decision {
 struct CoordinatorState {
   explicit CoordinatorState(CoordinatorOptions asked) : options(std::move(asked)) {}
 
-  enum class Phase { joining, preparing, training, applying, storing, finished };
+  /// preparing: a view waits until its members are ready. waiting: for enough workers.
+  enum class Phase { joining, preparing, training, waiting, applying, storing, finished };
   CoordinatorOptions options;
   Phase phase = Phase::joining;
   std::optional<RunSpec> spec;
-  std::map<WorkerId, Member> members;
+  std::map<WorkerId, Membership> members;
+  std::set<WorkerId> numbers;  // ever given: that of a lost worker stays its own
+
   NewView view;
   std::set<WorkerId> ready;
-  Step step{1};                        // the step in flight
-  std::map<WorkerId, Report> reports;  // of the step in flight
+  Step step{1};  // the step in flight; after the last record, or a halt, the step at which all stop
+  std::map<WorkerId, Report> reports;               // of the step in flight
+  std::map<WorkerId, ShadowReport> shadow_reports;  // of the step in flight
   Instant step_began;
+  /// Who holds each layer at the level before `step` (after the last record: at `step`). At level 0
+  /// everybody can build every layer, and the roles of the view that begins hold.
+  std::map<LayerId, std::set<WorkerId>> holders;
+  std::set<Move> filling;                   // under way to shadows that do not count yet
+  bool plan_wanted = false;                 // members changed since the last plan
+  std::optional<Layout> target;             // begins when those who compute in it hold their layers
+  std::vector<CommittedStep> committed;     // steps 1, 2, ...: also those that are being done again
+  std::map<LayerId, std::uint64_t> checksums;  // of the gradients of the newest committed step
+  std::optional<CommitRecord> last_record;     // of the level that stands
+
+  std::map<FailurePlace, std::set<WorkerId>> failures;
+  std::map<std::pair<WorkerId, WorkerId>, Instant> unreachable;  // lower id first
+  std::optional<Instant> last_tick;
+  Instant waits_until;  // phase waiting
+
   /// The newest level that a worker began to evaluate.
   std::optional<Step> evaluating;
   /// Of the evaluation in flight, at the level before `step` (after the last record: at `step`);
   /// empty: none.
   std::map<WorkerId, Evaluated> evaluated;
-  std::optional<CommitRecord> last_record;
   std::map<WorkerId, Applied> applied;
   LayerId storing{0};  // the layer being fetched; the number of layers once all are
   std::optional<std::string> stop_why;

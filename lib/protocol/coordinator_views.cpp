@@ -1,0 +1,361 @@
+// Views: the first, those after a loss, and what every view is made of.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <planaria/planner/planner.hpp>
+#include <planaria/planner/replan.hpp>
+#include <planaria/schedule/actions.hpp>
+#include <planaria/schedule/builders.hpp>
+#include <planaria/schedule/validate.hpp>
+
+#include "protocol/coordinator_transitions.hpp"
+#include "protocol/replan_request.hpp"
+
+namespace planaria::protocol {
+namespace {
+
+using Phase = CoordinatorState::Phase;
+
+// A layout and where it comes from.
+struct Choice {
+  Layout layout;
+  std::vector<Move> moves;
+  std::string explanation;
+};
+
+Result<Choice> asked_or_planned(const CoordinatorState& state) {
+  const auto& options = state.options;
+  if (options.layout) {
+    return Choice{*options.layout, {}, fmt::format("{}, as asked for", text_of(*options.layout))};
+  }
+  PlanRequest request;
+  for (const auto& layer : state.spec->layers) request.layer_costs.push_back(layer.cost);
+  request.micro_batches = state.spec->micro_batches;
+  request.lane_size = state.spec->lane_size;
+  request.workers = options.workers;
+  request.width = options.width;
+  request.depth = options.depth;
+  request.schedule = options.schedule;
+  PLANARIA_TRY(answer, plan(request));
+  return Choice{std::move(answer.layout), {}, std::move(answer.explanation)};
+}
+
+// Layouts name the run's workers 0, 1, ... as they were asked for. Where one was lost while joining,
+// its replacement has another number: the n-th place is the n-th member's.
+void renumber(const CoordinatorState& state, Layout& layout) {
+  const std::vector<WorkerId> members = usable_workers(state);
+  const auto rename = [&](WorkerId& worker) {
+    const auto place = static_cast<std::size_t>(worker.value);
+    if (place < members.size()) worker = members[place];
+  };
+  for (auto& pipeline : layout.pipelines) {
+    for (StageAssignment& stage : pipeline.stages) rename(stage.worker);
+  }
+  for (ShadowAssignment& shadow : layout.shadows) rename(shadow.worker);
+}
+
+// The first view's layout; shadows are placed unless the user has.
+Result<Choice> first_layout(const CoordinatorState& state) {
+  PLANARIA_TRY(choice, asked_or_planned(state));
+  renumber(state, choice.layout);
+  PLANARIA_TRY_VOID(verify_layout(state, choice.layout));
+  if (choice.layout.shadows.empty()) {
+    choice.layout.shadows = place_shadows(choice.layout, layer_bytes(state), usable_workers(state),
+                                          {}, state.options.commit_domains);
+  }
+  return choice;
+}
+
+// What the workers that are left compute: as much as possible by promotion, since everybody waits.
+Result<Choice> layout_after_loss(const CoordinatorState& state,
+                                 const std::vector<WorkerId>& workers) {
+  ReplanRequest request = replan_request(state, workers);
+  if (state.step == Step{1}) {
+    request.ms_per_cost = 1;  // nothing has to be moved: everybody builds what it computes
+    request.horizon_steps = 1;
+    for (auto& [layer, holders] : request.holders) holders = {workers.begin(), workers.end()};
+  } else {
+    request.ms_per_byte = 1e-6;  // any: transfers alone are weighed
+  }
+  PLANARIA_TRY(answer, replan(request));
+  Choice choice{std::move(answer.layout), {}, std::move(answer.explanation)};
+  for (const Transfer& transfer : answer.transfers) {
+    choice.moves.push_back({transfer.layer, transfer.from, transfer.to});
+  }
+  if (state.step == Step{1}) choice.moves.clear();
+  return choice;
+}
+
+// A given text is for the shape that was asked for; with fewer workers the kind's own is built.
+Result<std::string> schedule_for(const CoordinatorState& state, const Layout& layout,
+                                 std::size_t pipeline) {
+  const auto& assignment = layout.pipelines[pipeline];
+  const PipelineShape shape{.stages = static_cast<int>(assignment.stages.size()),
+                            .micro_batches = assignment.micro_batches};
+  const auto fits = [&](const Schedule& schedule) {
+    return schedule.stages() == shape.stages && schedule.micro_batches == shape.micro_batches;
+  };
+  const auto& text = state.options.schedule_text;
+  PLANARIA_TRY(schedule, text ? schedule_from_text(*text, "schedule")
+                              : build_schedule(state.options.schedule, shape));
+  if (!fits(schedule) && state.view.view > ViewNumber{0}) {
+    PLANARIA_TRY(usual, build_schedule(state.options.schedule, shape));
+    schedule = std::move(usual);
+  }
+  if (!fits(schedule)) {
+    return Fault::invalid_input(fmt::format(
+        "schedule: {} stages and {} micro-batches, must be {} and {} for pipeline {}",
+        schedule.stages(), schedule.micro_batches, shape.stages, shape.micro_batches, pipeline));
+  }
+  if (const auto proof = validate(schedule, {.lane_size = state.spec->lane_size}); !proof) {
+    return Fault{proof.fault().kind,
+                 fmt::format("schedule of pipeline {}: {}", pipeline, proof.fault().sentence)};
+  }
+  return text_of(schedule);
+}
+
+std::vector<LayerId> layers_without_holder(const CoordinatorState& state) {
+  std::vector<LayerId> layers;
+  if (state.step == Step{1}) return layers;  // level 0: anybody builds any
+  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+    const auto holders = state.holders.find(layer);
+    if (holders == state.holders.end() || holders->second.empty()) layers.push_back(layer);
+  }
+  return layers;
+}
+
+// All go back to level 0, which can always be built, and compute the same steps again.
+void roll_back(CoordinatorState& state, const std::vector<LayerId>& lost, Instant now,
+               Decision& decision) {
+  Json layers = Json::array();
+  for (const LayerId layer : lost) layers.push_back(layer.value);
+  emit(state, now, "rolled_back",
+       {{"from", state.step.value - 1}, {"to", 0}, {"layers", std::move(layers)}}, decision);
+  state.step = Step{1};
+  state.holders.clear();
+  state.last_record.reset();
+  state.evaluating.reset();
+}
+
+// A loop that began with the step in flight never evaluates the level before it, where others may
+// be just now: its worker gets no role before the next step, if there are others.
+std::vector<WorkerId> without_newcomers(const CoordinatorState& state,
+                                        const std::vector<WorkerId>& workers) {
+  if (state.spec->evaluation_samples == 0 || state.step == Step{1}) return workers;
+  std::vector<WorkerId> older;
+  for (const WorkerId worker : workers) {
+    const auto& first_step = state.members.at(worker).first_step;
+    if (first_step && *first_step < state.step) older.push_back(worker);
+  }
+  return older.empty() ? workers : older;
+}
+
+// Too few are left: they keep what they have, or the run ends.
+void wait_for_workers(CoordinatorState& state, int usable, const std::string& why, Instant now,
+                      Decision& decision) {
+  const int wanted = std::max(1, state.options.min_workers);
+  decision.explanation = fmt::format("{}: {} left, must be at least {}", why, usable, wanted);
+  if (state.options.wait_ms > 0) {
+    state.phase = Phase::waiting;
+    state.waits_until = now + Milliseconds{state.options.wait_ms};
+    emit(state, now, "waiting", {{"workers", usable}, {"wanted", wanted}}, decision);
+  } else {
+    halt(state, 1, decision.explanation, decision);
+  }
+}
+
+void forget_step_in_flight(CoordinatorState& state) {
+  state.reports.clear();
+  state.shadow_reports.clear();
+  state.evaluated.clear();
+  state.applied.clear();
+  state.ready.clear();
+  state.target.reset();
+}
+
+}  // namespace
+
+std::vector<WorkerId> usable_workers(const CoordinatorState& state) {
+  std::vector<WorkerId> workers;
+  for (const auto& [worker, membership] : state.members) {
+    if (membership.connected && !membership.out) workers.push_back(worker);
+  }
+  return workers;
+}
+
+ReplanRequest replan_request(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
+  ReplanRequest request;
+  for (const auto& layer : state.spec->layers) request.layer_costs.push_back(layer.cost);
+  request.layer_bytes = layer_bytes(state);
+  request.micro_batches = state.spec->micro_batches;
+  request.lane_size = state.spec->lane_size;
+  request.schedule = state.options.schedule;
+  request.workers = workers;
+  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+    const auto holders = state.holders.find(layer);
+    request.holders[layer] =
+        holders == state.holders.end() ? std::set<WorkerId>{} : holders->second;
+  }
+  request.before = Layout{state.view.layout.pipelines, {}};
+  request.width = state.options.width;
+  request.depth = state.options.depth;
+  if (state.options.layout) {
+    request.width = static_cast<int>(state.options.layout->pipelines.size());
+  }
+  request.copies = state.options.commit_domains;
+  return request;
+}
+
+Result<void> verify_layout(const CoordinatorState& state, const Layout& layout) {
+  return verify(layout, {.layers = layer_count(state),
+                         .micro_batches = state.spec->micro_batches,
+                         .lane_size = state.spec->lane_size,
+                         .workers = state.numbers.rbegin()->value + 1});
+}
+
+Result<NewView> view_of(const CoordinatorState& state, Layout layout,
+                        const std::vector<WorkerId>& members) {
+  PLANARIA_TRY_VOID(verify_layout(state, layout));  // the planner's answers too (promise 6)
+  NewView view{.view = state.view.view.next(),
+               .first_step = state.step,
+               .layout = std::move(layout),
+               .schedules = {},
+               .members = {},
+               .moves = {}};
+  for (std::size_t i = 0; i < view.layout.pipelines.size(); ++i) {
+    PLANARIA_TRY(schedule, schedule_for(state, view.layout, i));
+    view.schedules.push_back(std::move(schedule));
+  }
+  for (const WorkerId worker : members) view.members.push_back(state.members.at(worker).member);
+  return view;
+}
+
+void announce_view(const CoordinatorState& state, const std::string& explanation, bool planned,
+                   Instant now, Decision& decision) {
+  Json members = Json::array();
+  for (const auto& member : state.view.members) {
+    members.push_back({{"worker", member.worker.value}, {"address", member.address}});
+  }
+  emit(state, now, "view",
+       {{"layout", to_json(state.view.layout)},
+        {"members", std::move(members)},
+        {"first_step", state.view.first_step.value},
+        {"moves", state.view.moves.size()},
+        {"planned", planned},
+        {"explanation", explanation}},
+       decision);
+}
+
+void warn_if_at_risk(const CoordinatorState& state, Instant now, Decision& decision) {
+  if (state.step == Step{1}) return;  // level 0 is never lost
+  std::size_t fewest = static_cast<std::size_t>(state.options.commit_domains);
+  Json layers = Json::array();
+  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+    const auto holders = state.holders.find(layer);
+    const std::size_t count = holders == state.holders.end() ? 0 : holders->second.size();
+    if (count >= static_cast<std::size_t>(state.options.commit_domains)) continue;
+    layers.push_back(layer.value);
+    fewest = std::min(fewest, count);
+  }
+  if (layers.empty()) return;
+  emit(state, now, "at_risk", {{"layers", std::move(layers)}, {"domains", fewest}}, decision);
+}
+
+void begin_first_view(CoordinatorState& state, Instant now, Decision& decision) {
+  auto made = [&]() -> Result<Choice> {
+    if (state.spec->steps < 1) {
+      return Fault::invalid_input(fmt::format("steps: {}, must be at least 1", state.spec->steps));
+    }
+    return first_layout(state);
+  }();
+  Result<NewView> view = made ? view_of(state, made.value().layout, usable_workers(state))
+                              : Result<NewView>(made.fault());
+  if (!view) return end_run(state, 2, view.fault().sentence, decision);
+  state.view = std::move(view).value();
+  state.plan_wanted = false;
+  state.phase = Phase::preparing;
+  for (auto& [worker, membership] : state.members) membership.first_step = state.step;
+  announce_view(state, made.value().explanation, false, now, decision);
+  send_to_all(state, state.view, decision);
+  decision.explanation = fmt::format("view 1: {}", made.value().explanation);
+}
+
+void begin_unplanned_view(CoordinatorState& state, const std::string& why, Instant now,
+                          Decision& decision) {
+  forget_step_in_flight(state);
+  // After the last record, or a halt, `step` is the level: what follows is computed again.
+  if (state.phase == Phase::applying || state.phase == Phase::storing) {
+    state.step = state.step.next();
+    state.phase = Phase::preparing;
+  }
+  const std::vector<WorkerId> workers = usable_workers(state);
+  const auto usable = static_cast<int>(workers.size());
+  if (usable < std::max(1, state.options.min_workers)) {
+    return wait_for_workers(state, usable, why, now, decision);
+  }
+  if (const auto lost = layers_without_holder(state); !lost.empty()) {
+    roll_back(state, lost, now, decision);
+  }
+  state.filling.clear();  // states that are under way are sent again if they are still wanted
+  auto choice = layout_after_loss(state, without_newcomers(state, workers));
+  Result<NewView> view =
+      choice ? view_of(state, choice.value().layout, workers) : Result<NewView>(choice.fault());
+  if (!view) return halt(state, 1, fmt::format("{}: {}", why, view.fault().sentence), decision);
+  view.value().moves = choice.value().moves;
+  state.view = std::move(view).value();
+  state.phase = Phase::preparing;
+  state.plan_wanted = true;
+  for (const WorkerId worker : workers) {
+    auto& first_step = state.members.at(worker).first_step;
+    if (!first_step) first_step = state.step;
+  }
+  for (const WorkerId worker : workers) decision.commands.emplace_back(Send{worker, state.view});
+  const auto explanation = fmt::format("{}; {}", why, choice.value().explanation);
+  announce_view(state, explanation, false, now, decision);
+  warn_if_at_risk(state, now, decision);
+  decision.explanation = fmt::format("view {}: {}", state.view.view.value, explanation);
+}
+
+Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, Instant now) {
+  const auto what = fmt::format("ready of worker {}", from.value);
+  if (state.phase != Phase::preparing) {
+    return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
+  }
+  if (ready.view != state.view.view) {
+    return ignored(what,
+                   fmt::format("view {}, must be {}", ready.view.value, state.view.view.value));
+  }
+  state.ready.insert(from);
+  std::vector<WorkerId> missing;
+  for (const Member& member : state.view.members) {
+    if (!state.ready.contains(member.worker)) missing.push_back(member.worker);
+  }
+  if (!missing.empty()) {
+    return {{},
+            fmt::format("view {} waits: {} {} not ready", state.view.view.value, text_of(missing),
+                        missing.size() == 1 ? "is" : "are")};
+  }
+  state.phase = Phase::training;
+  state.step_began = now;
+  for (const Move& move : state.view.moves) state.holders[move.layer].insert(move.to);
+  if (state.step == Step{1}) {
+    state.holders.clear();
+    for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+      for (const WorkerId worker : active_on(state, layer)) state.holders[layer].insert(worker);
+    }
+    for (const ShadowAssignment& shadow : state.view.layout.shadows) {
+      for (const LayerId layer : shadow.layers) state.holders[layer].insert(shadow.worker);
+    }
+  }
+  Decision decision{{}, fmt::format("step {} begins: all workers are ready", state.step.value)};
+  for (const Member& member : state.view.members) {
+    decision.commands.emplace_back(Send{member.worker, Begin{state.view.view, state.step}});
+  }
+  if (state.view.view > ViewNumber{1}) {
+    emit(state, now, "resumed", {{"moved", state.view.moves.size()}}, decision);
+  }
+  return decision;
+}
+
+}  // namespace planaria::protocol

@@ -1,0 +1,329 @@
+#include "protocol/toy_process.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace planaria::protocol {
+
+// ---- I/O side
+
+void ToyProcess::frame_arrived(WorkerId from, const ToyFrame& frame) {
+  if (frame.kind == ToyFrame::Kind::state) {
+    arrived_[frame.layer][frame.step] = frame.value;
+    return;
+  }
+  if (frame.view < floor_) return;
+  frames_[{frame.kind, frame.view, frame.step, frame.layer, from}] = frame;
+}
+
+void ToyProcess::abort(ViewNumber view) {
+  floor_ = std::max(floor_, view);
+  std::erase_if(frames_, [&](const auto& entry) { return entry.second.view < floor_; });
+  if (view_.view < floor_) part_ = Part::none;
+}
+
+// ---- compute thread
+
+bool ToyProcess::work() {
+  switch (part_) {
+    case Part::none:
+      return begin_command();
+    case Part::prepare:
+      return finish_preparing();
+    case Part::activations:
+      return exchange_activations();
+    case Part::partials:
+      return exchange_partials();
+    case Part::shadows:
+      return take_shadows();
+  }
+  return false;
+}
+
+bool ToyProcess::begin_command() {
+  if (commands_.empty()) return false;
+  const agent::Command command = std::move(commands_.front());
+  commands_.pop_front();
+  return std::visit([&](const auto& known) { return carry_out(known); }, command);
+}
+
+template <class Other>
+bool ToyProcess::carry_out(const Other&) {
+  world_.breaks("a command that is not the compute thread's was queued");
+  return true;
+}
+
+bool ToyProcess::carry_out(const agent::Connect& command) {
+  std::vector<WorkerId> unreachable;
+  for (const Member& member : command.members) {
+    if (!world_.connect(member)) unreachable.push_back(member.worker);
+  }
+  world_.tell_agent(agent::PeersConnected{unreachable});
+  return true;
+}
+
+bool ToyProcess::carry_out(const agent::Prepare& command) {
+  if (command.view.view < floor_) return true;
+  view_ = command.view;
+  level_ = Step{view_.first_step.value - 1};
+  part_ = Part::prepare;
+  if (level_ == Step{0}) {
+    arrived_.clear();
+    store_.build(role_layers());
+  } else {
+    store_.forget_fills();
+    // A state of this level is as good whoever sent it in which view.
+    for (auto& [layer, states] : arrived_) {
+      std::erase_if(states, [&](const auto& entry) { return entry.first != level_; });
+    }
+    send_moves(view_.moves, level_);
+  }
+  return true;
+}
+
+bool ToyProcess::finish_preparing() {
+  std::vector<LayerId> missing;
+  for (const LayerId layer : active_layers()) {
+    if (!store_.holds(layer)) missing.push_back(layer);
+  }
+  for (const LayerId layer : missing) {
+    const auto moved = std::ranges::any_of(view_.moves, [&](const Move& move) {
+      return move.layer == layer && move.to == self_;
+    });
+    if (!moved) world_.breaks(fmt::format("worker {} lacks layer {}, which nobody sends",
+                                          self_.value, layer.value));
+    const auto& states = arrived_[layer];
+    if (!states.contains(level_)) return false;
+  }
+  for (const LayerId layer : missing) store_.install(layer, level_, arrived_[layer].at(level_));
+  part_ = Part::none;
+  world_.tell_agent(agent::Prepared{view_.view});
+  return true;
+}
+
+bool ToyProcess::carry_out(const agent::Compute& command) {
+  if (command.view < floor_) return true;
+  if (command.view != view_.view) world_.breaks("a worker computes in a view it does not know");
+  if (command.step != level_.next()) world_.breaks("a worker computes at a wrong level");
+  step_ = command.step;
+  store_.begin_step();
+  part_ = Part::shadows;
+  if (active_layers().empty()) return true;
+  part_ = Part::activations;
+  ToyFrame mine{ToyFrame::Kind::activation, view_.view, step_, LayerId{-1}};
+  for (const LayerId layer : active_layers()) {
+    const auto& held = store_.held().at(layer);
+    if (held.level != level_) world_.breaks("an active layer stands at another level");
+    mine.states[layer] = held.state;
+  }
+  for (const StageAssignment& stage : pipeline().stages) {
+    if (stage.worker != self_) world_.send(stage.worker, mine);
+  }
+  return true;
+}
+
+const ToyFrame* ToyProcess::find(ToyFrame::Kind kind, LayerId layer, WorkerId from) const {
+  const auto found = frames_.find({kind, view_.view, step_, layer, from});
+  return found == frames_.end() ? nullptr : &found->second;
+}
+
+bool ToyProcess::exchange_activations() {
+  std::map<LayerId, std::uint64_t> states;
+  for (const StageAssignment& stage : pipeline().stages) {
+    if (stage.worker == self_) continue;
+    const ToyFrame* frame = find(ToyFrame::Kind::activation, LayerId{-1}, stage.worker);
+    if (frame == nullptr) return false;
+    states.insert(frame->states.begin(), frame->states.end());
+  }
+  for (const LayerId layer : active_layers()) states[layer] = store_.held().at(layer).state;
+  model_ = toy_model(states);
+  const MicroBatchRange share =
+      micro_batches_of(view_.layout, place_of(view_.layout, self_)->pipeline);
+  for (const LayerId layer : active_layers()) {
+    std::uint64_t sum = 0;
+    for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
+      world_.computed(step_, i, layer);
+      if (world_.throws(step_, i, layer)) {
+        part_ = Part::none;
+        world_.tell_agent(
+            agent::WorkerFailed{Failed{"bad sample", FaultKind::unavailable, step_, i, layer}});
+        return true;
+      }
+      sum += store_.part(layer, step_, i, model_);
+    }
+    frames_[{ToyFrame::Kind::partial, view_.view, step_, layer, self_}] =
+        ToyFrame{ToyFrame::Kind::partial, view_.view, step_, layer, sum};
+    for (const WorkerId other : active_holders(view_.layout, layer)) {
+      if (other == self_) continue;
+      world_.send(other, {ToyFrame::Kind::partial, view_.view, step_, layer, sum});
+    }
+  }
+  part_ = Part::partials;
+  return true;
+}
+
+bool ToyProcess::exchange_partials() {
+  std::map<LayerId, std::uint64_t> gradients;
+  for (const LayerId layer : active_layers()) {
+    for (const WorkerId holder : active_holders(view_.layout, layer)) {
+      const ToyFrame* frame = find(ToyFrame::Kind::partial, layer, holder);
+      if (frame == nullptr) return false;
+      gradients[layer] += frame->value;
+    }
+  }
+  for (const auto& [layer, gradient] : gradients) {
+    store_.set_gradient(layer, gradient);
+    if (lowest_active_holder(view_.layout, layer) != self_) continue;
+    for (const WorkerId shadow : shadows_of(view_.layout, layer)) {
+      world_.send(shadow, {ToyFrame::Kind::shadow, view_.view, step_, layer, gradient});
+    }
+  }
+  report(model_);
+  part_ = Part::shadows;
+  return true;
+}
+
+void ToyProcess::report(std::uint64_t model) {
+  Report report;
+  report.view = view_.view;
+  report.step = step_;
+  for (const LayerId layer : active_layers()) {
+    const std::uint64_t gradient = *store_.held().at(layer).gradient;
+    report.layers.push_back({layer, toy_norm(gradient), gradient});
+  }
+  const auto layers = active_layers();
+  const bool first = layers.contains(LayerId{0});
+  const bool last = layers.contains(LayerId{static_cast<int>(spec_.layers.size()) - 1});
+  const MicroBatchRange share =
+      micro_batches_of(view_.layout, place_of(view_.layout, self_)->pipeline);
+  for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
+    const std::uint64_t sample = toy_sample(spec_, step_, i);
+    if (first) report.read.push_back({i, sample});
+    if (last) report.labelled.push_back({i, sample + 1});
+    if (last) report.losses.push_back({i, toy_loss(spec_, step_, i, model)});
+  }
+  report.rate = toy_rate(step_);
+  report.resident_bytes = 1000 + step_.value;
+  world_.tell_agent(agent::Computed{report});
+}
+
+bool ToyProcess::take_shadows() {
+  const auto shadowed = shadowed_by(view_.layout, self_);
+  for (const LayerId layer : shadowed) {
+    const WorkerId source = lowest_active_holder(view_.layout, layer);
+    if (find(ToyFrame::Kind::shadow, layer, source) != nullptr) continue;
+    // Its sender is gone: a view without it comes, or a record that did not need this worker.
+    const bool committed = !commands_.empty() && std::holds_alternative<agent::Apply>(commands_[0]);
+    if (world_.may_send(source) || !committed) return false;
+  }
+  ShadowReport report{view_.view, step_, {}};
+  for (const LayerId layer : shadowed) {
+    const WorkerId source = lowest_active_holder(view_.layout, layer);
+    const ToyFrame* frame = find(ToyFrame::Kind::shadow, layer, source);
+    if (frame == nullptr) continue;
+    const std::uint64_t gradient = frame->value;
+    if (!store_.holds(layer)) {
+      for (const auto& [level, state] : arrived_[layer]) {
+        if (level <= level_ && store_.fill(layer, level, state, level_)) break;
+      }
+    }
+    if (store_.holds(layer) && store_.held().at(layer).level == level_) {
+      store_.set_gradient(layer, gradient);
+      report.layers.push_back({layer, gradient});
+    } else {
+      store_.keep(layer, step_, gradient);
+    }
+  }
+  part_ = Part::none;
+  std::erase_if(frames_, [&](const auto& entry) { return entry.second.view <= view_.view &&
+                                                         entry.second.step <= step_; });
+  if (!shadowed.empty()) world_.tell_agent(agent::Shadowed{report});
+  return true;
+}
+
+bool ToyProcess::carry_out(const agent::Apply& command) {
+  const CommitRecord& record = command.record;
+  const bool in_view = view_.view != ViewNumber{0};
+  if (in_view) {
+    for (const LayerId layer : active_layers()) {
+      const auto& held = store_.held().at(layer);
+      if (!held.gradient || held.level.next() != record.step) {
+        world_.breaks(fmt::format("worker {} applies step {} to layer {} at level {}", self_.value,
+                                  record.step.value, layer.value, held.level.value));
+      }
+    }
+    store_.apply(record);
+    // A shadow that missed a gradient nobody waited for can follow no longer.
+    std::set<LayerId> level_with_run;
+    for (const LayerId layer : role_layers()) {
+      const auto held = store_.held().find(layer);
+      if (held != store_.held().end() && held->second.level == record.step) {
+        level_with_run.insert(layer);
+      }
+    }
+    store_.drop_all_but(level_with_run);
+  }
+  level_ = record.step;
+  if (command.next) {
+    view_ = *command.next;
+    floor_ = std::max(floor_, view_.view);
+    std::erase_if(frames_, [&](const auto& entry) { return entry.second.view < floor_; });
+  }
+  send_moves(command.moves, level_);
+  return true;
+}
+
+bool ToyProcess::carry_out(const agent::HandOver& command) {
+  Applied applied{view_.view, command.level, {}, 4096};
+  if (command.level != level_) world_.breaks("a worker hands over another level than it has");
+  for (const auto& [layer, held] : store_.held()) {
+    if (held.level != level_) continue;
+    const Json tensor{{"name", spec_.layers[static_cast<std::size_t>(layer.value)].name}};
+    applied.layers.push_back({layer, held.state, {tensor}});
+  }
+  world_.tell_agent(agent::AppliedRecord{applied});
+  return true;
+}
+
+bool ToyProcess::carry_out(const agent::SendLayerState& command) {
+  if (!store_.holds(command.layer)) world_.breaks("a layer is fetched where it is not");
+  world_.tell_agent(agent::SentState{command.layer});
+  return true;
+}
+
+void ToyProcess::send_moves(const std::vector<Move>& moves, Step level) {
+  for (const Move& move : moves) {
+    if (move.from != self_) continue;
+    const auto held = store_.held().find(move.layer);
+    if (held == store_.held().end() || held->second.level != level) {
+      world_.breaks(fmt::format("worker {} has to send layer {} at level {}, which it does not hold",
+                                self_.value, move.layer.value, level.value));
+      continue;
+    }
+    world_.send(move.to, {ToyFrame::Kind::state, ViewNumber{0}, level, move.layer,
+                          held->second.state});
+  }
+}
+
+std::set<LayerId> ToyProcess::active_layers() const {
+  std::set<LayerId> layers;
+  const auto place = place_of(view_.layout, self_);
+  if (!place) return layers;
+  const LayerRange range = pipeline().stages[static_cast<std::size_t>(place->stage)].layers;
+  for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) layers.insert(layer);
+  return layers;
+}
+
+std::set<LayerId> ToyProcess::role_layers() const {
+  std::set<LayerId> layers = active_layers();
+  for (const LayerId layer : shadowed_by(view_.layout, self_)) layers.insert(layer);
+  return layers;
+}
+
+const PipelineAssignment& ToyProcess::pipeline() const {
+  const auto place = place_of(view_.layout, self_);
+  return view_.layout.pipelines[static_cast<std::size_t>(place->pipeline)];
+}
+
+}  // namespace planaria::protocol
