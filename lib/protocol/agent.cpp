@@ -69,7 +69,10 @@ bool concerns_failed(const Input& input) {
   if (std::holds_alternative<CoordinatorLost>(input)) return true;
   const auto* from = std::get_if<FromCoordinator>(&input);
   if (from == nullptr) return false;
-  return std::holds_alternative<End>(from->message) || std::holds_alternative<Halt>(from->message);
+  return std::holds_alternative<End>(from->message) ||
+         std::holds_alternative<Halt>(from->message) ||
+         std::holds_alternative<Evicted>(from->message) ||
+         std::holds_alternative<NewView>(from->message);
 }
 
 // Ends every receive of this view and those before it.
@@ -134,6 +137,10 @@ Decision on_new_view(AgentState& state, const NewView& view) {
     return ignored(what, fmt::format("view {} stands", state.view->view.value));
   }
   if (!in_run(state) || state.phase == Phase::connecting) return ignored(state, "new_view");
+  if (state.phase == Phase::failing) {
+    state.view = view;
+    return {{SendCopies{state.level, view.moves}}, fmt::format("gives what {} asks of it", what)};
+  }
   const bool afresh = view.first_step == Step{1};
   if (state.view && !afresh && state.level.next() != view.first_step) {
     return give_up(state,

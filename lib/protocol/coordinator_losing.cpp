@@ -30,9 +30,14 @@ void forget(CoordinatorState& state, WorkerId worker) {
   state.applied.erase(worker);
 }
 
+// Whether the view that is being prepared cannot do without the worker.
 bool in_view(const CoordinatorState& state, WorkerId worker) {
-  return std::ranges::any_of(state.view.members,
-                             [&](const Member& member) { return member.worker == worker; });
+  const bool member = std::ranges::any_of(
+      state.view.members, [&](const Member& candidate) { return candidate.worker == worker; });
+  const bool sends = std::ranges::any_of(state.view.moves, [&](const Move& move) {
+    return move.from == worker && !state.ready.contains(move.to);
+  });
+  return member || sends;
 }
 
 bool every_layer_held(const CoordinatorState& state) {

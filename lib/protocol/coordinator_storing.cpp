@@ -75,6 +75,11 @@ Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& appli
   }
   if (const auto wrong = misfit(state, from, applied)) return end_run(state, 1, *wrong);
   state.applied[from] = applied;
+  // Shadows that nobody waited for hold as well.
+  for (const LayerState& layer : applied.layers) {
+    const bool fits = applied.step == state.step && layer.layer.value < layer_count(state);
+    if (fits) state.holders[layer.layer].insert(from);
+  }
   Decision decision;
   store_if_complete(state, decision);
   return decision;

@@ -228,13 +228,12 @@ Decision on_late_shadow_report(CoordinatorState& state, WorkerId from, const Sha
     const auto committed = state.checksums.find(found.layer);
     if (committed == state.checksums.end() || committed->second != found.checksum) {
       return end_run(state, 1,
-                     fmt::format("step {}: {} has another gradient on worker {}",
-                                 report.step.value, text_of(state, found.layer), from.value));
+                     fmt::format("step {}: {} has another gradient on worker {}", report.step.value,
+                                 text_of(state, found.layer), from.value));
     }
     state.holders[found.layer].insert(from);
-    std::erase_if(state.filling, [&](const Move& move) {
-      return move.layer == found.layer && move.to == from;
-    });
+    std::erase_if(state.filling,
+                  [&](const Move& move) { return move.layer == found.layer && move.to == from; });
   }
   return {{}, what + " counts, though it is late"};
 }

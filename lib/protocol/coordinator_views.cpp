@@ -41,8 +41,8 @@ Result<Choice> asked_or_planned(const CoordinatorState& state) {
   return Choice{std::move(answer.layout), {}, std::move(answer.explanation)};
 }
 
-// Layouts name the run's workers 0, 1, ... as they were asked for. Where one was lost while joining,
-// its replacement has another number: the n-th place is the n-th member's.
+// Layouts name the run's workers 0, 1, ... as they were asked for. Where one was lost while
+// joining, its replacement has another number: the n-th place is the n-th member's.
 void renumber(const CoordinatorState& state, Layout& layout) {
   const std::vector<WorkerId> members = usable_workers(state);
   const auto rename = [&](WorkerId& worker) {
@@ -67,6 +67,18 @@ Result<Choice> first_layout(const CoordinatorState& state) {
   return choice;
 }
 
+// Layers that only workers hold whose own code failed: those still give them.
+std::map<LayerId, WorkerId> rescued_layers(const CoordinatorState& state,
+                                           const std::vector<WorkerId>& workers) {
+  std::map<LayerId, WorkerId> rescued;
+  for (const auto& [layer, holders] : state.holders) {
+    const bool among_workers = std::ranges::any_of(
+        holders, [&](WorkerId holder) { return std::ranges::binary_search(workers, holder); });
+    if (!holders.empty() && !among_workers) rescued[layer] = *holders.begin();
+  }
+  return rescued;
+}
+
 // What the workers that are left compute: as much as possible by promotion, since everybody waits.
 Result<Choice> layout_after_loss(const CoordinatorState& state,
                                  const std::vector<WorkerId>& workers) {
@@ -78,12 +90,21 @@ Result<Choice> layout_after_loss(const CoordinatorState& state,
   } else {
     request.ms_per_byte = 1e-6;  // any: transfers alone are weighed
   }
+  const auto rescued = rescued_layers(state, workers);
+  for (const auto& [layer, source] : rescued) {
+    request.holders[layer] = {workers.begin(), workers.end()};  // whoever computes it gets it
+  }
   PLANARIA_TRY(answer, replan(request));
   Choice choice{std::move(answer.layout), {}, std::move(answer.explanation)};
+  if (state.step == Step{1}) return choice;
   for (const Transfer& transfer : answer.transfers) {
     choice.moves.push_back({transfer.layer, transfer.from, transfer.to});
   }
-  if (state.step == Step{1}) choice.moves.clear();
+  for (const auto& [layer, source] : rescued) {
+    for (const WorkerId worker : active_holders(choice.layout, layer)) {
+      choice.moves.push_back({layer, source, worker});
+    }
+  }
   return choice;
 }
 
@@ -310,7 +331,9 @@ void begin_unplanned_view(CoordinatorState& state, const std::string& why, Insta
     auto& first_step = state.members.at(worker).first_step;
     if (!first_step) first_step = state.step;
   }
-  for (const WorkerId worker : workers) decision.commands.emplace_back(Send{worker, state.view});
+  std::set<WorkerId> hearers(workers.begin(), workers.end());
+  for (const Move& move : state.view.moves) hearers.insert(move.from);
+  for (const WorkerId worker : hearers) decision.commands.emplace_back(Send{worker, state.view});
   const auto explanation = fmt::format("{}; {}", why, choice.value().explanation);
   announce_view(state, explanation, false, now, decision);
   warn_if_at_risk(state, now, decision);
@@ -327,6 +350,10 @@ Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, In
                    fmt::format("view {}, must be {}", ready.view.value, state.view.view.value));
   }
   state.ready.insert(from);
+  // What it was sent it holds from now on, whatever becomes of the view.
+  for (const Move& move : state.view.moves) {
+    if (move.to == from) state.holders[move.layer].insert(from);
+  }
   std::vector<WorkerId> missing;
   for (const Member& member : state.view.members) {
     if (!state.ready.contains(member.worker)) missing.push_back(member.worker);
@@ -338,7 +365,6 @@ Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, In
   }
   state.phase = Phase::training;
   state.step_began = now;
-  for (const Move& move : state.view.moves) state.holders[move.layer].insert(move.to);
   if (state.step == Step{1}) {
     state.holders.clear();
     for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {

@@ -41,10 +41,10 @@ struct Process {
   std::unique_ptr<ToyProcess> toy;
   std::optional<agent::Finish> end;
   Instant alive_due;
-  std::deque<agent::Input> local;           // results of its compute thread, and what it noticed
+  std::deque<agent::Input> local;  // results of its compute thread, and what it noticed
   std::deque<Bytes> from_coordinator;
   std::map<std::size_t, std::deque<std::pair<WorkerId, ToyFrame>>> from_peers;  // by process
-  std::set<std::size_t> links;              // processes that it is connected to
+  std::set<std::size_t> links;  // processes that it is connected to
 };
 
 // What a connection brings to the coordinator.
@@ -58,7 +58,9 @@ struct Line {
 class Cluster {
  public:
   explicit Cluster(const ClusterOptions& options)
-      : options_(options), random_(options.seed), state_(options.coordinator),
+      : options_(options),
+        random_(options.seed),
+        state_(options.coordinator),
         watch_(options, report_) {
     const int count = options.coordinator.workers + options.coordinator.spares;
     for (int i = 0; i < count; ++i) start_process(i);
@@ -184,8 +186,8 @@ class Cluster {
     lines_[process.connection] = {index, {}, false, false};
     process.worker.reset();
     process.toy = std::make_unique<ToyProcess>(options_.spec, world_of(index));
-    const Join join{options_.spec, fmt::format("host:{}:{}", index, process.connection), WorkerId{wanted},
-                    static_cast<std::int64_t>(index)};
+    const Join join{options_.spec, fmt::format("host:{}:{}", index, process.connection),
+                    WorkerId{wanted}, static_cast<std::int64_t>(index)};
     to_agent(index, agent::Start{join});
   }
 
@@ -224,8 +226,8 @@ class Cluster {
   // The process that calls itself so, alive or not.
   std::optional<std::size_t> process_called(WorkerId worker) const {
     for (std::size_t i = 0; i < processes_.size(); ++i) {
-      const auto& name = processes_[i].agent.worker ? processes_[i].agent.worker
-                                                    : processes_[i].worker;
+      const auto& name =
+          processes_[i].agent.worker ? processes_[i].agent.worker : processes_[i].worker;
       if (name == worker) return i;
     }
     return std::nullopt;
@@ -274,8 +276,8 @@ class Cluster {
     if (index >= processes_.size()) return;
     Process& process = processes_[index];
     if (!process.alive || process.end) return;
-    const std::string name = fmt::format(
-        "process {} (worker {})", index, process.agent.worker ? process.agent.worker->value : -1);
+    const std::string name = fmt::format("process {} (worker {})", index,
+                                         process.agent.worker ? process.agent.worker->value : -1);
     switch (fault.kind) {
       case Kind::crash:
         story("fault", name + " is killed");
@@ -433,8 +435,8 @@ class Cluster {
     story(fmt::format("  worker {}", process.agent.worker ? process.agent.worker->value : -1),
           decision.explanation);
     if (process.agent.view && process.agent.view->view < view_before) {
-      watch_.breaks(fmt::format("process {} went back to view {}", index,
-                                process.agent.view->view.value));
+      watch_.breaks(
+          fmt::format("process {} went back to view {}", index, process.agent.view->view.value));
     }
     if (process.agent.worker) process.toy->become(*process.agent.worker);
     for (const auto& command : decision.commands) {
@@ -464,7 +466,8 @@ class Cluster {
     lines_[processes_[index].connection].closed = true;
     processes_[index].from_coordinator.clear();
     processes_[index].local.clear();
-    std::erase_if(cut_, [&](const auto& pair) { return pair.first == index || pair.second == index; });
+    std::erase_if(cut_,
+                  [&](const auto& pair) { return pair.first == index || pair.second == index; });
     begin_process(index, -2);
   }
   void carry_out(std::size_t index, const agent::Finish& finish) {

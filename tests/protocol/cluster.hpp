@@ -61,10 +61,10 @@ struct ClusterReport {
   std::vector<Event> events;
   std::vector<LayerState> stored;
   int deliveries = 0;
-  int computed = 0;   // (step, micro-batch, layer)
-  int redone = 0;     // of them, not for the first time
+  int computed = 0;  // (step, micro-batch, layer)
+  int redone = 0;    // of them, not for the first time
   int rolled_back = 0;
-  int losses = 0;     // members that went, whatever the reason
+  int losses = 0;                  // members that went, whatever the reason
   std::vector<std::string> story;  // one line a decision, where asked for
 };
 

@@ -70,8 +70,8 @@ ClusterOptions scenario_of(std::uint64_t seed, const ScenarioBounds& bounds) {
   if (random.below(3) == 0) coordinator.schedule = "gpipe";
   const int layers = static_cast<int>(options.spec.layers.size());
   if (random.below(2) == 0) {
-    coordinator.depth = static_cast<int>(
-        random.between(1, std::min({coordinator.workers, layers})));
+    coordinator.depth =
+        static_cast<int>(random.between(1, std::min({coordinator.workers, layers})));
   }
   const int processes = coordinator.workers + coordinator.spares;
   const int length = 60 * processes * static_cast<int>(options.spec.steps + 1);
@@ -107,10 +107,10 @@ ClusterOptions scenario_of(std::uint64_t seed, const ScenarioBounds& bounds) {
 
 std::string text_of(const ClusterOptions& scenario) {
   const auto& coordinator = scenario.coordinator;
-  std::string text = fmt::format(
-      "{} workers, {} spares, {} layers, {} steps of {} micro-batches, k {}", coordinator.workers,
-      coordinator.spares, scenario.spec.layers.size(), scenario.spec.steps,
-      scenario.spec.micro_batches, coordinator.commit_domains);
+  std::string text =
+      fmt::format("{} workers, {} spares, {} layers, {} steps of {} micro-batches, k {}",
+                  coordinator.workers, coordinator.spares, scenario.spec.layers.size(),
+                  scenario.spec.steps, scenario.spec.micro_batches, coordinator.commit_domains);
   if (coordinator.depth) text += fmt::format(", depth {}", *coordinator.depth);
   for (const ClusterFault& fault : scenario.faults) {
     text += fmt::format("; {} process {} before delivery {}", name_of(fault.kind), fault.process,

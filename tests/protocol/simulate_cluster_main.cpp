@@ -63,7 +63,7 @@ int usage() {
 int main(int argc, char** argv) {
   const auto number = [&](int i) { return std::strtoull(argv[i], nullptr, 10); };
   if (argc == 3 && std::string_view(argv[1]) == "--seed") return replay(number(2));
-  const bool asked = argc == 5 && std::string_view(argv[1]) == "--from" &&
-                     std::string_view(argv[3]) == "--count";
+  const bool asked =
+      argc == 5 && std::string_view(argv[1]) == "--from" && std::string_view(argv[3]) == "--count";
   return asked ? search(number(2), number(4)) : usage();
 }

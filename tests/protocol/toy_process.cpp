@@ -88,11 +88,11 @@ bool ToyProcess::finish_preparing() {
     if (!store_.holds(layer)) missing.push_back(layer);
   }
   for (const LayerId layer : missing) {
-    const auto moved = std::ranges::any_of(view_.moves, [&](const Move& move) {
-      return move.layer == layer && move.to == self_;
-    });
-    if (!moved) world_.breaks(fmt::format("worker {} lacks layer {}, which nobody sends",
-                                          self_.value, layer.value));
+    const auto moved = std::ranges::any_of(
+        view_.moves, [&](const Move& move) { return move.layer == layer && move.to == self_; });
+    if (!moved)
+      world_.breaks(
+          fmt::format("worker {} lacks layer {}, which nobody sends", self_.value, layer.value));
     const auto& states = arrived_[layer];
     if (!states.contains(level_)) return false;
   }
@@ -236,8 +236,9 @@ bool ToyProcess::take_shadows() {
     }
   }
   part_ = Part::none;
-  std::erase_if(frames_, [&](const auto& entry) { return entry.second.view <= view_.view &&
-                                                         entry.second.step <= step_; });
+  std::erase_if(frames_, [&](const auto& entry) {
+    return entry.second.view <= view_.view && entry.second.step <= step_;
+  });
   if (!shadowed.empty()) world_.tell_agent(agent::Shadowed{report});
   return true;
 }
@@ -276,7 +277,9 @@ bool ToyProcess::carry_out(const agent::Apply& command) {
 
 bool ToyProcess::carry_out(const agent::HandOver& command) {
   Applied applied{view_.view, command.level, {}, 4096};
-  if (command.level != level_) world_.breaks("a worker hands over another level than it has");
+  const bool holds_any = !store_.held().empty();
+  if (holds_any && command.level != level_)
+    world_.breaks("a worker hands over another level than it has");
   for (const auto& [layer, held] : store_.held()) {
     if (held.level != level_) continue;
     const Json tensor{{"name", spec_.layers[static_cast<std::size_t>(layer.value)].name}};
@@ -292,17 +295,23 @@ bool ToyProcess::carry_out(const agent::SendLayerState& command) {
   return true;
 }
 
+bool ToyProcess::carry_out(const agent::SendCopies& command) {
+  send_moves(command.moves, command.level);
+  return true;
+}
+
 void ToyProcess::send_moves(const std::vector<Move>& moves, Step level) {
   for (const Move& move : moves) {
     if (move.from != self_) continue;
     const auto held = store_.held().find(move.layer);
     if (held == store_.held().end() || held->second.level != level) {
-      world_.breaks(fmt::format("worker {} has to send layer {} at level {}, which it does not hold",
-                                self_.value, move.layer.value, level.value));
+      world_.breaks(
+          fmt::format("worker {} has to send layer {} at level {}, which it does not hold",
+                      self_.value, move.layer.value, level.value));
       continue;
     }
-    world_.send(move.to, {ToyFrame::Kind::state, ViewNumber{0}, level, move.layer,
-                          held->second.state});
+    world_.send(move.to,
+                {ToyFrame::Kind::state, ViewNumber{0}, level, move.layer, held->second.state});
   }
 }
 

@@ -71,6 +71,7 @@ class ToyProcess {
   bool carry_out(const agent::Apply& command);
   bool carry_out(const agent::HandOver& command);
   bool carry_out(const agent::SendLayerState& command);
+  bool carry_out(const agent::SendCopies& command);
   template <class Other>
   bool carry_out(const Other& other);
   bool finish_preparing();

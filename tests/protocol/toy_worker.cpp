@@ -14,8 +14,8 @@ std::uint64_t bits(std::int64_t number) {
 
 std::uint64_t part_of(const RunSpec& spec, LayerId layer, std::uint64_t state, Step step,
                       MicroBatchId micro_batch, std::uint64_t model) {
-  return mix({spec.seed, bits(layer.value), state, bits(step.value), bits(micro_batch.value),
-              model});
+  return mix(
+      {spec.seed, bits(layer.value), state, bits(step.value), bits(micro_batch.value), model});
 }
 
 std::uint64_t applied(std::uint64_t state, std::uint64_t gradient, const CommitRecord& record) {
@@ -108,7 +108,8 @@ void ToyTruth::compute_up_to(Step step) {
 
 std::uint64_t ToyTruth::state(LayerId layer, Step level) {
   compute_up_to(level);
-  return states_.at(static_cast<std::size_t>(level.value)).at(static_cast<std::size_t>(layer.value));
+  return states_.at(static_cast<std::size_t>(level.value))
+      .at(static_cast<std::size_t>(layer.value));
 }
 
 std::uint64_t ToyTruth::gradient(LayerId layer, Step step) {

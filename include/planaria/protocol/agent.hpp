@@ -119,6 +119,11 @@ struct HandOver {
 struct Rejoin {
   std::string why;
 };
+/// Send copies of the state at `level`, where this worker is the sender.
+struct SendCopies {
+  Step level;
+  std::vector<Move> moves;
+};
 struct SendLayerState {
   LayerId layer;
 };
@@ -132,7 +137,7 @@ struct Finish {
   std::string sentence;
 };
 using Command = std::variant<SendMessage, Connect, Abort, Prepare, Compute, Apply, HandOver, Rejoin,
-                             SendLayerState, TellEvaluation, Finish>;
+                             SendCopies, SendLayerState, TellEvaluation, Finish>;
 
 struct Decision {
   std::vector<Command> commands;
@@ -143,7 +148,7 @@ struct Decision {
 struct AgentState {
   /// connecting: to the members before it. waiting: for a view. preparing: the view's layers.
   /// `failing`: the coordinator was told that this worker's code failed; it computes no more, but
-  /// what it holds may be fetched.
+  /// gives what it holds.
   enum class Phase {
     starting,
     joining,
