@@ -29,7 +29,9 @@ struct OnMessage {
   }
   Decision operator()(const Ready& ready) const { return on_ready(state, from, ready, now); }
   Decision operator()(const Report& report) const { return on_report(state, from, report, now); }
-  Decision operator()(const Applied& applied) const { return on_applied(state, from, applied); }
+  Decision operator()(const Applied& applied) const {
+    return on_applied(state, from, applied, now);
+  }
   Decision operator()(const Failed& failed) const { return on_failed(state, from, failed, now); }
   Decision operator()(const Evaluating& evaluating) const {
     return on_evaluating(state, from, evaluating);
@@ -153,6 +155,8 @@ const char* name_of(CoordinatorState::Phase phase) {
       return "preparing";
     case Phase::training:
       return "training";
+    case Phase::asking:
+      return "asking who holds what";
     case Phase::waiting:
       return "waiting for workers";
     case Phase::applying:

@@ -43,6 +43,7 @@ void halt(CoordinatorState& state, int status, const std::string& why, Decision&
   if (!held) return end_run(state, status, why, decision);
   state.outcome = {status, why};
   state.phase = Phase::applying;
+  state.halted = true;
   state.step = Step{state.step.value - 1};
   state.applied.clear();
   state.view.members.clear();
@@ -98,6 +99,7 @@ Decision on_stop(CoordinatorState& state, const std::string& why, Instant now) {
       return decision;
     }
     case Phase::training:
+    case Phase::asking:
       break;
     default:
       return ignored("stop", fmt::format("the run is {}", name_of(state.phase)));

@@ -135,9 +135,18 @@ void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why
         return begin_unplanned_view(state, what, now, decision);
       }
       return after_quiet_loss(state, worker, what, now, decision);
+    case Phase::asking:
+      decision.explanation = what;
+      std::erase_if(state.view.members,
+                    [&](const Member& member) { return member.worker == worker; });
+      return go_on_if_answered(state, now, decision);
     case Phase::applying:
     case Phase::storing:
-      if (!every_layer_held(state)) return begin_unplanned_view(state, what, now, decision);
+      if (!every_layer_held(state)) {
+        // What stopped the run would stop it again: it is not done again only to be stored.
+        if (state.halted) return end_run(state, 1, state.outcome.sentence, decision);
+        return begin_unplanned_view(state, what, now, decision);
+      }
       decision.explanation = what + "; every layer is still held";
       std::erase_if(state.view.members,
                     [&](const Member& member) { return member.worker == worker; });

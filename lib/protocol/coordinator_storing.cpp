@@ -68,9 +68,9 @@ void ask_for_layer(const CoordinatorState& state, Decision& decision) {
 
 }  // namespace
 
-Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied) {
+Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied, Instant now) {
   const auto what = fmt::format("applied of worker {}", from.value);
-  if (state.phase != Phase::applying) {
+  if (state.phase != Phase::applying && state.phase != Phase::asking) {
     return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
   }
   if (const auto wrong = misfit(state, from, applied)) return end_run(state, 1, *wrong);
@@ -81,16 +81,25 @@ Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& appli
     if (fits) state.holders[layer.layer].insert(from);
   }
   Decision decision;
-  store_if_complete(state, decision);
+  if (state.phase == Phase::asking) {
+    go_on_if_answered(state, now, decision);
+  } else {
+    store_if_complete(state, decision);
+  }
   return decision;
 }
 
-void store_if_complete(CoordinatorState& state, Decision& decision) {
+std::vector<WorkerId> not_applied(const CoordinatorState& state) {
   std::vector<WorkerId> missing;
-  // Idle ones too: how much memory a worker without layers needs is a figure of the run.
   for (const Member& member : state.view.members) {
     if (!state.applied.contains(member.worker)) missing.push_back(member.worker);
   }
+  return missing;
+}
+
+void store_if_complete(CoordinatorState& state, Decision& decision) {
+  // Idle ones too: how much memory a worker without layers needs is a figure of the run.
+  const auto missing = not_applied(state);
   if (!missing.empty()) {
     decision.explanation = fmt::format("the end waits: {} {} not applied step {}", text_of(missing),
                                        missing.size() == 1 ? "has" : "have", state.step.value);

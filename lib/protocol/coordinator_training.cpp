@@ -161,7 +161,10 @@ void send_record(CoordinatorState& state, const CommitRecord& record, Instant no
     state.step_began = now;
     next = next_view(state);
   }
-  send_to_all(state, Commit{record, next.view, next.moves}, decision);
+  for (const auto& [worker, membership] : state.members) {
+    if (membership.out) continue;
+    decision.commands.emplace_back(Send{worker, Commit{record, next.view, next.moves}});
+  }
   state.filling.insert(next.moves.begin(), next.moves.end());
   if (!next.view) return;
   state.view = std::move(*next.view);

@@ -25,7 +25,7 @@ Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& e
                       Instant now);
 Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating& evaluating);
 // ---- coordinator_storing.cpp
-Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied);
+Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied, Instant now);
 Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent);
 Decision on_model_stored(CoordinatorState& state, const ModelStored& stored);
 // ---- coordinator_losing.cpp
@@ -52,6 +52,8 @@ void begin_first_view(CoordinatorState& state, Instant now, Decision& decision);
 /// level 0. Waits, or ends the run, where they are too few.
 void begin_unplanned_view(CoordinatorState& state, const std::string& why, Instant now,
                           Decision& decision);
+/// Goes on with what was held up until everybody has said what it holds, if all have.
+void go_on_if_answered(CoordinatorState& state, Instant now, Decision& decision);
 /// Adds what is to be done because a worker is gone from `members`.
 void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why, Instant now,
                 Decision& decision);
@@ -80,6 +82,8 @@ void announce_view(const CoordinatorState& state, const std::string& explanation
 void warn_if_at_risk(const CoordinatorState& state, Instant now, Decision& decision);
 
 // ---- what the run consists of, ascending
+/// Members of the view that have not said what they hold, after the last record or a Halt.
+[[nodiscard]] std::vector<WorkerId> not_applied(const CoordinatorState& state);
 /// Workers that may have a role in a view that begins with `state.step`.
 [[nodiscard]] std::vector<WorkerId> usable_workers(const CoordinatorState& state);
 [[nodiscard]] std::vector<WorkerId> active_workers(const CoordinatorState& state);

@@ -186,6 +186,21 @@ void wait_for_workers(CoordinatorState& state, int usable, const std::string& wh
   }
 }
 
+// Before all go back: a shadow that has just been filled may hold what is missing, and nobody has
+// heard of it yet. Everybody stops and says what it holds.
+void ask_all(CoordinatorState& state, const std::string& why, Decision& decision) {
+  state.phase = Phase::asking;
+  state.step = Step{state.step.value - 1};
+  state.view.members.clear();
+  for (const auto& [worker, membership] : state.members) {
+    if (!membership.connected) continue;
+    state.view.members.push_back(membership.member);
+    decision.commands.emplace_back(Send{worker, Halt{why}});
+  }
+  decision.explanation =
+      fmt::format("{}; asks everybody what it holds at level {}", why, state.step.value);
+}
+
 void forget_step_in_flight(CoordinatorState& state) {
   state.reports.clear();
   state.shadow_reports.clear();
@@ -310,12 +325,15 @@ void begin_unplanned_view(CoordinatorState& state, const std::string& why, Insta
     state.step = state.step.next();
     state.phase = Phase::preparing;
   }
+  const bool asked = state.phase == Phase::asking;
+  if (asked) state.step = state.step.next();
   const std::vector<WorkerId> workers = usable_workers(state);
   const auto usable = static_cast<int>(workers.size());
   if (usable < std::max(1, state.options.min_workers)) {
     return wait_for_workers(state, usable, why, now, decision);
   }
   if (const auto lost = layers_without_holder(state); !lost.empty()) {
+    if (!asked) return ask_all(state, why, decision);
     roll_back(state, lost, now, decision);
   }
   state.filling.clear();  // states that are under way are sent again if they are still wanted
@@ -338,6 +356,15 @@ void begin_unplanned_view(CoordinatorState& state, const std::string& why, Insta
   announce_view(state, explanation, false, now, decision);
   warn_if_at_risk(state, now, decision);
   decision.explanation = fmt::format("view {}: {}", state.view.view.value, explanation);
+}
+
+void go_on_if_answered(CoordinatorState& state, Instant now, Decision& decision) {
+  if (const auto missing = not_applied(state); !missing.empty()) {
+    decision.explanation = fmt::format("waits for what {} {}", text_of(missing),
+                                       missing.size() == 1 ? "holds" : "hold");
+    return;
+  }
+  begin_unplanned_view(state, "everybody has said what it holds", now, decision);
 }
 
 Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, Instant now) {

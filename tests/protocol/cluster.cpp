@@ -254,7 +254,8 @@ class Cluster {
     for (const auto& [from, to] : {std::pair{a, b}, std::pair{b, a}}) {
       Process& process = processes_[to];
       if (process.links.erase(from) == 0) continue;
-      const auto worker = processes_[from].agent.worker;
+      const auto& gone = processes_[from];
+      const auto worker = gone.agent.worker ? gone.agent.worker : gone.worker;
       if (process.alive && worker) process.local.emplace_back(agent::PeerLost{*worker, why});
     }
   }
@@ -417,6 +418,7 @@ class Cluster {
   void carry_out(const Finish& finish) {
     if (report_.outcome) watch_.breaks("the coordinator finished twice");
     report_.outcome = finish;
+    if (layers_stored_ < static_cast<int>(report_.stored.size())) report_.stored.clear();
   }
 
   // ---- the agents

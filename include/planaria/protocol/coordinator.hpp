@@ -147,8 +147,9 @@ struct FailurePlace {
 struct CoordinatorState {
   explicit CoordinatorState(CoordinatorOptions asked) : options(std::move(asked)) {}
 
-  /// preparing: a view waits until its members are ready. waiting: for enough workers.
-  enum class Phase { joining, preparing, training, waiting, applying, storing, finished };
+  /// preparing: a view waits until its members are ready. asking: everybody says what it holds,
+  /// before all go back. waiting: for enough workers.
+  enum class Phase { joining, preparing, training, asking, waiting, applying, storing, finished };
   CoordinatorOptions options;
   Phase phase = Phase::joining;
   std::optional<RunSpec> spec;
@@ -164,10 +165,10 @@ struct CoordinatorState {
   /// Who holds each layer at the level before `step` (after the last record: at `step`). At level 0
   /// everybody can build every layer, and the roles of the view that begins hold.
   std::map<LayerId, std::set<WorkerId>> holders;
-  std::set<Move> filling;                   // under way to shadows that do not count yet
-  bool plan_wanted = false;                 // members changed since the last plan
-  std::optional<Layout> target;             // begins when those who compute in it hold their layers
-  std::vector<CommittedStep> committed;     // steps 1, 2, ...: also those that are being done again
+  std::set<Move> filling;                // under way to shadows that do not count yet
+  bool plan_wanted = false;              // members changed since the last plan
+  std::optional<Layout> target;          // begins when those who compute in it hold their layers
+  std::vector<CommittedStep> committed;  // steps 1, 2, ...: also those that are being done again
   std::map<LayerId, std::uint64_t> checksums;  // of the gradients of the newest committed step
   std::optional<CommitRecord> last_record;     // of the level that stands
 
@@ -184,7 +185,8 @@ struct CoordinatorState {
   std::map<WorkerId, Applied> applied;
   LayerId storing{0};  // the layer being fetched; the number of layers once all are
   std::optional<std::string> stop_why;
-  Finish outcome;  // how the run will end once its model is stored
+  bool halted = false;  // before the last step: what is stored is the level that stood
+  Finish outcome;       // how the run will end once its model is stored
 };
 
 /// One transition.
