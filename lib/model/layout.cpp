@@ -225,6 +225,31 @@ std::vector<WorkerId> active_holders(const Layout& layout, LayerId layer) {
   return holders;
 }
 
+WorkerId lowest_active_holder(const Layout& layout, LayerId layer) {
+  const std::vector<WorkerId> holders = active_holders(layout, layer);
+  check(!holders.empty(), "a layer that nobody computes");
+  return *std::min_element(holders.begin(), holders.end());
+}
+
+std::vector<WorkerId> shadows_of(const Layout& layout, LayerId layer) {
+  std::set<WorkerId> workers;
+  for (const ShadowAssignment& shadow : layout.shadows) {
+    const auto& layers = shadow.layers;
+    if (std::find(layers.begin(), layers.end(), layer) != layers.end()) {
+      workers.insert(shadow.worker);
+    }
+  }
+  return {workers.begin(), workers.end()};
+}
+
+std::vector<LayerId> shadowed_by(const Layout& layout, WorkerId worker) {
+  std::set<LayerId> layers;
+  for (const ShadowAssignment& shadow : layout.shadows) {
+    if (shadow.worker == worker) layers.insert(shadow.layers.begin(), shadow.layers.end());
+  }
+  return {layers.begin(), layers.end()};
+}
+
 std::vector<WorkerId> workers_of(const Layout& layout) {
   std::set<WorkerId> workers;
   for (const auto& pipeline : layout.pipelines) {

@@ -60,6 +60,13 @@ struct Place {
 [[nodiscard]] MicroBatchRange micro_batches_of(const Layout& layout, int pipeline);
 /// Returns the workers that compute `layer`, in the order of their pipelines.
 [[nodiscard]] std::vector<WorkerId> active_holders(const Layout& layout, LayerId layer);
+/// Returns the active holder of `layer` with the lowest id, which speaks for all of them. Requires
+/// one.
+[[nodiscard]] WorkerId lowest_active_holder(const Layout& layout, LayerId layer);
+/// Returns the workers that shadow `layer`, ascending.
+[[nodiscard]] std::vector<WorkerId> shadows_of(const Layout& layout, LayerId layer);
+/// Returns the layers that `worker` shadows, ascending.
+[[nodiscard]] std::vector<LayerId> shadowed_by(const Layout& layout, WorkerId worker);
 /// Returns every worker that appears, ascending.
 [[nodiscard]] std::vector<WorkerId> workers_of(const Layout& layout);
 /// Returns e.g. "2 pipelines x 2 stages" or "pipelines of 3, 2, 2 stages".
