@@ -2,6 +2,8 @@
 #include <torch/optim/rmsprop.h>
 #include <planaria/runtime/torch_optimizer.hpp>
 
+#include "runtime/shadow_exchange.hpp"
+
 #include "runtime/role_story.hpp"
 
 namespace planaria::test {
@@ -94,6 +96,9 @@ TEST_CASE("a worker that only shadows follows two pipelines", "[conformance]") {
     CHECK(story[4].shadowed->layers.size() == 5);
     CHECK_FALSE(story[4].report.has_value());
     CHECK_FALSE(story[5].report.has_value());
+    // Of the holders of layer 0, workers 0 and 3, one speaks.
+    CHECK(story.stage(0).layer(LayerId{0}).lent);
+    CHECK_FALSE(story.stage(3).layer(LayerId{0}).lent);
     story.apply(story.decide(verdict));
   }
   for (int layer = 0; layer < kinds; ++layer) {
@@ -237,6 +242,53 @@ TEST_CASE("gradients that do not fit a shadowed layer are refused", "[unit]") {
   const torch::Tensor row = torch::zeros({8});
   CHECK(refusal(1, {{row, row, row, row}, {{MicroBatchId{0}, {row, row}}}, {2}}) ==
         "statistics of 1 micro-batches and 1 modules were sent for layer norms, must be 6 and 3");
+}
+
+TEST_CASE("a frame for a shadow that is no list of gradients and statistics is refused", "[unit]") {
+  RoleStory story(layers_of_every_kind(), 2);
+  Layout layout = pipeline({0}, 6);
+  layout.shadows = {shadow(1, {0})};
+  runtime::ReductionContext context{WorkerId{1}, ViewNumber{1}, Step{0}, &layout, &story.options()};
+  runtime::Exchange from(*story[0].transport, story[0].peers);
+  runtime::Exchange to(*story[1].transport, story[1].peers);
+  const auto refusal = [&](const std::vector<std::string>& names) {
+    context.step = context.step.next();
+    runtime::DescribedTensors frame;
+    for (const std::string& name : names) {
+      checkpoint::TensorInfo info{name, "F32", {2}};
+      if (!name.empty()) info.role = checkpoint::Role::buffer;
+      frame.emplace_back(std::move(info), torch::zeros({2}));
+    }
+    from.send_described(WorkerId{1},
+                        {transport::FrameKind::reduced, ViewNumber{1}, context.step, LayerId{0},
+                         MicroBatchId{-4}, 0},
+                        frame);
+    const auto received = runtime::receive_lent(context, LayerId{0}, to);
+    if (received.ok()) return std::string("received");
+    CHECK(received.fault().kind == FaultKind::corrupt);
+    return received.fault().sentence;
+  };
+  const auto six_times = [](const std::vector<std::string>& names) {
+    std::vector<std::string> all{""};  // a gradient first
+    for (int i = 0; i < 6; ++i) all.insert(all.end(), names.begin(), names.end());
+    return all;
+  };
+  CHECK(refusal(six_times({"0", "0", "2"})) == "received");
+  CHECK(refusal({}) == "received");
+  CHECK(refusal({"0", ""}) ==
+        "worker 0 sent a gradient of layer 0 behind statistics, must be before them");
+  CHECK(refusal({"", "0", "0"}) ==
+        "2 statistics were sent to a shadow, must be a multiple of 6, the micro-batches");
+  for (const char* name : {"x", "-1", "1x", "65536", "99999999999999999999999"}) {
+    CHECK(
+        refusal(six_times({name})) ==
+        fmt::format("a statistic sent to a shadow is of module \"{}\", must be numbers that ascend",
+                    name));
+  }
+  CHECK(refusal(six_times({"1", "0"})) ==
+        "a statistic sent to a shadow is of module \"0\", must be numbers that ascend");
+  CHECK(refusal({"0", "0", "0", "0", "0", "1"}) ==
+        "statistics sent to a shadow differ in form between micro-batches");
 }
 
 TEST_CASE("a stage holds what it is told to, and drops it", "[unit]") {
