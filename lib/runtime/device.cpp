@@ -89,4 +89,11 @@ at::Tensor on_host(const at::Tensor& tensor) {
   return host;
 }
 
+std::vector<at::Tensor> on_host(const std::vector<at::Tensor>& tensors) {
+  std::vector<at::Tensor> hosts;
+  hosts.reserve(tensors.size());
+  for (const at::Tensor& tensor : tensors) hosts.push_back(on_host(tensor));
+  return hosts;
+}
+
 }  // namespace planaria::runtime

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -43,5 +44,6 @@ class Device {
 /// Returns the tensor in host memory: itself where it is there, else a copy in pinned memory, which
 /// the GPU writes without a second copy.
 [[nodiscard]] at::Tensor on_host(const at::Tensor& tensor);
+[[nodiscard]] std::vector<at::Tensor> on_host(const std::vector<at::Tensor>& tensors);
 
 }  // namespace planaria::runtime

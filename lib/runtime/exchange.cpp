@@ -25,8 +25,7 @@ struct Borrowed {
 }  // namespace
 
 void send_block(transport::Transport& transport, transport::PeerId peer,
-                const transport::FrameKey& key,
-                const std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>>& tensors) {
+                const transport::FrameKey& key, const DescribedTensors& tensors) {
   auto borrowed = std::make_shared<Borrowed>();
   std::vector<checkpoint::TensorInfo> infos;
   for (const auto& [info, tensor] : tensors) {
@@ -44,38 +43,68 @@ void send_block(transport::Transport& transport, transport::PeerId peer,
   transport.post(peer, key, std::move(pieces), borrowed);
 }
 
-transport::PeerId Exchange::peer(WorkerId worker) const {
-  const auto found = peers_.find(worker);
-  check(found != peers_.end(), "a worker that is not in the view");
-  return found->second;
-}
-
-void Exchange::send(WorkerId to, const transport::FrameKey& key, const Tensors& tensors) {
-  std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> named;
-  for (const at::Tensor& tensor : tensors) named.emplace_back(info_of(tensor), tensor);
-  send_block(transport_, peer(to), key, named);
-}
-
-Result<Tensors> Exchange::receive(WorkerId from, const transport::FrameKey& key) {
-  PLANARIA_TRY(buffer, transport::wait_receive(transport_, peer(from), key));
-  PLANARIA_TRY(blocks, checkpoint::parse_block(buffer.bytes()));
-  Tensors tensors;
-  for (const checkpoint::BlockTensor& block : blocks) {
+Result<DescribedTensors> read_block(const transport::Buffer& payload) {
+  PLANARIA_TRY(blocks, checkpoint::parse_block(payload.bytes()));
+  DescribedTensors tensors;
+  for (checkpoint::BlockTensor& block : blocks) {
     const auto type = scalar_type_named(block.info.dtype);
     if (!type) return Fault::corrupt(fmt::format("a tensor of unknown type {}", block.info.dtype));
-    tensors.push_back(device_.here(tensor_over(buffer, block.data, *type, block.info.shape)));
+    at::Tensor tensor = tensor_over(payload, block.data, *type, block.info.shape);
+    tensors.emplace_back(std::move(block.info), std::move(tensor));
   }
   return tensors;
 }
 
+std::optional<transport::PeerId> Exchange::peer(WorkerId worker) const {
+  const auto found = peers_.find(worker);
+  if (found == peers_.end()) return std::nullopt;
+  return found->second;
+}
+
+Result<transport::Buffer> Exchange::wait(WorkerId from, const transport::FrameKey& key) {
+  const auto connection = peer(from);
+  if (!connection) {
+    return Fault::peer_lost(fmt::format("worker {} is not connected", from.value));
+  }
+  return transport::wait_receive(transport_, *connection, key);
+}
+
+void Exchange::send_described(WorkerId to, const transport::FrameKey& key,
+                              const DescribedTensors& tensors) {
+  if (const auto connection = peer(to)) send_block(transport_, *connection, key, tensors);
+}
+
+Result<DescribedTensors> Exchange::receive_described(WorkerId from,
+                                                     const transport::FrameKey& key) {
+  PLANARIA_TRY(buffer, wait(from, key));
+  PLANARIA_TRY(tensors, read_block(buffer));
+  for (auto& [info, tensor] : tensors) tensor = device_.here(tensor);
+  return tensors;
+}
+
+void Exchange::send(WorkerId to, const transport::FrameKey& key, const Tensors& tensors) {
+  DescribedTensors described;
+  for (const at::Tensor& tensor : tensors) described.emplace_back(info_of(tensor), tensor);
+  send_described(to, key, described);
+}
+
+Result<Tensors> Exchange::receive(WorkerId from, const transport::FrameKey& key) {
+  PLANARIA_TRY(described, receive_described(from, key));
+  Tensors tensors;
+  for (auto& [info, tensor] : described) tensors.push_back(std::move(tensor));
+  return tensors;
+}
+
 void Exchange::send_raw(WorkerId to, const transport::FrameKey& key, const at::Tensor& tensor) {
+  const auto connection = peer(to);
+  if (!connection) return;
   const at::Tensor host = on_host(tensor);
-  transport_.post(peer(to), key, {bytes_of(host)}, std::make_shared<at::Tensor>(host));
+  transport_.post(*connection, key, {bytes_of(host)}, std::make_shared<at::Tensor>(host));
 }
 
 Result<at::Tensor> Exchange::receive_raw(WorkerId from, const transport::FrameKey& key,
                                          at::ScalarType type, std::int64_t elements) {
-  PLANARIA_TRY(buffer, transport::wait_receive(transport_, peer(from), key));
+  PLANARIA_TRY(buffer, wait(from, key));
   const std::size_t wanted = static_cast<std::size_t>(elements) * c10::elementSize(type);
   if (buffer.size() != wanted) {
     return Fault::corrupt(fmt::format("worker {} sent {} bytes of layer {}, part {}, must be {}",

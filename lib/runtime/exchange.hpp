@@ -3,24 +3,25 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <planaria/base/ids.hpp>
 #include <planaria/base/result.hpp>
-#include <planaria/checkpoint/tensor_block.hpp>
 #include <planaria/runtime/layers.hpp>
 #include <planaria/transport/transport.hpp>
 
 #include "runtime/device.hpp"
+#include "runtime/held_layer.hpp"
 
 namespace planaria::runtime {
 
 using PeerMap = std::map<WorkerId, transport::PeerId>;
 
 /// Called from the compute thread. Sends do not wait: a tensor is kept alive until the kernel has
-/// it, and a lost peer is told by the transport's watcher, not here.
+/// it, and a lost peer is told by the transport's watcher, not here. A worker without a connection
+/// is like a lost one: what is sent to it is dropped, a receive from it ends with peer_lost.
 class Exchange {
  public:
   /// What is received lies on `device`.
@@ -32,6 +33,10 @@ class Exchange {
   /// Waits for such a frame; the tensors lie in it, aligned. peer_lost, stale_view, cancelled,
   /// corrupt.
   [[nodiscard]] Result<Tensors> receive(WorkerId from, const transport::FrameKey& key);
+  /// The same with names and roles.
+  void send_described(WorkerId to, const transport::FrameKey& key, const DescribedTensors& tensors);
+  [[nodiscard]] Result<DescribedTensors> receive_described(WorkerId from,
+                                                           const transport::FrameKey& key);
   /// Sends one contiguous tensor's data and nothing else: both sides know type and shape.
   void send_raw(WorkerId to, const transport::FrameKey& key, const at::Tensor& tensor);
   /// Waits for such a frame of `elements` of `type`.
@@ -39,7 +44,8 @@ class Exchange {
                                                at::ScalarType type, std::int64_t elements);
 
  private:
-  [[nodiscard]] transport::PeerId peer(WorkerId worker) const;
+  [[nodiscard]] std::optional<transport::PeerId> peer(WorkerId worker) const;
+  [[nodiscard]] Result<transport::Buffer> wait(WorkerId from, const transport::FrameKey& key);
   transport::Transport& transport_;
   PeerMap peers_;
   Device device_;
@@ -47,7 +53,9 @@ class Exchange {
 
 /// Sends tensors (each with what it is) to `peer` as one block, borrowed until `done` runs.
 void send_block(transport::Transport& transport, transport::PeerId peer,
-                const transport::FrameKey& key,
-                const std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>>& tensors);
+                const transport::FrameKey& key, const DescribedTensors& tensors);
+
+/// Reads such a block; the tensors lie in it, in host memory, and keep it alive. corrupt.
+[[nodiscard]] Result<DescribedTensors> read_block(const transport::Buffer& payload);
 
 }  // namespace planaria::runtime

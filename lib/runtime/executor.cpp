@@ -7,7 +7,7 @@
 #include <planaria/schedule/validate.hpp>
 
 #include "runtime/process.hpp"
-#include "runtime/reduction.hpp"
+#include "runtime/shadow_exchange.hpp"
 #include "runtime/tensors.hpp"
 
 namespace planaria::runtime {
@@ -15,25 +15,48 @@ namespace planaria::runtime {
 using transport::FrameKey;
 using transport::FrameKind;
 
+namespace {
+
+const std::vector<StageAssignment>& stages_of(const Layout& layout, Place place) {
+  return layout.pipelines[static_cast<std::size_t>(place.pipeline)].stages;
+}
+
+}  // namespace
+
 Executor::Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage,
-                   Exchange exchange, Place place, std::vector<Action> actions)
+                   Exchange exchange, std::optional<Place> place, std::vector<Action> actions)
     : context_(context),
       view_(std::move(view)),
       stage_(stage),
       exchange_(std::move(exchange)),
       place_(place),
-      actions_(std::move(actions)),
-      share_(micro_batches_of(view_.layout, place.pipeline)) {}
+      shadowed_(shadowed_by(view_.layout, context.self)),
+      actions_(std::move(actions)) {
+  if (place_) share_ = micro_batches_of(view_.layout, place_->pipeline);
+}
 
 Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& context,
                                                    const protocol::NewView& view, Stage& stage,
                                                    Exchange exchange) {
   const auto place = place_of(view.layout, context.self);
-  check(place.has_value(), "an executor on an idle worker");
-  const auto pipeline = static_cast<std::size_t>(place->pipeline);
+  std::vector<Action> actions;
+  std::optional<LayerRange> range;
+  if (place) {
+    PLANARIA_TRY(mine, actions_of(context, view, *place));
+    actions = std::move(mine);
+    range = stages_of(view.layout, *place)[static_cast<std::size_t>(place->stage)].layers;
+  }
+  stage.compute_on(range);
+  return std::unique_ptr<Executor>(
+      new Executor(context, view, stage, std::move(exchange), place, std::move(actions)));
+}
+
+Result<std::vector<Action>> Executor::actions_of(const ExecutorContext& context,
+                                                 const protocol::NewView& view, Place place) {
+  const auto pipeline = static_cast<std::size_t>(place.pipeline);
   PLANARIA_TRY(schedule, schedule_from_text(view.schedules.at(pipeline), "the view's schedule"));
   PLANARIA_TRY_VOID(validate(schedule, {.lane_size = context.trainer->lane_size}));
-  const auto& stages = view.layout.pipelines[pipeline].stages;
+  const auto& stages = stages_of(view.layout, place);
   if (schedule.stages() != static_cast<int>(stages.size()) ||
       schedule.micro_batches != view.layout.pipelines[pipeline].micro_batches) {
     return Fault::infeasible(fmt::format(
@@ -41,15 +64,14 @@ Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& contex
         pipeline, schedule.stages(), schedule.micro_batches, stages.size(),
         view.layout.pipelines[pipeline].micro_batches));
   }
-  for (const Action& action : schedule.ranks[static_cast<std::size_t>(place->stage)]) {
+  std::vector<Action> actions = schedule.ranks[static_cast<std::size_t>(place.stage)];
+  for (const Action& action : actions) {
     if (action.kind != ActionKind::forward && action.kind != ActionKind::backward) {
       return Fault::infeasible(
           fmt::format("the schedule has {}, the executor runs F and G", text_of(action)));
     }
   }
-  return std::unique_ptr<Executor>(
-      new Executor(context, view, stage, std::move(exchange), *place,
-                   schedule.ranks[static_cast<std::size_t>(place->stage)]));
+  return actions;
 }
 
 FrameKey Executor::key(FrameKind kind, LayerId boundary, MicroBatchId micro_batch) const {
@@ -57,17 +79,21 @@ FrameKey Executor::key(FrameKind kind, LayerId boundary, MicroBatchId micro_batc
 }
 
 std::optional<WorkerId> Executor::neighbour(int offset) const {
-  const auto& stages = view_.layout.pipelines[static_cast<std::size_t>(place_.pipeline)].stages;
-  const int stage = place_.stage + offset;
+  const auto& stages = stages_of(view_.layout, *place_);
+  const int stage = place_->stage + offset;
   if (stage < 0 || stage >= static_cast<int>(stages.size())) return std::nullopt;
   return stages[static_cast<std::size_t>(stage)].worker;
 }
 
+ReductionContext Executor::reduction() const {
+  return {context_.self, view_.view, step_, &view_.layout, context_.trainer};
+}
+
 Result<void> Executor::reduce_gradients() {
   const auto span = context_.spans->measure("reduce");
-  const ReductionContext reduction{context_.self, view_.view, step_, &view_.layout,
-                                   context_.trainer};
-  return reduce(reduction, stage_, exchange_);
+  PLANARIA_TRY_VOID(reduce(reduction(), stage_, exchange_));
+  lend_to_shadows(reduction(), stage_, exchange_);
+  return {};
 }
 
 Result<protocol::Report> Executor::compute(Step step) {
@@ -85,6 +111,7 @@ Result<protocol::Report> Executor::compute(Step step) {
       PLANARIA_TRY_VOID(backward(micro_batch));
     }
   }
+  if (!place_) return report();
   PLANARIA_TRY_VOID(reduce_gradients());
   const auto span = context_.spans->measure("report");
   return report();
@@ -173,33 +200,42 @@ Result<Tensors> Executor::read_samples(Step step, MicroBatchId micro_batch,
   return Fault::unavailable(sentence);
 }
 
+Result<protocol::ShadowReport> Executor::receive_shadows(Step step) {
+  check_equal(step, step_, "the step of a shadow's gradients, and the step computed");
+  const auto span = context_.spans->measure("shadow");
+  protocol::ShadowReport report{view_.view, step, {}};
+  for (auto layer = shadowed_.rbegin(); layer != shadowed_.rend(); ++layer) {
+    if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
+    PLANARIA_TRY(gradients, receive_lent(reduction(), *layer, exchange_));
+    PLANARIA_TRY(counts, stage_.shadow(*layer, step, std::move(gradients)));
+    if (!counts) continue;
+    const HeldLayer& held = stage_.layer(*layer);
+    report.layers.push_back({*layer, gradient_checksum(on_host(held.reduced), held.statistics)});
+  }
+  return report;
+}
+
 protocol::Report Executor::report() const {
   protocol::Report report;
   report.view = view_.view;
   report.step = step_;
-  std::vector<Tensors> gradients;  // by layer
+  const auto active = stage_.active_layers();
+  std::vector<Gradients> gradients;  // by layer
   Tensors all;
-  for (const HeldLayer& held : stage_.layers()) {
-    Tensors& here = gradients.emplace_back();
-    for (const at::Tensor& gradient : held.reduced) here.push_back(on_host(gradient));
+  for (const HeldLayer& held : active) {
+    const Gradients& here = gradients.emplace_back(on_host(held.reduced));
     all.insert(all.end(), here.begin(), here.end());
   }
   const std::vector<double> norms = squared_norms(all);
   auto norm = norms.begin();
   for (std::size_t layer = 0; layer < gradients.size(); ++layer) {
-    const HeldLayer& held = stage_.layers()[layer];
-    Tensors hashed = gradients[layer];
+    const HeldLayer& held = active[layer];
     double sum = 0;
     for (const auto& [path, parameter] : held.trainable) {
       if (!held.is_tied_copy(path)) sum += *norm;
       ++norm;
     }
-    for (const auto& [micro_batch, statistics] : held.statistics) {
-      for (const at::Tensor& tensor : statistics) hashed.push_back(on_host(tensor));
-    }
-    std::vector<std::span<const std::byte>> bytes;
-    for (const at::Tensor& tensor : hashed) bytes.push_back(bytes_of(tensor));
-    report.layers.push_back({held.id, sum, xxh3_64(bytes)});
+    report.layers.push_back({held.id, sum, gradient_checksum(gradients[layer], held.statistics)});
   }
   for (const auto& [micro_batch, loss] : stage_.losses()) {
     report.losses.push_back({micro_batch, loss});

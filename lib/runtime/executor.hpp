@@ -1,7 +1,7 @@
 // runtime/executor.hpp: one worker's part of a step. Private.
 // Is: a walk along the schedule's actions of this rank: data, activations and gradients in and out,
-// then the reduction and the report. Is not: decisions (protocol/) or arithmetic (stage,
-// reduction).
+// then the reduction, what shadows get of it, and the report; and a shadow's side of that. A worker
+// without a role computes nothing. Is not: decisions (protocol/) or arithmetic (stage, reduction).
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include <planaria/schedule/actions.hpp>
 
 #include "runtime/exchange.hpp"
+#include "runtime/reduction.hpp"
 #include "runtime/spans.hpp"
 #include "runtime/stage.hpp"
 
@@ -31,23 +32,39 @@ struct ExecutorContext {
 
 class Executor {
  public:
-  /// Proves the schedule of this worker's pipeline before anything runs (infeasible).
+  /// Proves the schedule of this worker's pipeline before anything runs (infeasible), and makes the
+  /// stage compute on the worker's range in the view, all of which it must hold; on nothing where
+  /// it has none.
   [[nodiscard]] static Result<std::unique_ptr<Executor>> create(const ExecutorContext& context,
                                                                 const protocol::NewView& view,
                                                                 Stage& stage, Exchange exchange);
-  /// Computes one step up to the report, whose rate is the caller's to fill in. Faults: Exchange's;
-  /// cancelled after an abort; unavailable where user code failed (Stage::failure, or failure() for
-  /// the data set).
+  /// Whether this worker computes in the view, and so reports.
+  [[nodiscard]] bool computes() const { return place_.has_value(); }
+  /// Whether this worker shadows in the view, and so sends a ShadowReport.
+  [[nodiscard]] bool shadows() const { return !shadowed_.empty(); }
+  /// Begins a step on every worker, and computes it up to the report, whose rate is the caller's to
+  /// fill in; without a place the report is empty and not to be sent. Faults: Exchange's; cancelled
+  /// after an abort; unavailable where user code failed (Stage::failure, or failure() for the data
+  /// set).
   [[nodiscard]] Result<protocol::Report> compute(Step step);
-  /// Computes this worker's part of the evaluation at `level`; only the last stage's has losses.
-  /// Faults as compute().
+  /// Receives the reduced gradients of the layers that this worker shadows, after compute() of the
+  /// same step. The report lists those that stand at step-1; the stage keeps the gradients of the
+  /// others, which are being filled. Faults: Exchange's; cancelled; corrupt where a gradient does
+  /// not fit its layer.
+  [[nodiscard]] Result<protocol::ShadowReport> receive_shadows(Step step);
+  /// Computes this worker's part of the evaluation at `level`; only the last stage's has losses,
+  /// and a worker without a place computes nothing. Faults as compute().
   [[nodiscard]] Result<protocol::Evaluated> evaluate(Step level);
   /// Where the data set failed, after a fault of compute() or evaluate().
   [[nodiscard]] const std::optional<protocol::Failed>& failure() const { return failure_; }
 
  private:
   Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage, Exchange exchange,
-           Place place, std::vector<Action> actions);
+           std::optional<Place> place, std::vector<Action> actions);
+  [[nodiscard]] static Result<std::vector<Action>> actions_of(const ExecutorContext& context,
+                                                              const protocol::NewView& view,
+                                                              Place place);
+  [[nodiscard]] ReductionContext reduction() const;
   [[nodiscard]] Result<void> forward(MicroBatchId micro_batch);
   [[nodiscard]] Result<void> backward(MicroBatchId micro_batch);
   [[nodiscard]] Result<void> reduce_gradients();
@@ -69,7 +86,8 @@ class Executor {
   protocol::NewView view_;
   Stage& stage_;
   Exchange exchange_;
-  Place place_;
+  std::optional<Place> place_;  // nothing: this worker does not compute
+  std::vector<LayerId> shadowed_;
   std::vector<Action> actions_;
   MicroBatchRange share_;
   Step step_;

@@ -23,10 +23,11 @@ FrameKey Executor::evaluation_key(FrameKind kind, Step level, LayerId boundary,
 
 Result<protocol::Evaluated> Executor::evaluate(Step level) {
   failure_.reset();
+  if (!place_) return protocol::Evaluated{view_.view, level, {}};
   const std::int64_t count = context_.evaluation.micro_batches();
   const auto pipelines = static_cast<std::int64_t>(view_.layout.pipelines.size());
-  const auto first = static_cast<int>(count * place_.pipeline / pipelines);
-  const auto end = static_cast<int>(count * (place_.pipeline + 1) / pipelines);
+  const auto first = static_cast<int>(count * place_->pipeline / pipelines);
+  const auto end = static_cast<int>(count * (place_->pipeline + 1) / pipelines);
   const auto previous = neighbour(-1);
   const auto next = neighbour(+1);
   stage_.begin_evaluation();

@@ -184,8 +184,9 @@ class LayerReduction {
 Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange) {
   const at::NoGradGuard no_grad;
   std::vector<LayerReduction> layers;
-  for (std::size_t i = stage.layers().size(); i > 0; --i) {
-    layers.emplace_back(context, stage.layers()[i - 1], exchange);
+  const std::span<HeldLayer> active = stage.active_layers();
+  for (std::size_t i = active.size(); i > 0; --i) {
+    layers.emplace_back(context, active[i - 1], exchange);
   }
   // Everything is sent before anything is waited for, so that no two holders wait for each other.
   for (LayerReduction& layer : layers) {
@@ -203,7 +204,9 @@ Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exc
   }
 
   PLANARIA_TRY_VOID(exchange_ties(context, stage, exchange));
-  return exchange_statistics(context, stage, exchange);
+  PLANARIA_TRY_VOID(exchange_statistics(context, stage, exchange));
+  for (HeldLayer& held : active) held.reduced_step = context.step;
+  return {};
 }
 
 }  // namespace planaria::runtime

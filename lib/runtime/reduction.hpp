@@ -26,8 +26,8 @@ struct ReductionContext {
   const TrainerOptions* trainer = nullptr;
 };
 
-/// Fills HeldLayer::reduced of every layer of the stage, layers in descending order. Every lane of
-/// the worker's pipeline must have ended. Fails as Exchange's receives do.
+/// Fills HeldLayer::reduced of every layer that computes, in descending order. Every lane of the
+/// worker's pipeline must have ended. Fails as Exchange's receives do.
 [[nodiscard]] Result<void> reduce(const ReductionContext& context, Stage& stage,
                                   Exchange& exchange);
 

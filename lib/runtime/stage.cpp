@@ -93,17 +93,6 @@ Tensors take_statistics(HeldLayer& held) {
   return all;
 }
 
-void fold_statistics(HeldLayer& held) {
-  for (const auto& [micro_batch, statistics] : held.statistics) {
-    auto next = statistics.begin();
-    for (std::size_t i = 0; i < held.folding.size(); ++i) {
-      const auto count = static_cast<std::ptrdiff_t>(held.folding_sizes[i]);
-      held.folding[i]->fold(Tensors(next, next + count));
-      next += count;
-    }
-  }
-}
-
 }  // namespace
 
 std::string sentence_of(const std::exception& error) {
@@ -119,13 +108,28 @@ std::string sentence_of(const std::exception& error) {
 Stage::Stage(const StageOptions& options)
     : options_(options), tree_(options.trainer->micro_batches, options.trainer->lane_size) {}
 
-bool Stage::holds_last() const {
-  return options_.range.last.value == static_cast<int>(options_.trainer->layers.size()) - 1;
+LayerRange Stage::range() const {
+  check(range_.has_value(), "the range of a stage that does not compute");
+  return *range_;
 }
 
-HeldLayer& Stage::layer(LayerId id) {
-  check(options_.range.contains(id), "a layer this worker does not hold");
-  return layers_[static_cast<std::size_t>(id.value - options_.range.first.value)];
+bool Stage::holds_last() const {
+  return range_ && range_->last.value == static_cast<int>(options_.trainer->layers.size()) - 1;
+}
+
+void Stage::compute_on(const std::optional<LayerRange>& range) {
+  range_ = range;
+  in_flight_.clear();
+  if (!range) return;
+  for (LayerId id = range->first; id <= range->last; id = id.next()) {
+    check(holds(id), "a layer that is to compute is not held");
+  }
+}
+
+// Layers are held in ascending order, so those of the range lie side by side.
+std::span<HeldLayer> Stage::active_layers() {
+  if (!range_) return {};
+  return {&layer(range_->first), static_cast<std::size_t>(range_->size())};
 }
 
 // Data comes from host memory, wherever it is computed.
@@ -144,11 +148,10 @@ void Stage::begin_step(Step step) {
   losses_.clear();
   failure_.reset();
   for (HeldLayer& held : layers_) {
-    held.fold.emplace(tree_);
-    held.reduced.clear();
-    held.statistics.clear();
+    held.forget_step();
     for (const auto& [name, parameter] : held.trainable) parameter.mutable_grad() = at::Tensor();
   }
+  for (HeldLayer& held : active_layers()) held.fold.emplace(tree_);
 }
 
 // The one place where exceptions of LibTorch and of user code in a step end and become a fault.
@@ -173,8 +176,8 @@ Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& w
 Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets) {
   move_here(inputs);
   move_here(targets);
-  tell_action('F', micro_batch, options_.range.first, options_.range.last);
-  for (HeldLayer& held : layers_) {
+  tell_action('F', micro_batch, range().first, range().last);
+  for (HeldLayer& held : active_layers()) {
     PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
                    return forward_layer(held, micro_batch, std::move(inputs), targets);
                  }));
@@ -217,10 +220,11 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
 
 Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
   move_here(gradients);
-  tell_action('G', micro_batch, options_.range.last, options_.range.first);
+  tell_action('G', micro_batch, range().last, range().first);
   const LaneId lane = tree_.lane_of(micro_batch);
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
-  for (auto held = layers_.rbegin(); held != layers_.rend(); ++held) {
+  const std::span<HeldLayer> active = active_layers();
+  for (auto held = active.rbegin(); held != active.rend(); ++held) {
     PLANARIA_TRY(passed, guarded(micro_batch, held->id,
                                  [&] { return backward_layer(*held, micro_batch, gradients); }));
     gradients = std::move(passed);
@@ -270,11 +274,11 @@ void Stage::end_lane(HeldLayer& held, LaneId lane) {
 
 void Stage::begin_evaluation() {
   evaluation_losses_.clear();
-  for (HeldLayer& held : layers_) held.layer->module().eval();
+  for (HeldLayer& held : active_layers()) held.layer->module().eval();
 }
 
 void Stage::end_evaluation() {
-  for (HeldLayer& held : layers_) held.layer->module().train();
+  for (HeldLayer& held : active_layers()) held.layer->module().train();
 }
 
 Result<Tensors> Stage::evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
@@ -282,7 +286,7 @@ Result<Tensors> Stage::evaluate(Step level, MicroBatchId micro_batch, Tensors in
   const at::NoGradGuard no_grad;
   move_here(inputs);
   move_here(targets);
-  for (HeldLayer& held : layers_) {
+  for (HeldLayer& held : active_layers()) {
     PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
                    return evaluate_layer(held, level, micro_batch, inputs, targets);
                  }));
@@ -306,37 +310,6 @@ Tensors Stage::evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_ba
   }
   for (at::Tensor& output : outputs) output = canonical(output);
   return outputs;
-}
-
-void Stage::apply(const protocol::CommitRecord& record) {
-  if (record.verdict == protocol::Verdict::apply) {
-    const at::NoGradGuard no_grad;
-    const double limit = options_.trainer->clip_norm;
-    const double factor = limit > 0 ? std::min(1.0, limit / (record.norm + 1e-6)) : 1.0;
-    for (HeldLayer& held : layers_) {
-      if (!held.trainable.empty()) apply_gradients(held, factor, record);
-      fold_statistics(held);
-    }
-  }
-  for (HeldLayer& held : layers_) {
-    held.reduced.clear();
-    held.statistics.clear();
-  }
-}
-
-void Stage::apply_gradients(HeldLayer& held, double factor, const protocol::CommitRecord& record) {
-  check_equal(held.reduced.size(), held.trainable.size(), "gradients at apply");
-  if (factor < 1.0) {
-    for (const at::Tensor& gradient : held.reduced) gradient.mul_(factor);
-  }
-  if (options_.trainer->before_apply) {
-    NamedTensors named;
-    for (std::size_t i = 0; i < held.reduced.size(); ++i) {
-      named.emplace_back(held.trainable[i].first, held.reduced[i]);
-    }
-    options_.trainer->before_apply(held.definition->name, named, record);
-  }
-  held.optimizer->apply(held.reduced, record.rate);
 }
 
 }  // namespace planaria::runtime

@@ -1,6 +1,7 @@
 // runtime/stage.hpp: the layers one worker holds, and what is computed on them. Private.
-// Is: forward, backward, sums per lane, optimizer and state of a contiguous range of layers. Is
-// not: order (the executor walks the schedule) or communication.
+// Is: the store of layers by role, each at its level: active ones (a contiguous range: forward,
+// backward, sums per lane), shadows (each step's gradient applied) and those being filled. Is not:
+// order (the executor walks the schedule) or communication.
 #pragma once
 
 #include <functional>
@@ -8,26 +9,26 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include <planaria/base/ids.hpp>
 #include <planaria/base/result.hpp>
-#include <planaria/checkpoint/tensor_block.hpp>
 #include <planaria/model/lanes.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/protocol/messages.hpp>
-#include <planaria/runtime/statistics.hpp>
 #include <planaria/runtime/trainer.hpp>
 
 #include "runtime/device.hpp"
+#include "runtime/filling.hpp"
+#include "runtime/held_layer.hpp"
 
 namespace planaria::runtime {
-
-/// The gradients of a layer's trainable parameters, in their order; undefined where none came.
-using Gradients = std::vector<at::Tensor>;
 
 /// LibTorch's default generator belongs to the process. Where workers are threads of one process
 /// they take turns with it; processes of their own never wait here.
@@ -46,52 +47,70 @@ using ActionListener =
 
 struct StageOptions {
   const TrainerOptions* trainer = nullptr;  // outlives the stage
-  LayerRange range;
-  GeneratorLock* generator = nullptr;  // outlives the stage
+  GeneratorLock* generator = nullptr;       // outlives the stage
   Device device;
   ActionListener on_action = {};
 };
 
-/// A layer on this worker: its module, its optimizer, and the sums of the step in flight.
-struct HeldLayer {
-  LayerId id;
-  const LayerDefinition* definition = nullptr;
-  std::unique_ptr<Layer> layer;
-  NamedTensors parameters;  // all, in the module's order
-  NamedTensors trainable;   // those with a gradient
-  NamedTensors buffers;
-  bool buffers_compared = false;           // that its forward leaves them alone, content and all
-  std::vector<FoldsStatistics*> folding;   // modules within `layer`, in the module's order
-  std::vector<std::size_t> folding_sizes;  // tensors each of them hands out
-  std::unique_ptr<LayerOptimizer> optimizer;
-  std::optional<TreeFold<Gradients>> fold;
-  Gradients reduced;  // the whole step's gradient, every one defined
-  /// What each micro-batch of the step said to the folding modules, one after another; after the
-  /// reduction of all micro-batches.
-  std::map<MicroBatchId, Tensors> statistics;
-
-  [[nodiscard]] bool is_last_of(const TrainerOptions& options) const {
-    return id.value == static_cast<int>(options.layers.size()) - 1;
-  }
-  /// Whether parameter `path` is a later use of a tied one.
-  [[nodiscard]] bool is_tied_copy(const std::string& path) const;
-  /// Parameters, buffers and optimizer state with the names and roles of files and hashes, as
-  /// views.
-  [[nodiscard]] std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> state() const;
-};
-
 class Stage {
  public:
-  /// Builds the layers of the range with their keyed or given initial weights. invalid_input for
-  /// what a model may not be, or for an init file that does not fit.
-  [[nodiscard]] static Result<std::unique_ptr<Stage>> build(const StageOptions& options);
+  /// Creates a stage that holds nothing.
+  [[nodiscard]] static std::unique_ptr<Stage> create(const StageOptions& options);
 
-  [[nodiscard]] LayerRange range() const { return options_.range; }
-  [[nodiscard]] bool holds_first() const { return options_.range.first.value == 0; }
-  [[nodiscard]] bool holds_last() const;
+  // ---- what is held
+
+  /// Drops everything, what is being filled too, and builds these layers with their keyed or given
+  /// initial weights, at level 0; none of them computes. invalid_input for what a model may not be,
+  /// or for an init file that does not fit: then nothing is held.
+  [[nodiscard]] Result<void> build(const std::set<LayerId>& layers);
+  /// Holds a layer whose state at `level` another holder sent (HeldLayer::state()'s tensors, in
+  /// that order), in place of what was held of it, and brings it level with the gradients that were
+  /// kept for it. corrupt where the state or a kept gradient does not fit the layer, stale_view
+  /// where a step's gradient is missing: what is held and kept stays as it was. invalid_input,
+  /// unavailable where the layer's factory, its optimizer or the hook fails.
+  [[nodiscard]] Result<void> install(LayerId layer, Step level, const DescribedTensors& state);
+  /// Drops a layer, and what was kept for it; harmless where there is none. Requires that it does
+  /// not compute.
+  void drop(LayerId layer);
+  [[nodiscard]] bool holds(LayerId layer) const;
+  /// Requires holds().
+  [[nodiscard]] Step level_of(LayerId layer) const;
+  [[nodiscard]] std::set<LayerId> held() const;
+  /// All that is held, ascending.
   [[nodiscard]] std::vector<HeldLayer>& layers() { return layers_; }
   [[nodiscard]] HeldLayer& layer(LayerId id);
+  /// Returns a copy of a layer's state with what each tensor is, in host memory, to be sent while
+  /// training goes on. Requires holds().
+  [[nodiscard]] DescribedTensors copy_state(LayerId layer) const;
 
+  // ---- shadows
+
+  /// Takes the reduced gradient of `step` for a layer that is shadowed. Returns whether the layer
+  /// stands at step-1 and so counts; else the gradient is kept for install(), or dropped where it
+  /// is applied already. corrupt where it does not fit.
+  [[nodiscard]] Result<bool> shadow(LayerId layer, Step step, StepGradients gradients);
+  /// Keeps the reduced gradient of `step` for a layer whose state is on its way. From then on
+  /// apply() must hear every record.
+  void keep(LayerId layer, Step step, StepGradients gradients);
+  /// Forgets all that was kept.
+  void forget_filling() { filling_.forget_all(); }
+  /// The layers for which something is kept.
+  [[nodiscard]] std::set<LayerId> filling() const { return filling_.layers(); }
+
+  // ---- what computes
+
+  /// Sets which layers forward, backward and evaluate walk; nothing: none. Requires that all are
+  /// held.
+  void compute_on(const std::optional<LayerRange>& range);
+  [[nodiscard]] bool computes() const { return range_.has_value(); }
+  /// What compute_on() set. Requires computes().
+  [[nodiscard]] LayerRange range() const;
+  /// The layers of range(), ascending; none where nothing computes.
+  [[nodiscard]] std::span<HeldLayer> active_layers();
+  [[nodiscard]] bool holds_first() const { return range_ && range_->first.value == 0; }
+  [[nodiscard]] bool holds_last() const;
+
+  /// Forgets what belongs to the step in flight, of every layer held.
   void begin_step(Step step);
   /// Computes one micro-batch through the range; returns what the next stage gets. Inputs are
   /// canonical. `targets` on the last stage only, whose outputs stay here: the loss is taken.
@@ -116,8 +135,10 @@ class Stage {
   /// Where user code failed, after a fault of forward or backward.
   [[nodiscard]] const std::optional<protocol::Failed>& failure() const { return failure_; }
 
-  /// Clips, steps the optimizers and folds statistics by the record; every reduced gradient must be
-  /// there.
+  /// Clips, steps the optimizers and folds statistics by the record: of each layer one level below
+  /// it whose reduced gradient is there, which must be so of all that compute. Their level becomes
+  /// the record's, also where its verdict is skip and nothing is done. Others stay as they are.
+  /// What a user's optimizer or hook throws passes through.
   void apply(const protocol::CommitRecord& record);
 
  private:
@@ -128,10 +149,14 @@ class Stage {
   };
 
   explicit Stage(const StageOptions& options);
-  [[nodiscard]] Result<void> build_layers();
+  [[nodiscard]] Result<void> build_layers(const std::set<LayerId>& layers);
+  [[nodiscard]] Result<HeldLayer> build_layer(LayerId id) const;
   [[nodiscard]] Result<void> load_initial_weights();
   [[nodiscard]] Result<void> copy_tied_sources();
   [[nodiscard]] Result<std::unique_ptr<Layer>> make_layer(LayerId id) const;
+  [[nodiscard]] Result<void> verify_kept(const HeldLayer& held) const;
+  [[nodiscard]] Result<void> catch_up(HeldLayer& held);
+  void hold(HeldLayer held);
   template <class Work>
   [[nodiscard]] Result<Tensors> guarded(MicroBatchId micro_batch, LayerId layer, Work&& work);
   [[nodiscard]] Tensors forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors inputs,
@@ -143,12 +168,15 @@ class Stage {
   void end_lane(HeldLayer& held, LaneId lane);
   void move_here(Tensors& tensors) const;
   void tell_action(char kind, MicroBatchId micro_batch, LayerId first, LayerId last) const;
-  void apply_gradients(HeldLayer& held, double factor, const protocol::CommitRecord& record);
+  void apply_to(HeldLayer& held, const protocol::CommitRecord& record) const;
+  void apply_gradients(HeldLayer& held, const protocol::CommitRecord& record) const;
 
   StageOptions options_;
   LaneTree tree_;
   Step step_;
-  std::vector<HeldLayer> layers_;
+  std::vector<HeldLayer> layers_;    // ascending
+  std::optional<LayerRange> range_;  // of them, what computes
+  Filling filling_;
   std::map<std::pair<MicroBatchId, LayerId>, InFlight> in_flight_;
   std::map<MicroBatchId, double> losses_;
   std::map<MicroBatchId, double> evaluation_losses_;

@@ -49,44 +49,17 @@ Result<void> load_tensor(const checkpoint::SafetensorsFile& file, const std::str
 
 }  // namespace
 
-bool HeldLayer::is_tied_copy(const std::string& path) const {
-  for (const TiedParameter& tie : definition->tied) {
-    if (tie.parameter == path) return true;
-  }
-  return false;
+std::unique_ptr<Stage> Stage::create(const StageOptions& options) {
+  return std::unique_ptr<Stage>(new Stage(options));
 }
 
-std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> HeldLayer::state() const {
-  std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>> tensors;
-  for (const auto& [path, tensor] : parameters) {
-    auto info = info_of(tensor, definition->name + "." + path);
-    info.role = checkpoint::Role::parameter;
-    info.tied_copy = is_tied_copy(path);
-    tensors.emplace_back(std::move(info), tensor);
-  }
-  for (const auto& [path, tensor] : buffers) {
-    auto info = info_of(tensor, definition->name + "." + path);
-    info.role = checkpoint::Role::buffer;
-    tensors.emplace_back(std::move(info), tensor);
-  }
-  for (const auto& [path, tensor] : optimizer->state()) {
-    auto info = info_of(tensor, definition->name + "." + path);
-    info.role = checkpoint::Role::optimizer;
-    info.tied_copy = is_tied_copy(path.substr(0, path.rfind(':')));
-    tensors.emplace_back(std::move(info), tensor);
-  }
-  return tensors;
-}
-
-Result<std::unique_ptr<Stage>> Stage::build(const StageOptions& options) {
-  std::unique_ptr<Stage> stage(new Stage(options));
-  PLANARIA_TRY_VOID(stage->build_layers());
-  if (options.trainer->init_file.empty()) {
-    PLANARIA_TRY_VOID(stage->copy_tied_sources());
-  } else {
-    PLANARIA_TRY_VOID(stage->load_initial_weights());
-  }
-  return stage;
+Result<void> Stage::build(const std::set<LayerId>& layers) {
+  compute_on(std::nullopt);
+  layers_.clear();
+  filling_.forget_all();
+  Result<void> built = build_layers(layers);
+  if (!built) layers_.clear();
+  return built;
 }
 
 Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
@@ -111,33 +84,38 @@ Result<std::unique_ptr<Layer>> Stage::make_layer(LayerId id) const {
   return made;
 }
 
-Result<void> Stage::build_layers() {
-  for (LayerId id = options_.range.first; id <= options_.range.last; id = id.next()) {
-    PLANARIA_TRY(made, make_layer(id));
-    HeldLayer held;
-    held.id = id;
-    held.definition = &options_.trainer->layers[static_cast<std::size_t>(id.value)];
-    held.layer = std::move(made);
-    held.parameters = parameters_of(*held.layer);
-    for (const auto& [name, tensor] : held.parameters) {
-      if (tensor.requires_grad()) held.trainable.emplace_back(name, tensor);
-    }
-    for (const auto& item : held.layer->module().named_buffers()) {
-      held.buffers.emplace_back(item.key(), item.value());
-    }
-    for (const auto& item : held.layer->module().named_modules()) {
-      auto* folding = dynamic_cast<FoldsStatistics*>(item.value().get());
-      if (folding != nullptr) held.folding.push_back(folding);
-    }
-    try {
-      held.optimizer = options_.trainer->optimizer.make(held.trainable);
-    } catch (const std::exception& error) {
-      return Fault::invalid_input(fmt::format("layer {}: its optimizer cannot be built: {}",
-                                              held.definition->name, sentence_of(error)));
-    }
-    layers_.push_back(std::move(held));
+Result<void> Stage::build_layers(const std::set<LayerId>& layers) {
+  for (const LayerId id : layers) {
+    PLANARIA_TRY(built, build_layer(id));
+    layers_.push_back(std::move(built));
   }
-  return {};
+  return options_.trainer->init_file.empty() ? copy_tied_sources() : load_initial_weights();
+}
+
+Result<HeldLayer> Stage::build_layer(LayerId id) const {
+  PLANARIA_TRY(made, make_layer(id));
+  HeldLayer held;
+  held.id = id;
+  held.definition = &options_.trainer->layers[static_cast<std::size_t>(id.value)];
+  held.layer = std::move(made);
+  held.parameters = parameters_of(*held.layer);
+  for (const auto& [name, tensor] : held.parameters) {
+    if (tensor.requires_grad()) held.trainable.emplace_back(name, tensor);
+  }
+  for (const auto& item : held.layer->module().named_buffers()) {
+    held.buffers.emplace_back(item.key(), item.value());
+  }
+  for (const auto& item : held.layer->module().named_modules()) {
+    auto* folding = dynamic_cast<FoldsStatistics*>(item.value().get());
+    if (folding != nullptr) held.folding.push_back(folding);
+  }
+  try {
+    held.optimizer = options_.trainer->optimizer.make(held.trainable);
+  } catch (const std::exception& error) {
+    return Fault::invalid_input(fmt::format("layer {}: its optimizer cannot be built: {}",
+                                            held.definition->name, sentence_of(error)));
+  }
+  return held;
 }
 
 // A later use of a tied parameter starts from the source's keyed weights. The source layer is built

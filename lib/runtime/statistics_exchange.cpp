@@ -70,7 +70,7 @@ class StatisticsExchange {
 Result<void> exchange_statistics(const ReductionContext& context, Stage& stage,
                                  Exchange& exchange) {
   std::vector<StatisticsExchange> layers;
-  for (HeldLayer& held : stage.layers()) {
+  for (HeldLayer& held : stage.active_layers()) {
     if (!held.folding.empty()) layers.emplace_back(context, held, exchange);
   }
   for (StatisticsExchange& layer : layers) layer.send();

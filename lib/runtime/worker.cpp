@@ -1,6 +1,7 @@
 #include "runtime/worker.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <unistd.h>
 
@@ -308,15 +309,19 @@ Result<void> Worker::build(const protocol::NewView& view) {
           .stages[static_cast<std::size_t>(place->stage)];
   PLANARIA_TRY(device, Device::named(options_.trainer->device, self_));
   device.prepare();
-  StageOptions stage_options{options_.trainer, assignment.layers, options_.generator, device, {}};
+  StageOptions stage_options{options_.trainer, options_.generator, device, {}};
   if (events_) {
     stage_options.on_action = [this](char kind, Step step, MicroBatchId micro_batch, LayerId first,
                                      LayerId last) {
       write_computed(kind, step, micro_batch, first, last);
     };
   }
-  PLANARIA_TRY(stage, Stage::build(stage_options));
-  stage_ = std::move(stage);
+  stage_ = Stage::create(stage_options);
+  std::set<LayerId> layers;
+  for (LayerId id = assignment.layers.first; id <= assignment.layers.last; id = id.next()) {
+    layers.insert(id);
+  }
+  PLANARIA_TRY_VOID(stage_->build(layers));
   PLANARIA_TRY(peers, connect_to_peers(view));
   const ExecutorContext context{self_,
                                 options_.trainer,

@@ -54,6 +54,22 @@ TEST_CASE("a layout tells who computes what", "[unit]") {
         std::vector<WorkerId>{WorkerId{0}, WorkerId{1}, WorkerId{2}, WorkerId{3}, WorkerId{4}});
 }
 
+TEST_CASE("a layout tells who shadows what, and who speaks for a layer's holders", "[unit]") {
+  Layout layout = example();
+  layout.shadows.push_back({WorkerId{0}, {LayerId{4}, LayerId{3}}});
+  CHECK(shadows_of(layout, LayerId{3}) == std::vector<WorkerId>{WorkerId{0}, WorkerId{4}});
+  CHECK(shadows_of(layout, LayerId{1}) == std::vector<WorkerId>{WorkerId{4}});
+  CHECK(shadows_of(layout, LayerId{0}).empty());
+  CHECK(shadowed_by(layout, WorkerId{4}) == std::vector<LayerId>{LayerId{1}, LayerId{3}});
+  CHECK(shadowed_by(layout, WorkerId{0}) == std::vector<LayerId>{LayerId{3}, LayerId{4}});
+  CHECK(shadowed_by(layout, WorkerId{1}).empty());
+  // The lowest id, whichever pipeline comes first.
+  CHECK(lowest_active_holder(layout, LayerId{3}) == WorkerId{1});
+  std::swap(layout.pipelines[0], layout.pipelines[1]);
+  CHECK(lowest_active_holder(layout, LayerId{3}) == WorkerId{1});
+  CHECK(lowest_active_holder(layout, LayerId{0}) == WorkerId{0});
+}
+
 TEST_CASE("a layout is named by its pipelines and stages", "[unit]") {
   Layout layout = example();
   CHECK(text_of(layout) == "2 pipelines x 2 stages");
@@ -128,6 +144,10 @@ TEST_CASE("shadows must exist, once, and hold what they do not compute", "[unit]
         "shadows[0].layers[1]: 3, must not be there twice");
   CHECK(refusal_of([](L l) { l.shadows.push_back(l.shadows[0]); }) ==
         "shadows[1].worker: 4, must not be there twice");
+  CHECK(refusal_of([](L l) { l.shadows[0].worker = coordinator_id; }) ==
+        "shadows[0].worker: -1, must be 0 to 4");
+  CHECK(refusal_of([](L l) { l.shadows[0].layers[0] = LayerId{-1}; }) ==
+        "shadows[0].layers[0]: -1, must be 0 to 4");
 }
 
 TEST_CASE("requirements that nothing can fit are refused", "[unit]") {

@@ -23,7 +23,8 @@ using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 class LayerOptimizer {
  public:
   virtual ~LayerOptimizer() = default;
-  /// Steps the trainable parameters by `gradients` (same order, same shapes, all defined).
+  /// Steps the trainable parameters by `gradients` (same order, same shapes, all defined), which it
+  /// must not write: they may still be on their way to another holder.
   virtual void apply(const std::vector<torch::Tensor>& gradients, double rate) = 0;
   /// Returns the state, each tensor named "<parameter>:<what>" ("weight:exp_avg"); views, not
   /// copies: copying into them restores a state.

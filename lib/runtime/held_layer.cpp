@@ -1,0 +1,131 @@
+#include "runtime/held_layer.hpp"
+
+#include <span>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <planaria/base/check.hpp>
+#include <planaria/base/hash.hpp>
+
+#include "runtime/device.hpp"
+#include "runtime/tensors.hpp"
+
+namespace planaria::runtime {
+namespace {
+
+std::string text_of(const checkpoint::TensorInfo& info) {
+  return fmt::format("{} {} [{}]", info.name, info.dtype, fmt::join(info.shape, ", "));
+}
+
+bool is_same_kind(const checkpoint::TensorInfo& a, const checkpoint::TensorInfo& b) {
+  return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape;
+}
+
+}  // namespace
+
+bool HeldLayer::is_tied_copy(const std::string& path) const {
+  for (const TiedParameter& tie : definition->tied) {
+    if (tie.parameter == path) return true;
+  }
+  return false;
+}
+
+DescribedTensors HeldLayer::state() const {
+  DescribedTensors tensors;
+  for (const auto& [path, tensor] : parameters) {
+    auto info = info_of(tensor, definition->name + "." + path);
+    info.role = checkpoint::Role::parameter;
+    info.tied_copy = is_tied_copy(path);
+    tensors.emplace_back(std::move(info), tensor);
+  }
+  for (const auto& [path, tensor] : buffers) {
+    auto info = info_of(tensor, definition->name + "." + path);
+    info.role = checkpoint::Role::buffer;
+    tensors.emplace_back(std::move(info), tensor);
+  }
+  for (const auto& [path, tensor] : optimizer->state()) {
+    auto info = info_of(tensor, definition->name + "." + path);
+    info.role = checkpoint::Role::optimizer;
+    info.tied_copy = is_tied_copy(path.substr(0, path.rfind(':')));
+    tensors.emplace_back(std::move(info), tensor);
+  }
+  return tensors;
+}
+
+Result<void> HeldLayer::load(const DescribedTensors& sent) {
+  const at::NoGradGuard no_grad;
+  const DescribedTensors mine = state();
+  if (sent.size() != mine.size()) {
+    return Fault::corrupt(fmt::format("the state sent for layer {} has {} tensors, must have {}",
+                                      definition->name, sent.size(), mine.size()));
+  }
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    const checkpoint::TensorInfo& wanted = mine[i].first;
+    if (is_same_kind(sent[i].first, wanted) &&
+        is_same_kind(info_of(sent[i].second, wanted.name), wanted)) {
+      continue;
+    }
+    return Fault::corrupt(fmt::format("the state sent for layer {}: tensor {} is {}, must be {}",
+                                      definition->name, i, text_of(sent[i].first),
+                                      text_of(wanted)));
+  }
+  for (std::size_t i = 0; i < mine.size(); ++i) mine[i].second.copy_(sent[i].second);
+  return {};
+}
+
+Result<void> HeldLayer::verify_gradients(const StepGradients& sent, int micro_batches) const {
+  if (sent.reduced.size() != trainable.size()) {
+    return Fault::corrupt(fmt::format("{} gradients were sent for layer {}, must be {}",
+                                      sent.reduced.size(), definition->name, trainable.size()));
+  }
+  for (std::size_t i = 0; i < trainable.size(); ++i) {
+    const auto wanted = info_of(trainable[i].second, trainable[i].first);
+    const auto found = info_of(sent.reduced[i], trainable[i].first);
+    if (is_same_kind(found, wanted)) continue;
+    return Fault::corrupt(fmt::format("the gradient sent for layer {} is {}, must be {}",
+                                      definition->name, text_of(found), text_of(wanted)));
+  }
+  const bool none = folding.empty() || sent.statistics.empty();  // modules may have nothing to say
+  if (sent.folding_sizes.size() > folding.size() ||
+      sent.statistics.size() != (none ? 0 : static_cast<std::size_t>(micro_batches))) {
+    return Fault::corrupt(fmt::format(
+        "statistics of {} micro-batches and {} modules were sent for layer {}, must be {} and {}",
+        sent.statistics.size(), sent.folding_sizes.size(), definition->name,
+        folding.empty() ? 0 : micro_batches, folding.size()));
+  }
+  return {};
+}
+
+void HeldLayer::take(Step step, StepGradients gradients, int micro_batches) {
+  reduced_step = step;
+  reduced = std::move(gradients.reduced);
+  statistics = std::move(gradients.statistics);
+  lent = false;
+  if (folding.empty()) return;
+  folding_sizes = std::move(gradients.folding_sizes);
+  folding_sizes.resize(folding.size(), 0);
+  for (int i = 0; i < micro_batches; ++i) statistics[MicroBatchId{i}];  // empty ones fold too
+}
+
+void HeldLayer::forget_step() {
+  fold.reset();
+  reduced_step.reset();
+  reduced.clear();
+  statistics.clear();
+  lent = false;
+}
+
+std::uint64_t gradient_checksum(const Gradients& gradients,
+                                const std::map<MicroBatchId, Tensors>& statistics) {
+  Tensors hashed = gradients;
+  for (const auto& [micro_batch, tensors] : statistics) {
+    for (const at::Tensor& tensor : tensors) hashed.push_back(on_host(tensor));
+  }
+  std::vector<std::span<const std::byte>> bytes;
+  bytes.reserve(hashed.size());
+  for (const at::Tensor& tensor : hashed) bytes.push_back(bytes_of(tensor));
+  return xxh3_64(bytes);
+}
+
+}  // namespace planaria::runtime

@@ -1,0 +1,88 @@
+// runtime/held_layer.hpp: one layer on a worker: module, optimizer, level, a step's gradient.
+// Private. Is: what an active holder and a shadow have alike. Is not: forward and backward (stage).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <planaria/base/ids.hpp>
+#include <planaria/base/result.hpp>
+#include <planaria/checkpoint/tensor_block.hpp>
+#include <planaria/model/lanes.hpp>
+#include <planaria/runtime/layers.hpp>
+#include <planaria/runtime/optimizer.hpp>
+#include <planaria/runtime/statistics.hpp>
+#include <planaria/runtime/trainer.hpp>
+
+namespace planaria::runtime {
+
+/// The gradients of a layer's trainable parameters, in their order; undefined where none came.
+using Gradients = std::vector<at::Tensor>;
+
+/// Tensors with what each of them is.
+using DescribedTensors = std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>>;
+
+/// What a holder needs of a step to apply its record.
+struct StepGradients {
+  Gradients reduced;  // the whole step's, every one defined
+  /// What each micro-batch of the step said to the folding modules, one after another.
+  std::map<MicroBatchId, Tensors> statistics;
+  std::vector<std::size_t> folding_sizes;  // tensors each folding module hands out
+};
+
+/// A layer on this worker: its module, its optimizer, and the sums of the step in flight.
+struct HeldLayer {
+  LayerId id;
+  Step level{0};  // so many steps are applied
+  const LayerDefinition* definition = nullptr;
+  std::unique_ptr<Layer> layer;
+  NamedTensors parameters;  // all, in the module's order
+  NamedTensors trainable;   // those with a gradient
+  NamedTensors buffers;
+  bool buffers_compared = false;           // that its forward leaves them alone, content and all
+  std::vector<FoldsStatistics*> folding;   // modules within `layer`, in the module's order
+  std::vector<std::size_t> folding_sizes;  // tensors each of them hands out
+  std::unique_ptr<LayerOptimizer> optimizer;
+  std::optional<TreeFold<Gradients>> fold;
+  /// The step whose reduced gradient is here; nothing: none is.
+  std::optional<Step> reduced_step;
+  Gradients reduced;  // the whole step's gradient, every one defined
+  /// What each micro-batch of the step said to the folding modules, one after another; after the
+  /// reduction of all micro-batches.
+  std::map<MicroBatchId, Tensors> statistics;
+  /// The reduced gradient may still be on its way to a shadow, so nobody may write it in place.
+  bool lent = false;
+
+  [[nodiscard]] bool is_last_of(const TrainerOptions& options) const {
+    return id.value == static_cast<int>(options.layers.size()) - 1;
+  }
+  /// Whether parameter `path` is a later use of a tied one.
+  [[nodiscard]] bool is_tied_copy(const std::string& path) const;
+  /// Parameters, buffers and optimizer state with the names and roles of files and hashes, as
+  /// views.
+  [[nodiscard]] DescribedTensors state() const;
+  /// Overwrites the state by what another holder sent; corrupt, and nothing written, unless names,
+  /// types and shapes are those of state().
+  [[nodiscard]] Result<void> load(const DescribedTensors& sent);
+
+  /// Proves that another holder's gradients are this layer's, in number, type and shape, with
+  /// statistics of all `micro_batches`; corrupt otherwise.
+  [[nodiscard]] Result<void> verify_gradients(const StepGradients& sent, int micro_batches) const;
+  /// Takes such gradients for `step`.
+  void take(Step step, StepGradients gradients, int micro_batches);
+  /// Forgets what belongs to the step in flight.
+  void forget_step();
+};
+
+/// XXH3-64 of a step's gradients, then its statistics by micro-batch: what every holder of the
+/// layer reports. `gradients` lie in host memory.
+[[nodiscard]] std::uint64_t gradient_checksum(const Gradients& gradients,
+                                              const std::map<MicroBatchId, Tensors>& statistics);
+
+}  // namespace planaria::runtime
