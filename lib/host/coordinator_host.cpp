@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <planaria/host/faults.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/protocol/coordinator.hpp>
 
@@ -166,16 +167,37 @@ class CoordinatorHost::Impl {
       inputs_.pop_front();
       now_ = clock_.now();
       const protocol::Decision decision = protocol::step(machine_, next, now_);
+      if (shown_view_ == ViewNumber{0} && machine_.view.view != shown_view_) refuse_faults();
       note_phase();
       carry_out(decision.commands);
+      if (refused_ && !outcome_) {
+        end_run({2, *refused_});
+        for (const auto& [worker, peer] : by_worker_) send(peer, protocol::End{2, *refused_}, {});
+      }
     }
     feeding_ = false;
   }
 
+  // Faults that this run can never see end it before its first step, once every worker has joined
+  // and can hear of it.
+  void refuse_faults() {
+    if (options_.faults.empty() || !machine_.spec) return;
+    const auto plan = faults_from_text(options_.faults);
+    const Result<void> checked =
+        plan.ok()
+            ? check_faults(plan.value(), {.workers = options_.coordinator.workers,
+                                          .spares = options_.coordinator.spares,
+                                          .steps = machine_.spec->steps,
+                                          .micro_batches = machine_.spec->micro_batches,
+                                          .layers = static_cast<int>(machine_.spec->layers.size())})
+            : Result<void>(plan.fault());
+    if (!checked.ok()) refused_ = checked.fault().sentence;
+  }
+
   void note_phase() {
     if (machine_.view.view != shown_view_) {
-      shown_view_ = machine_.view.view;
-      emit("run_started", started_fields());
+      const bool first = std::exchange(shown_view_, machine_.view.view) == ViewNumber{0};
+      if (first && !refused_) emit("run_started", started_fields());
     }
     if (machine_.phase == CoordinatorState::Phase::training && !training_began_) {
       training_began_ = now_;
@@ -346,6 +368,7 @@ class CoordinatorHost::Impl {
   std::optional<ModelStore> model_;
   bool model_stored_ = false;
   bool disk_failed_ = false;
+  std::optional<std::string> refused_;  // why the faults asked for cannot be
   RunFigures figures_;
   ViewNumber shown_view_{0};
   std::optional<Instant> training_began_;

@@ -34,6 +34,7 @@ struct RunOptions {
   std::string run_dir;               // empty: keep no run directory
   std::vector<std::string> command;  // PROGRAM ARGS…, for run.json
   std::string transport = "unix";    // unix, tcp or in-process, for run.json
+  std::string faults;                // faults on purpose (host/faults.hpp); empty: none
 };
 [[nodiscard]] Json to_json(const RunOptions& options);
 [[nodiscard]] Result<RunOptions> run_options_from_json(const Json& json, const std::string& source);
