@@ -169,7 +169,7 @@ Result<void> merge_worker_events(const RunDirectory& directory) {
   if (!fs::exists(result_path, error)) return {};
   PLANARIA_TRY(result, read_json_file(result_path));
   result["redone_micro_batches"] = output.redone.count();
-  for (auto& [key, value] : output.losses.fields().items()) result[key] = value;
+  result.update(output.losses.fields());
   return write_file_atomically(result_path, result.dump() + "\n");
 }
 
