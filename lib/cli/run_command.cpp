@@ -124,9 +124,17 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
 }
 
 // The description says the range in words already.
-template <class Number>
-CLI::Validator between(Number low, Number high) {
+CLI::Validator between(int low, int high) {
   return CLI::Range(low, high).description("");
+}
+// CLI11's own lets through what is no number, and prints six decimals.
+CLI::Validator between(double low, double high) {
+  const auto refuse = [=](const std::string& text) -> std::string {
+    double value = 0;
+    const bool within = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
+    return within ? "" : fmt::format("Value {} not in range {:.0f} to {:.0f}", text, low, high);
+  };
+  return CLI::Validator(refuse, "");
 }
 
 void add_layout_options(CLI::App& app, RunFlags& flags) {

@@ -167,7 +167,6 @@ class CoordinatorHost::Impl {
       inputs_.pop_front();
       now_ = clock_.now();
       const protocol::Decision decision = protocol::step(machine_, next, now_);
-      if (shown_view_ == ViewNumber{0} && machine_.view.view != shown_view_) refuse_faults();
       note_phase();
       carry_out(decision.commands);
       if (refused_ && !outcome_) {
@@ -194,11 +193,14 @@ class CoordinatorHost::Impl {
     if (!checked.ok()) refused_ = checked.fault().sentence;
   }
 
+  // The run begins with its first view, after all have joined.
+  void note_view() {
+    if (std::exchange(started_, true)) return;
+    refuse_faults();
+    if (!refused_) emit("run_started", started_fields());
+  }
+
   void note_phase() {
-    if (machine_.view.view != shown_view_) {
-      const bool first = std::exchange(shown_view_, machine_.view.view) == ViewNumber{0};
-      if (first && !refused_) emit("run_started", started_fields());
-    }
     if (machine_.phase == CoordinatorState::Phase::training && !training_began_) {
       training_began_ = now_;
     }
@@ -246,7 +248,10 @@ class CoordinatorHost::Impl {
                             if (peer != by_worker_.end())
                               this->send(peer->second, send.message, {});
                           },
-                          [&](const protocol::Emit& emit) { files_.event(emit.event); },
+                          [&](const protocol::Emit& emit) {
+                            if (emit.event.name == "view") note_view();
+                            files_.event(emit.event);
+                          },
                           [&](const protocol::SpecFixed& fixed) { fix_spec(fixed.spec); },
                           [&](const protocol::LedgerLine& line) {
                             if (order_) files_.ledger_line(ledger_json(*order_, line));
@@ -370,7 +375,7 @@ class CoordinatorHost::Impl {
   bool disk_failed_ = false;
   std::optional<std::string> refused_;  // why the faults asked for cannot be
   RunFigures figures_;
-  ViewNumber shown_view_{0};
+  bool started_ = false;
   std::optional<Instant> training_began_;
   Step last_commit_{0};
 

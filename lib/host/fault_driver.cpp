@@ -33,15 +33,10 @@ FaultDriver::FaultDriver(FaultDriverOptions options)
       clock_(fault_clock(without_random(options_.plan))),
       expanded_(!options_.plan.random) {}
 
-void FaultDriver::note_place(const Json& event) {
-  if (const auto view = whole(event, "view")) view_ = ViewNumber(*view);
-  if (const auto step = whole(event, "step")) step_ = Step(*step);
-}
-
 std::vector<FaultCommand> FaultDriver::take(const Json& event, Instant now) {
   std::vector<FaultCommand> commands;
   if (!event.is_object()) return commands;
-  note_place(event);
+  if (const auto view = whole(event, "view")) view_ = ViewNumber(*view);
   const std::string name = event.value("event", "");
   if (name == "run_started" && !expanded_) {
     FaultBounds bounds = options_.bounds;
@@ -94,29 +89,27 @@ std::optional<Instant> FaultDriver::next_due(Instant now) const {
   return host::next_due(clock_, now);
 }
 
-void FaultDriver::tell(const FaultOrder& order, WorkerId worker, std::optional<FaultPhase> phase,
-                       Instant at) {
-  if (order.kind != FaultAct::join) struck_.insert(worker);
+void FaultDriver::tell(const FaultOrder& order, WorkerId worker, Instant at) {
+  const bool joins = order.kind == FaultAct::join;
+  if (!joins) struck_.insert(worker);
+  std::optional<PhaseSeen> seen;
+  if (!joins) seen = read_phase_page(options_.directory.worker_phase(worker.value));
+  const bool known = seen && seen->phase;
   if (!events_) {
     auto opened = JsonLines::open(options_.directory.launcher_events());
     if (!opened.ok()) return;  // the run goes on; what it lacks shows in its events
     events_.emplace(std::move(opened).value());
   }
-  static_cast<void>(
-      events_->write(to_json(Event{.at = at,
-                                   .view = view_,
-                                   .step = step_,
-                                   .name = "fault_injected",
-                                   .fields = fields_of_strike(order, worker, phase)})));
+  static_cast<void>(events_->write(to_json(
+      Event{.at = at,
+            .view = view_,
+            .step = known ? seen->step : clock_.step,
+            .name = "fault_injected",
+            .fields = fields_of_strike(order, worker, known ? seen->phase : std::nullopt)})));
 }
 
 void FaultDriver::missed(const FaultOrder& order) {
   missed_.push_back(item_of(order));
-}
-
-std::optional<FaultPhase> FaultDriver::phase_of(WorkerId worker) const {
-  const auto seen = read_phase_page(options_.directory.worker_phase(worker.value));
-  return seen ? seen->phase : std::nullopt;
 }
 
 std::vector<std::string> FaultDriver::unstruck() const {

@@ -36,14 +36,11 @@ class FaultDriver {
   /// Returns when look() has something to do by time alone, after `now`.
   [[nodiscard]] std::optional<Instant> next_due(Instant now) const;
 
-  /// Writes that `order` struck `worker` at `at`, in the phase in which it really was.
-  void tell(const FaultOrder& order, WorkerId worker, std::optional<FaultPhase> phase, Instant at);
+  /// Writes that `order` struck `worker` at `at`, in the phase and step in which it really was, or
+  /// died, as far as its page says.
+  void tell(const FaultOrder& order, WorkerId worker, Instant at);
   /// Notes that an order came too late: its worker had ended by itself.
   void missed(const FaultOrder& order);
-  /// Returns the phase in which `worker` stands, or in which it died; nothing where that is not
-  /// known.
-  [[nodiscard]] std::optional<FaultPhase> phase_of(WorkerId worker) const;
-
   /// Returns whether `worker` was killed or stopped on purpose, by itself or from here.
   [[nodiscard]] bool has_struck(WorkerId worker) const { return struck_.contains(worker); }
   /// Returns the orders that have not struck, as written. Once all workers have ended.
@@ -60,7 +57,6 @@ class FaultDriver {
     std::int64_t offset = 0;
   };
   void read_strikes(WorkerId worker, Tail& tail, Instant now, std::vector<FaultCommand>& commands);
-  void note_place(const Json& event);
 
   FaultDriverOptions options_;
   FaultClock clock_;
@@ -70,7 +66,6 @@ class FaultDriver {
   std::set<WorkerId> struck_;
   std::optional<JsonLines> events_;
   ViewNumber view_{0};
-  Step step_{0};
 };
 
 }  // namespace planaria::host

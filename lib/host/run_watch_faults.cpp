@@ -93,7 +93,7 @@ void RunWatch::strike(const FaultOrder& order, WorkerId worker, int signal) {
   wait_until_struck(child->process.pid(), signal);
   // From now on its end is no news, and none of the run's.
   if (signal == SIGKILL) child->lost = true;
-  faults_->tell(order, worker, faults_->phase_of(worker), at);
+  faults_->tell(order, worker, at);
 }
 
 void RunWatch::start_workers(const FaultOrder& order, int count) {
@@ -106,7 +106,7 @@ void RunWatch::start_workers(const FaultOrder& order, int count) {
     }
     watch_worker(std::move(child).value());
     output_.add_worker();
-    faults_->tell(order, WorkerId(number), std::nullopt, run_now());
+    faults_->tell(order, WorkerId(number), run_now());
   }
 }
 
