@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 
-#include <planaria/host/faults.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/protocol/coordinator.hpp>
 
@@ -177,26 +176,12 @@ class CoordinatorHost::Impl {
     feeding_ = false;
   }
 
-  // Faults that this run can never see end it before its first step, once every worker has joined
-  // and can hear of it.
-  void refuse_faults() {
-    if (options_.faults.empty() || !machine_.spec) return;
-    const auto plan = faults_from_text(options_.faults);
-    const Result<void> checked =
-        plan.ok()
-            ? check_faults(plan.value(), {.workers = options_.coordinator.workers,
-                                          .spares = options_.coordinator.spares,
-                                          .steps = machine_.spec->steps,
-                                          .micro_batches = machine_.spec->micro_batches,
-                                          .layers = static_cast<int>(machine_.spec->layers.size())})
-            : Result<void>(plan.fault());
-    if (!checked.ok()) refused_ = checked.fault().sentence;
-  }
-
-  // The run begins with its first view, after all have joined.
+  // The run begins with its first view, after all have joined and can hear that their faults cannot
+  // be.
   void note_view() {
-    if (std::exchange(started_, true)) return;
-    refuse_faults();
+    if (std::exchange(started_, true) || !machine_.spec) return;
+    const auto checked = check_faults(options_, *machine_.spec);
+    if (!checked.ok()) refused_ = checked.fault().sentence;
     if (!refused_) emit("run_started", started_fields());
   }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <planaria/host/faults.hpp>
 #include <planaria/model/layout.hpp>
 
 namespace planaria::host {
@@ -86,6 +87,16 @@ Result<RunOptions> run_options_from_json(const Json& json, const std::string& so
   PLANARIA_TRY(read, coordinator_options_from_json(*coordinator, source));
   options.coordinator = std::move(read);
   return options;
+}
+
+Result<void> check_faults(const RunOptions& options, const RunSpec& spec) {
+  if (options.faults.empty()) return {};
+  PLANARIA_TRY(plan, faults_from_text(options.faults));
+  return check_faults(plan, {.workers = options.coordinator.workers,
+                             .spares = options.coordinator.spares,
+                             .steps = spec.steps,
+                             .micro_batches = spec.micro_batches,
+                             .layers = static_cast<int>(spec.layers.size())});
 }
 
 double monotonic_now_ms() {
