@@ -9,6 +9,7 @@
 
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
+#include <planaria/host/faults.hpp>
 #include <planaria/host/launcher.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/schedule/actions.hpp>
@@ -20,12 +21,19 @@ namespace planaria::cli {
 namespace {
 
 constexpr int workers_max = 4096;
+constexpr double wait_max_s = 31536000;  // a year
+constexpr double silence_min_ms = 100;   // a worker speaks that often
+constexpr double silence_max_ms = 3600000;
 
 /// The options as they are given; nothing where they are not.
 struct RunFlags {
   std::optional<int> workers, width, depth;
   int spares = 0;
   std::string layout_file, schedule = "1f1b", schedule_file, transport = "auto", secret_file;
+  std::optional<int> commit_domains;
+  int min_workers = 1;
+  double wait_s = 0, silence_max_ms = 600;
+  std::optional<std::string> faults;
   std::string run_dir, listen, output;
   bool json = false;
 };
@@ -46,6 +54,19 @@ int chosen_workers(const RunFlags& flags, const std::optional<Layout>& layout) {
   }
   if (flags.width && flags.depth) return *flags.width * *flags.depth;
   return usual;
+}
+
+// What must survive, and when training waits.
+Result<void> add_survival(const RunFlags& flags, protocol::CoordinatorOptions& options) {
+  const int processes = options.workers + options.spares;
+  options.commit_domains = flags.commit_domains.value_or(processes > 1 ? 2 : 1);
+  options.min_workers = flags.min_workers;
+  options.wait_ms = flags.wait_s * 1000;
+  options.silence_max_ms = flags.silence_max_ms;
+  if (flags.min_workers <= processes) return {};
+  return Fault::invalid_input(
+      fmt::format("--min-workers: {}, must be at most {}, the number of workers and spares",
+                  flags.min_workers, processes));
 }
 
 Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) {
@@ -70,6 +91,7 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
     return Fault::invalid_input(
         fmt::format("--schedule: {}, must be one of {}", flags.schedule, join(kinds, ", ")));
   }
+  PLANARIA_TRY_VOID(add_survival(flags, options));
   return options;
 }
 
@@ -80,6 +102,10 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
   }
   auto coordinator = coordinator_options(flags);
   if (!coordinator.ok()) return bad_input(coordinator.fault().sentence);
+  // No faults are asked for by leaving the option out.
+  if (flags.faults && flags.faults->empty()) {
+    return bad_input(host::faults_from_text("").fault().sentence);
+  }
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return bad_input("/proc/self/exe: " + error.message());
@@ -88,6 +114,7 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
   options.run.listen = flags.listen;
   options.run.run_dir = flags.run_dir;
   options.run.command = command;
+  options.run.faults = flags.faults.value_or("");
   options.transport = flags.transport;
   options.secret_file = flags.secret_file;
   options.program_path = self.string();
@@ -99,6 +126,15 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
 // The description says the range in words already.
 CLI::Validator between(int low, int high) {
   return CLI::Range(low, high).description("");
+}
+// CLI11's own lets through what is no number, and prints six decimals.
+CLI::Validator between(double low, double high) {
+  const auto refuse = [=](const std::string& text) -> std::string {
+    double value = 0;
+    const bool within = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
+    return within ? "" : fmt::format("Value {} not in range {:.0f} to {:.0f}", text, low, high);
+  };
+  return CLI::Validator(refuse, "");
 }
 
 void add_layout_options(CLI::App& app, RunFlags& flags) {
@@ -132,6 +168,31 @@ void add_layout_options(CLI::App& app, RunFlags& flags) {
                  "A schedule's text form, used by every pipeline. Not with --schedule")
       ->excludes(schedule)
       ->type_name("FILE");
+}
+
+void add_survival_options(CLI::App& app, RunFlags& flags) {
+  app.add_option("--commit-domains", flags.commit_domains,
+                 "In how many processes every layer is held before a step counts, so that one less "
+                 "may be lost at once. 1 to 4096; default 2, alone 1")
+      ->check(between(1, workers_max))
+      ->type_name("K");
+  app.add_option("--min-workers", flags.min_workers,
+                 "With fewer the training waits for more. 1 to 4096; default 1")
+      ->check(between(1, workers_max))
+      ->type_name("N");
+  app.add_option("--wait-s", flags.wait_s,
+                 "How many seconds it waits for them before the run ends. 0 to 31536000; default 0")
+      ->check(between(0.0, wait_max_s))
+      ->type_name("T");
+  app.add_option("--silence-max-ms", flags.silence_max_ms,
+                 "A worker that says nothing for so many milliseconds is lost. 100 to 3600000; "
+                 "default 600")
+      ->check(between(silence_min_ms, silence_max_ms))
+      ->type_name("T");
+  app.add_option("--faults", flags.faults,
+                 "What befalls the workers on purpose, such as kill@step=7:worker=2,join@step=9; "
+                 "default: nothing")
+      ->type_name("SPEC");
 }
 
 void add_process_options(CLI::App& app, RunFlags& flags) {
@@ -169,6 +230,7 @@ void add_run(CLI::App& app, const std::vector<std::string>& command, Action& act
       "  planaria run --workers 4 -- ./train_gpt --text book.txt --steps 100");
   auto flags = std::make_shared<RunFlags>();
   add_layout_options(*sub, *flags);
+  add_survival_options(*sub, *flags);
   add_process_options(*sub, *flags);
   sub->callback(
       [flags, &command, &action] { action = [=, &command] { return run(*flags, command); }; });

@@ -168,15 +168,24 @@ class CoordinatorHost::Impl {
       const protocol::Decision decision = protocol::step(machine_, next, now_);
       note_phase();
       carry_out(decision.commands);
+      if (refused_ && !outcome_) {
+        end_run({2, *refused_});
+        for (const auto& [worker, peer] : by_worker_) send(peer, protocol::End{2, *refused_}, {});
+      }
     }
     feeding_ = false;
   }
 
+  // The run begins with its first view, after all have joined and can hear that their faults cannot
+  // be.
+  void note_view() {
+    if (std::exchange(started_, true) || !machine_.spec) return;
+    const auto checked = check_faults(options_, *machine_.spec);
+    if (!checked.ok()) refused_ = checked.fault().sentence;
+    if (!refused_) emit("run_started", started_fields());
+  }
+
   void note_phase() {
-    if (machine_.view.view != shown_view_) {
-      shown_view_ = machine_.view.view;
-      emit("run_started", started_fields());
-    }
     if (machine_.phase == CoordinatorState::Phase::training && !training_began_) {
       training_began_ = now_;
     }
@@ -224,7 +233,10 @@ class CoordinatorHost::Impl {
                             if (peer != by_worker_.end())
                               this->send(peer->second, send.message, {});
                           },
-                          [&](const protocol::Emit& emit) { files_.event(emit.event); },
+                          [&](const protocol::Emit& emit) {
+                            if (emit.event.name == "view") note_view();
+                            files_.event(emit.event);
+                          },
                           [&](const protocol::SpecFixed& fixed) { fix_spec(fixed.spec); },
                           [&](const protocol::LedgerLine& line) {
                             if (order_) files_.ledger_line(ledger_json(*order_, line));
@@ -346,8 +358,9 @@ class CoordinatorHost::Impl {
   std::optional<ModelStore> model_;
   bool model_stored_ = false;
   bool disk_failed_ = false;
+  std::optional<std::string> refused_;  // why the faults asked for cannot be
   RunFigures figures_;
-  ViewNumber shown_view_{0};
+  bool started_ = false;
   std::optional<Instant> training_began_;
   Step last_commit_{0};
 

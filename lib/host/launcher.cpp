@@ -11,9 +11,11 @@
 #include <fmt/format.h>
 
 #include <planaria/base/text.hpp>
+#include <planaria/host/fault_striker.hpp>
 #include <planaria/host/run_directory.hpp>
 
 #include "host/child_process.hpp"
+#include "host/fault_driver.hpp"
 #include "host/private_folder.hpp"
 #include "host/run_watch.hpp"
 #include "host/screen.hpp"
@@ -24,6 +26,7 @@ namespace {
 /// What must be there before the first process starts.
 struct Prepared {
   RunOptions run;
+  std::optional<FaultPlan> faults;
   PrivateFolder folder;
   std::string secret_file;
   RunDirectory directory;
@@ -76,8 +79,41 @@ Result<void> check_output(const std::string& output) {
   return Fault::invalid_input(fmt::format("-o: {}, must lie in a folder that exists", output));
 }
 
+FaultBounds bounds_of(const RunOptions& run) {
+  return {.workers = run.coordinator.workers,
+          .spares = run.coordinator.spares,
+          .steps = {},
+          .micro_batches = {},
+          .layers = {}};
+}
+
+// What can be said before the program has said how many steps and layers there are; the coordinator
+// says the rest.
+Result<std::optional<FaultPlan>> chosen_faults(const RunOptions& run,
+                                               const std::string& transport) {
+  if (run.faults.empty()) return std::optional<FaultPlan>();
+  PLANARIA_TRY(plan, faults_from_text(run.faults));
+  PLANARIA_TRY_VOID(check_faults(plan, bounds_of(run)));
+  if (transport != "in-process") return std::optional<FaultPlan>(std::move(plan));
+  for (const FaultOrder& order : plan.orders) {
+    if (order.kind == FaultAct::throws) continue;
+    return Fault::invalid_input(
+        fmt::format("--faults: {}: {} needs workers that are processes, must be throw with "
+                    "--transport in-process",
+                    order.written, name_of(order.kind)));
+  }
+  if (plan.random) {
+    return Fault::invalid_input(
+        fmt::format("--faults: {}: random faults need workers that are processes, must be left out "
+                    "with --transport in-process",
+                    plan.random->written));
+  }
+  return std::optional<FaultPlan>(std::move(plan));
+}
+
 Result<Prepared> prepare(const LaunchOptions& options) {
   PLANARIA_TRY(transport, chosen_transport(options));
+  PLANARIA_TRY(faults, chosen_faults(options.run, transport));
   const std::string& program = options.run.command.front();
   if (!find_program(program)) {
     return Fault::invalid_input(
@@ -100,18 +136,20 @@ Result<Prepared> prepare(const LaunchOptions& options) {
   PLANARIA_TRY(directory,
                create_run_directory(run.run_dir.empty() ? fresh_run_directory() : run.run_dir));
   run.run_dir = std::filesystem::absolute(directory.path).lexically_normal().string();
-  return Prepared{std::move(run), std::move(folder), std::move(secret_file), std::move(directory)};
+  return Prepared{std::move(run), std::move(faults), std::move(folder), std::move(secret_file),
+                  std::move(directory)};
 }
 
 /// Every variable of ours is set or taken away, so that a run inside a run starts afresh.
 class ChildEnvironment {
  public:
-  ChildEnvironment() {
-    for (const char* name : {env_coordinator, env_secret_file, env_worker, env_run_dir,
-                             env_run_options, env_progress_fd, env_in_process, env_run_began_ms}) {
+  explicit ChildEnvironment(double began_ms) {
+    for (const char* name :
+         {env_coordinator, env_secret_file, env_worker, env_run_dir, env_run_options,
+          env_progress_fd, env_in_process, env_run_began_ms, env_faults, env_fault_bounds}) {
       changes_.push_back({name, std::nullopt});
     }
-    static_cast<void>(set(env_run_began_ms, fmt::format("{:.3f}", monotonic_now_ms())));
+    static_cast<void>(set(env_run_began_ms, fmt::format("{:.3f}", began_ms)));
   }
   ChildEnvironment& set(const char* name, std::string value) {
     for (EnvironmentChange& change : changes_) {
@@ -136,20 +174,36 @@ std::string local_address(const std::string& listening) {
 /// Starts the processes of one run and hands them to their watch.
 class Starter {
  public:
-  Starter(const LaunchOptions& options, const Prepared& prepared, RunWatch& watch)
-      : options_(options), prepared_(prepared), watch_(watch) {}
+  Starter(const LaunchOptions& options, const Prepared& prepared, double began_ms,
+          const FaultDriver* faults)
+      : options_(options), prepared_(prepared), faults_(faults), environment_(began_ms) {}
 
   /// Starts everything, as far as the run gets. invalid_input where a program cannot be executed.
-  Result<void> start() {
-    if (prepared_.run.transport == "in-process") return start_program();
-    PLANARIA_TRY_VOID(start_coordinator());
-    const auto address = watch_.until_listening();
+  Result<void> start(RunWatch& watch) {
+    if (prepared_.run.transport == "in-process") return start_program(watch);
+    PLANARIA_TRY_VOID(start_coordinator(watch));
+    const auto address = watch.until_listening();
     if (!address) return {};  // the watch knows why
+    address_ = local_address(*address);
     const int workers = prepared_.run.coordinator.workers + prepared_.run.coordinator.spares;
     for (int worker = 0; worker < workers; ++worker) {
-      PLANARIA_TRY_VOID(start_worker(worker, local_address(*address)));
+      PLANARIA_TRY(child, start_worker(worker));
+      watch.watch_worker(std::move(child));
     }
     return {};
+  }
+
+  /// Starts one more worker, which asks for this number. Once the coordinator listens.
+  Result<ChildProcess> start_worker(int worker) {
+    ChildEnvironment environment = environment_;
+    environment.set(env_coordinator, address_)
+        .set(env_secret_file, prepared_.secret_file)
+        .set(env_worker, std::to_string(worker))
+        .set(env_run_dir, prepared_.run.run_dir);
+    set_faults(environment);
+    ChildOptions child_options = program();
+    child_options.environment = environment.changes();
+    return ChildProcess::start(child_options);
   }
 
  private:
@@ -158,7 +212,7 @@ class Starter {
     return {.program = command.front(), .arguments = {command.begin() + 1, command.end()}};
   }
 
-  Result<void> start_coordinator() {
+  Result<void> start_coordinator(RunWatch& watch) {
     PLANARIA_TRY(progress, make_pipe());
     PLANARIA_TRY(stop, make_pipe());
     ChildEnvironment environment = environment_;
@@ -170,44 +224,39 @@ class Starter {
                                              .environment = environment.changes(),
                                              .inherited = progress.write.get(),
                                              .input = stop.read.get()}));
-    watch_.watch_coordinator(std::move(child), std::move(stop.write));
-    watch_.watch_progress(std::move(progress.read));
+    watch.watch_coordinator(std::move(child), std::move(stop.write));
+    watch.watch_progress(std::move(progress.read));
     return {};
   }
 
-  Result<void> start_worker(int worker, const std::string& address) {
-    ChildEnvironment environment = environment_;
-    environment.set(env_coordinator, address)
-        .set(env_secret_file, prepared_.secret_file)
-        .set(env_worker, std::to_string(worker))
-        .set(env_run_dir, prepared_.run.run_dir);
-    ChildOptions child_options = program();
-    child_options.environment = environment.changes();
-    PLANARIA_TRY(child, ChildProcess::start(child_options));
-    watch_.watch_worker(std::move(child));
-    return {};
+  void set_faults(ChildEnvironment& environment) const {
+    if (faults_ == nullptr) return;
+    environment.set(env_faults, faults_->orders_for_worker())
+        .set(env_fault_bounds, faults_->bounds_for_worker());
   }
 
-  Result<void> start_program() {
+  Result<void> start_program(RunWatch& watch) {
     PLANARIA_TRY(progress, make_pipe());
     ChildEnvironment environment = environment_;
     environment.set(env_in_process, "1")
         .set(env_run_options, to_json(prepared_.run).dump())
         .set(env_run_dir, prepared_.run.run_dir)
         .set(env_progress_fd, std::to_string(progress.write.get()));
+    set_faults(environment);
     ChildOptions child_options = program();
     child_options.environment = environment.changes();
     child_options.inherited = progress.write.get();
     PLANARIA_TRY(child, ChildProcess::start(child_options));
-    watch_.watch_worker(std::move(child));
-    watch_.watch_progress(std::move(progress.read));
+    watch.watch_worker(std::move(child));
+    watch.watch_progress(std::move(progress.read));
     return {};
   }
 
   const LaunchOptions& options_;
   const Prepared& prepared_;
-  RunWatch& watch_;
+  const FaultDriver* faults_;
   ChildEnvironment environment_;
+  std::string address_;  // the coordinator's
 };
 
 void say(Screen& screen, const std::string& sentence) {
@@ -240,13 +289,20 @@ int close_run(const LaunchOptions& options, const Prepared& prepared, RunEnding 
     return 2;
   }
   const Result<void> merged = merge_worker_events(prepared.directory);
-  if (!merged.ok() && ending.status == 0) ending = {1, merged.fault().sentence};
+  if (!merged.ok() && ending.status == 0)
+    ending = {1, merged.fault().sentence, std::move(ending.unstruck)};
   std::error_code error;
   if (std::filesystem::exists(prepared.directory.file("result.json"), error)) {
     const Result<void> told = tell_result(options, prepared, progress, screen);
-    if (!told.ok() && ending.status == 0) ending = {1, told.fault().sentence};
+    if (!told.ok() && ending.status == 0)
+      ending = {1, told.fault().sentence, std::move(ending.unstruck)};
   }
   say(screen, ending.sentence);
+  // Not struck by a run that did not get so far is not struck all the same.
+  for (const std::string& order : ending.unstruck) {
+    say(screen, fmt::format("fault {} never struck", order));
+  }
+  if (ending.status == 0 && !ending.unstruck.empty()) return 1;
   return ending.status;
 }
 
@@ -261,12 +317,23 @@ int launch(const LaunchOptions& options) {
   }
   const RunOptions& run = prepared.value().run;
   const bool in_process = run.transport == "in-process";
+  const double began_ms = monotonic_now_ms();
+  std::optional<FaultDriver> faults;
+  if (prepared.value().faults) {
+    faults.emplace(FaultDriverOptions{.plan = *prepared.value().faults,
+                                      .bounds = bounds_of(run),
+                                      .directory = {.path = run.run_dir, .made = {}}});
+  }
+  Starter starter(options, prepared.value(), began_ms, faults ? &*faults : nullptr);
   RunWatch watch({.program = run.command.front(),
                   .workers = in_process ? 1 : run.coordinator.workers + run.coordinator.spares,
                   .in_process = in_process,
-                  .plain_progress = options.progress},
+                  .plain_progress = options.progress,
+                  .began_ms = began_ms,
+                  .start_worker = [&](int number) { return starter.start_worker(number); }},
                  screen);
-  const Result<void> started = Starter(options, prepared.value(), watch).start();
+  if (faults) watch.watch_faults(*faults);
+  const Result<void> started = starter.start(watch);
   if (!started.ok()) watch.end_now({2, started.fault().sentence});
   const RunEnding ending = watch.until_over();
   return close_run(options, prepared.value(), ending, watch.progress(), screen);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/text.hpp>
+#include <planaria/model/layout.hpp>
 
 namespace planaria::host {
 namespace {
@@ -63,7 +64,17 @@ void RunProgress::take(const Json& event) {
     layout_ = text_or(event, "layout", layout_);
     began_ms_ = number_in(event, "t_ms").value_or(0);
   }
+  if (name == "view" && started()) take_view(event);
   if (name == "step_committed") take_commit(event);
+}
+
+void RunProgress::take_view(const Json& event) {
+  const auto layout = layout_from_json(event.value("layout", Json()), "view");
+  if (layout.ok()) layout_ = text_of(layout.value());
+  const auto members = event.find("members");
+  if (members != event.end() && members->is_array()) {
+    workers_ = static_cast<std::int64_t>(members->size());
+  }
 }
 
 void RunProgress::take_commit(const Json& event) {
@@ -116,6 +127,28 @@ std::string progress_line(const RunProgress& progress, int columns) {
   return cut(join(parts, " · "), columns);
 }
 
+namespace {
+
+// "lost     worker 2: 412 ms without a step (found after 12 ms, view after 31 ms, …)".
+std::string line_of_loss(const Json& recovery) {
+  const auto worker = whole_or(recovery, "worker", -1);
+  std::vector<std::string> parts;
+  const auto add = [&](const char* what, const char* key) {
+    if (const auto ms = number_in(recovery, key)) {
+      parts.push_back(fmt::format("{} after {}", what, text_of_duration_ms(*ms)));
+    }
+  };
+  add("found", "detect_ms");
+  add("new view", "view_ms");
+  add("layers there", "transfer_ms");
+  const auto resume = number_in(recovery, "resume_ms");
+  const std::string cost =
+      resume ? fmt::format("next step after {}", text_of_duration_ms(*resume)) : "no step followed";
+  return fmt::format("lost     worker {}: {} ({})", worker, cost, join(parts, ", "));
+}
+
+}  // namespace
+
 std::vector<std::string> summary_lines(const RunProgress& progress, const Json& result,
                                        const std::string& run_dir) {
   std::vector<std::string> lines;
@@ -127,6 +160,10 @@ std::vector<std::string> summary_lines(const RunProgress& progress, const Json& 
                               text_of_loss(progress.last_loss())));
   if (const auto rate = number_in(result, "throughput_samples_per_s")) {
     lines.push_back(fmt::format("speed    {} samples/s", text_of_rate(*rate)));
+  }
+  const auto recoveries = result.find("recoveries");
+  if (recoveries != result.end() && recoveries->is_array()) {
+    for (const Json& recovery : *recoveries) lines.push_back(line_of_loss(recovery));
   }
   lines.push_back("weights  " + text_or(result, "weights_xxh3_128", "unknown"));
   lines.push_back("state    " + text_or(result, "state_xxh3_128", "unknown"));

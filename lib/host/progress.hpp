@@ -38,6 +38,7 @@ class RunProgress {
     std::int64_t step = 0;
   };
   void take_commit(const Json& event);
+  void take_view(const Json& event);
   [[nodiscard]] std::optional<double> step_ms() const;
 
   std::int64_t steps_ = 0, step_ = 0, micro_batches_ = 0, micro_batch_size_ = 0, workers_ = 0;
@@ -51,8 +52,8 @@ class RunProgress {
 /// s left", cut to `columns` characters (0: any).
 [[nodiscard]] std::string progress_line(const RunProgress& progress, int columns);
 
-/// Returns the lines that close a run that went well: layout and steps, loss, throughput, hashes,
-/// and where the run directory is.
+/// Returns the lines that close a run that went well: layout and steps, loss, throughput, what each
+/// lost worker cost, hashes, and where the run directory is.
 [[nodiscard]] std::vector<std::string> summary_lines(const RunProgress& progress,
                                                      const Json& result,
                                                      const std::string& run_dir);

@@ -24,6 +24,12 @@ Fault cannot_create(const std::string& path, const std::string& why) {
 std::string RunDirectory::worker_events(int worker) const {
   return fmt::format("{}/workers/{}.jsonl", path, worker);
 }
+std::string RunDirectory::worker_phase(int worker) const {
+  return fmt::format("{}/workers/{}.phase", path, worker);
+}
+std::string RunDirectory::launcher_events() const {
+  return path + "/workers/launcher.jsonl";
+}
 
 Result<RunDirectory> create_run_directory(const std::string& path) {
   if (path.empty()) return Fault::invalid_input("run directory: empty, must name a folder");

@@ -3,19 +3,27 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <string_view>
 #include <utility>
 
+#include <planaria/host/faults.hpp>
 #include <planaria/model/layout.hpp>
 
 namespace planaria::host {
 namespace {
 
 constexpr std::int64_t workers_max = 65536;
+constexpr double silence_min_ms = 100;
 
 Json to_json(const protocol::CoordinatorOptions& options) {
-  Json json = {
-      {"workers", options.workers}, {"spares", options.spares}, {"schedule", options.schedule}};
+  Json json = {{"workers", options.workers},
+               {"spares", options.spares},
+               {"schedule", options.schedule},
+               {"commit_domains", options.commit_domains},
+               {"min_workers", options.min_workers},
+               {"wait_ms", options.wait_ms},
+               {"silence_max_ms", options.silence_max_ms}};
   if (options.width) json["width"] = *options.width;
   if (options.depth) json["depth"] = *options.depth;
   if (options.layout) json["layout"] = planaria::to_json(*options.layout);
@@ -36,6 +44,11 @@ Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& j
   options.spares = static_cast<int>(reader.integer("spares", 0, workers_max));
   options.width = as_int(reader.optional_integer("width", 1, workers_max));
   options.depth = as_int(reader.optional_integer("depth", 1, workers_max));
+  constexpr double any = std::numeric_limits<double>::max();
+  options.commit_domains = static_cast<int>(reader.integer("commit_domains", 1, workers_max));
+  options.min_workers = static_cast<int>(reader.integer("min_workers", 1, workers_max));
+  options.wait_ms = reader.number("wait_ms", 0, any);
+  options.silence_max_ms = reader.number("silence_max_ms", silence_min_ms, any);
   options.schedule = reader.text("schedule");
   options.schedule_text = reader.optional_text("schedule_text");
   const Json* layout = reader.optional_object("layout");
@@ -55,7 +68,8 @@ Json to_json(const RunOptions& options) {
           {"listen", options.listen},
           {"run_dir", options.run_dir},
           {"command", options.command},
-          {"transport", options.transport}};
+          {"transport", options.transport},
+          {"faults", options.faults}};
 }
 
 Result<RunOptions> run_options_from_json(const Json& json, const std::string& source) {
@@ -68,10 +82,21 @@ Result<RunOptions> run_options_from_json(const Json& json, const std::string& so
   options.run_dir = reader.text("run_dir");
   options.command = reader.texts("command");
   options.transport = reader.text("transport");
+  options.faults = reader.text("faults");
   PLANARIA_TRY_VOID(reader.finish());
   PLANARIA_TRY(read, coordinator_options_from_json(*coordinator, source));
   options.coordinator = std::move(read);
   return options;
+}
+
+Result<void> check_faults(const RunOptions& options, const RunSpec& spec) {
+  if (options.faults.empty()) return {};
+  PLANARIA_TRY(plan, faults_from_text(options.faults));
+  return check_faults(plan, {.workers = options.coordinator.workers,
+                             .spares = options.coordinator.spares,
+                             .steps = spec.steps,
+                             .micro_batches = spec.micro_batches,
+                             .layers = static_cast<int>(spec.layers.size())});
 }
 
 double monotonic_now_ms() {

@@ -67,6 +67,11 @@ Json run_json(const RunOptions& options, const RunSpec& spec) {
           {"schedule", asked.schedule_text ? Json() : Json(asked.schedule)},
           {"schedule_text", or_null(asked.schedule_text)},
           {"transport", options.transport},
+          {"faults", options.faults.empty() ? Json() : Json(options.faults)},
+          {"commit_domains", asked.commit_domains},
+          {"min_workers", asked.min_workers},
+          {"wait_ms", asked.wait_ms},
+          {"silence_max_ms", asked.silence_max_ms},
           {"steps", spec.steps},
           {"micro_batches", spec.micro_batches},
           {"micro_batch_size", spec.micro_batch_size},
@@ -105,7 +110,8 @@ Json result_json(const protocol::CoordinatorState& state, const RunFigures& figu
           {"weights_xxh3_128", figures.weights_hex},
           {"state_xxh3_128", figures.state_hex},
           {"holders_agree", figures.holders_agree},
-          {"redone_micro_batches", 0},  // counted when the workers' events are merged
+          // These and what the losses cost are counted when the events are merged.
+          {"redone_micro_batches", 0},
           {"views", state.view.view.value},
           {"workers_lost", figures.workers_lost},
           {"lost_step_ms", 0.0},

@@ -4,7 +4,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -103,7 +105,11 @@ RunEnding RunWatch::until_over() {
   show_refusals(now);
   for (const ShownLine& line : output_.rest()) screen_.line(line.stream, line.text);
   screen_.live("");
-  return final_ending();
+  // What the workers did to themselves last; there is nobody left to do anything to.
+  if (faults_ != nullptr) static_cast<void>(faults_->look(run_now()));
+  RunEnding ending = final_ending();
+  if (faults_ != nullptr) ending.unstruck = faults_->unstruck();
+  return ending;
 }
 
 void RunWatch::end_run(const RunEnding& ending) {
@@ -111,6 +117,7 @@ void RunWatch::end_run(const RunEnding& ending) {
   ending_ = ending;
   ended_at_ = clock_.now();
   output_.run_ended(ending.sentence);
+  wake_all();
 }
 
 void RunWatch::end_now(const RunEnding& ending) {
@@ -126,7 +133,9 @@ void RunWatch::round() {
   reap(now);  // before the output, so that what a child that has ended wrote is read after its end
   take_output(now);
   take_events(now);
+  if (faults_ != nullptr) carry_out(faults_->look(run_now()));
   judge(now);
+  mourn_newcomers();
   end_stragglers(now);
   show(now);
 }
@@ -146,7 +155,15 @@ void RunWatch::wait_for_something() const {
     add(worker.process.err());
   }
   const bool time_matters = output_.waiting() || early_ || ending_;
-  ::poll(waited.data(), waited.size(), time_matters ? short_wait_ms : long_wait_ms);
+  int wait_ms = time_matters ? short_wait_ms : long_wait_ms;
+  if (faults_ != nullptr) {
+    const Instant now = run_now();
+    if (const auto due = faults_->next_due(now)) {
+      // Rounded up: a round before the time would find nothing to do.
+      wait_ms = static_cast<int>(std::min<double>(wait_ms, std::ceil((*due - now).value)));
+    }
+  }
+  ::poll(waited.data(), waited.size(), wait_ms);
 }
 
 void RunWatch::take_signals() {
@@ -204,9 +221,7 @@ void RunWatch::take_event(const Json& event, Instant now) {
   }
   progress_.take(event);
   const std::string name = event.value("event", "");
-  if (name == "worker_joined") {
-    output_.joined(options_.in_process ? 0 : event.value("worker", -1), now);
-  }
+  if (name == "worker_joined" || name == "worker_lost") note_member(event, now);
   if (name == "run_started") began_ = true;
   if (name == "run_ended") end_run({event.value("status", 1), event.value("sentence", "")});
   if (name == "refused") {
@@ -214,6 +229,7 @@ void RunWatch::take_event(const Json& event, Instant now) {
         {fmt::format("planaria: refused {}: {}", event.value("peer", "?"), event.value("why", "?")),
          now + refusal_wait});
   }
+  if (faults_ != nullptr) carry_out(faults_->take(event, run_now()));
 }
 
 void RunWatch::reap(Instant now) {
@@ -313,7 +329,10 @@ RunEnding RunWatch::final_ending() {
   if (ending_->status != 0) return *ending_;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const auto& end = workers_[i].process.poll();
-    if (workers_[i].killed || !end || end->status == 0) continue;
+    const Watched& worker = workers_[i];
+    // Who was lost, or came too late to join, has no part in how the run ended.
+    const bool no_member = worker.lost || !worker.joined || was_struck(i);
+    if (worker.killed || no_member || !end || end->status == 0) continue;
     return {1, fmt::format("worker {} {} after the run had ended well", i, text_of(*end))};
   }
   return *ending_;

@@ -3,6 +3,8 @@
 
 #include <csignal>
 #include <deque>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@
 
 #include "host/child_process.hpp"
 #include "host/descriptor.hpp"
+#include "host/fault_driver.hpp"
 #include "host/progress.hpp"
 #include "host/screen.hpp"
 #include "host/worker_output.hpp"
@@ -38,6 +41,8 @@ class TakenSignals {
 struct RunEnding {
   int status = 0;
   std::string sentence;  // empty: nothing more to say
+  /// Orders of --faults that never struck, as written.
+  std::vector<std::string> unstruck = {};
 };
 
 struct RunWatchOptions {
@@ -45,6 +50,9 @@ struct RunWatchOptions {
   int workers = 1;          // children that run it
   bool in_process = false;  // one child that hosts the coordinator itself
   bool plain_progress = true;
+  double began_ms = 0;  // of the run, on the machine's monotonic clock
+  /// Starts one more worker, which asks for this number; needed with faults.
+  std::function<Result<ChildProcess>(int number)> start_worker = {};
 };
 
 /// Reads what the children write, reaps them, decides when the run is over and ends those that
@@ -58,6 +66,8 @@ class RunWatch {
   /// Watches the coordinator's child; `stop` is its stdin.
   void watch_coordinator(ChildProcess coordinator, Descriptor stop);
   void watch_worker(ChildProcess worker);
+  /// Carries out what `faults` says, from now on. It outlives the watch.
+  void watch_faults(FaultDriver& faults) { faults_ = &faults; }
 
   /// Waits for the coordinator's address; nothing where the run ended first.
   [[nodiscard]] std::optional<std::string> until_listening();
@@ -73,6 +83,9 @@ class RunWatch {
     ChildProcess process;
     LineBuffer out, err;
     bool killed = false;  // by us
+    bool joined = false;  // at least once
+    bool lost = false;    // by the coordinator's word, or struck; until it joins again
+    bool mourned = false;
   };
   /// A worker that ended before the run began: judged a moment later, since the coordinator's
   /// reason may be on its way.
@@ -99,6 +112,18 @@ class RunWatch {
   void judge(Instant now);
   void judge_early_end();
   void end_stragglers(Instant now);
+
+  // ---- faults on purpose
+  [[nodiscard]] Instant run_now() const;
+  void carry_out(const std::vector<FaultCommand>& commands);
+  void carry_out(const FaultCommand& command);
+  void strike(const FaultOrder& order, WorkerId worker, int signal);
+  void start_workers(const FaultOrder& order, int count);
+  void note_member(const Json& event, Instant now);
+  void mourn_newcomers();
+  void wake_all();
+  [[nodiscard]] Watched* child_of(WorkerId worker);
+  [[nodiscard]] bool was_struck(std::size_t child) const;
   void show(Instant now);
   [[nodiscard]] bool all_ended();
   [[nodiscard]] RunEnding final_ending();
@@ -111,6 +136,8 @@ class RunWatch {
 
   std::optional<Watched> coordinator_;
   std::vector<Watched> workers_;
+  std::map<WorkerId, std::size_t> child_of_;  // by the number it has; index into workers_
+  FaultDriver* faults_ = nullptr;
   Descriptor events_;
   Descriptor stop_;
   LineBuffer event_lines_;

@@ -43,6 +43,8 @@ class WorkerOutput {
  public:
   explicit WorkerOutput(const WorkerOutputOptions& options);
   void line(int worker, Stream stream, const std::string& text, Instant now);
+  /// There is one more worker, whose number is the next.
+  void add_worker() { workers_.emplace_back(); }
   /// Lets `worker`'s lines through from now on.
   void joined(int worker, Instant now);
   [[nodiscard]] bool has_joined(int worker) const;

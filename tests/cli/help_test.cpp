@@ -120,6 +120,28 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
        "planaria: --width excludes --layout; see planaria run --help"},
       {{"run", "--schedule", "1f1b", "--schedule-file", "a", "--", "true"},
        "planaria: --schedule excludes --schedule-file; see planaria run --help"},
+      {{"run", "--commit-domains", "0", "--", "true"},
+       "planaria: --commit-domains: Value 0 not in range 1 to 4096; see planaria run --help"},
+      {{"run", "--min-workers", "5000", "--", "true"},
+       "planaria: --min-workers: Value 5000 not in range 1 to 4096; see planaria run --help"},
+      {{"run", "--workers", "2", "--spares", "1", "--min-workers", "4", "--", "true"},
+       "planaria: --min-workers: 4, must be at most 3, the number of workers and spares"},
+      {{"run", "--wait-s", "-1", "--", "true"},
+       "planaria: --wait-s: Value -1 not in range 0 to 31536000; see planaria run --help"},
+      {{"run", "--wait-s", "nan", "--", "true"},
+       "planaria: --wait-s: Value nan not in range 0 to 31536000; see planaria run --help"},
+      {{"run", "--silence-max-ms", "99", "--", "true"},
+       "planaria: --silence-max-ms: Value 99 not in range 100 to 3600000; see planaria run --help"},
+      {{"run", "--faults", "", "--", "true"},
+       "planaria: --faults: empty, must be an order such as kill@step=7:worker=2"},
+      {{"run", "--faults", "kil@step=7:worker=2", "--", "true"},
+       "planaria: --faults: kil@step=7:worker=2: kind: kil, must be one of kill, stop, throw, "
+       "join, "
+       "notice, partition, kill-coordinator, random"},
+      {{"run", "--faults", "notice@step=5:worker=3:grace_s=2", "--", "true"},
+       "planaria: --faults: notice@step=5:worker=3:grace_s=2: kind: notice, not supported yet, "
+       "must "
+       "be one of kill, stop, throw, join, random"},
       {{"compare", "a"}, "planaria: B is required; see planaria compare --help"},
       {{"compare", "no-a", "no-b"}, "planaria: run directory no-a: no such folder"},
       {{"export", "no-a"}, "planaria: -o is required; see planaria export --help"},

@@ -98,8 +98,12 @@ TEST_CASE("workers' events are merged by time, the coordinator's first among equ
   CHECK(times == std::vector<double>{1, 2, 3, 4, 5, 5});
   CHECK(whole_lines(run.file("events.jsonl"))[4].at("event") == "step_committed");
   // Micro-batch 0 was computed forward by both workers.
-  CHECK(read_json_file(run.file("result.json")).value() ==
-        Json({{"redone_micro_batches", 1}, {"steps", 1}}));
+  CHECK(read_json_file(run.file("result.json")).value() == Json({{"redone_micro_batches", 1},
+                                                                 {"steps", 1},
+                                                                 {"recoveries", Json::array()},
+                                                                 {"joins", Json::array()},
+                                                                 {"workers_lost", 0},
+                                                                 {"lost_step_ms", 0.0}}));
   CHECK_FALSE(fs::exists(run.file("workers")));
 
   const Json trace = read_json_file(run.file("timeline.json")).value().at("traceEvents");
@@ -117,6 +121,37 @@ TEST_CASE("workers' events are merged by time, the coordinator's first among equ
   CHECK(slices[0].at("dur") == 1000.0);
   CHECK(slices[1].at("dur") == 3000.0);
   CHECK(slices[3].at("dur") == 0.0);  // nothing came after it
+}
+
+TEST_CASE(
+    "the launcher's events are merged too, and what they say of losses gets into the result") {
+  const TemporaryFolder folder;
+  const RunDirectory run = create_run_directory(folder.file("run")).value();
+  write(run.file("events.jsonl"),
+        "{\"t_ms\":1.0,\"event\":\"run_started\"}\n"
+        "{\"t_ms\":12.0,\"event\":\"worker_lost\",\"worker\":1}\n"
+        "{\"t_ms\":13.0,\"event\":\"view\"}\n"
+        "{\"t_ms\":30.0,\"event\":\"step_committed\",\"step\":1}\n");
+  write(run.launcher_events(),
+        "{\"t_ms\":10.0,\"event\":\"fault_injected\",\"kind\":\"kill\",\"worker\":1}\n");
+  // A worker that was killed in its first line, one that came back under another number, and a
+  // page.
+  write(run.worker_events(1), "{\"t_ms\":");
+  write(run.worker_events(4), computed(20, 4, 1, 0, 0, "F"));
+  write(run.worker_phase(1), "page");
+  write(run.file("result.json"), "{\"steps\":1,\"workers_lost\":7}\n");
+  REQUIRE(merge_worker_events(run).ok());
+  std::vector<std::string> names;
+  for (const Json& event : whole_lines(run.file("events.jsonl"))) {
+    names.push_back(event.at("event"));
+  }
+  CHECK(names == std::vector<std::string>{"run_started", "fault_injected", "worker_lost", "view",
+                                          "computed", "step_committed"});
+  const Json result = read_json_file(run.file("result.json")).value();
+  CHECK(result.at("workers_lost") == 1);
+  CHECK(result.at("recoveries")[0].at("resume_ms") == 20.0);
+  CHECK(result.at("lost_step_ms") == 20.0);
+  CHECK_FALSE(fs::exists(run.file("workers")));
 }
 
 TEST_CASE("a line in the middle that is no event is told by file and number") {

@@ -18,6 +18,11 @@ TEST_CASE("run options survive the way through the environment") {
                      .stages = {{.layers = {LayerId(0), LayerId(3)}, .worker = WorkerId(1)},
                                 {.layers = {LayerId(4), LayerId(5)}, .worker = WorkerId(0)}}}},
       .shadows = {}};
+  options.coordinator.commit_domains = 3;
+  options.coordinator.min_workers = 2;
+  options.coordinator.wait_ms = 1500;
+  options.coordinator.silence_max_ms = 250;
+  options.faults = "kill@step=7:worker=2";
   options.listen = "tcp:127.0.0.1:0";
   options.run_dir = "/somewhere/else";
   options.command = {"./train", "--text", "a b"};
@@ -28,6 +33,11 @@ TEST_CASE("run options survive the way through the environment") {
   CHECK(to_json(read.value()) == to_json(options));
   CHECK(read.value().coordinator.layout == options.coordinator.layout);
   CHECK_FALSE(read.value().coordinator.width.has_value());
+  CHECK(read.value().coordinator.commit_domains == 3);
+  CHECK(read.value().coordinator.min_workers == 2);
+  CHECK(read.value().coordinator.wait_ms == 1500);
+  CHECK(read.value().coordinator.silence_max_ms == 250);
+  CHECK(read.value().faults == "kill@step=7:worker=2");
 }
 
 TEST_CASE("run options that cannot be right are refused by name") {

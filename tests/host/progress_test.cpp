@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "host/fault_stories.hpp"
 #include "host/progress.hpp"
 #include "host/worker_output.hpp"
 
@@ -87,6 +88,42 @@ TEST_CASE("plain lines come at the first step, every tenth, every two seconds an
                                           70, 74, 78, 80, 84, 88, 90, 94, 98, 100});
 }
 
+TEST_CASE("who computes is what the last view says, and training began with the first") {
+  RunProgress progress = at_step(3);
+  progress.take({{"t_ms", 1500.0},
+                 {"event", "view"},
+                 {"layout", to_json(layout_of({1, 2, 5}, {}))},
+                 {"members", {1, 2, 5}}});
+  CHECK(progress.who() == "1 pipeline x 3 stages, 3 workers");
+  progress.take({{"event", "view"}, {"layout", "no layout"}, {"members", "none"}});
+  CHECK(progress.who() == "1 pipeline x 3 stages, 3 workers");
+  CHECK(progress.trained_ms() == Approx(600.0));
+}
+
+TEST_CASE("the summary has a line for each lost worker") {
+  const Json result = {{"throughput_samples_per_s", 160.0},
+                       {"weights_xxh3_128", "aa"},
+                       {"state_xxh3_128", "bb"},
+                       {"recoveries",
+                        {{{"worker", 2},
+                          {"detect_ms", 12.25},
+                          {"view_ms", 13.0},
+                          {"transfer_ms", 45.0},
+                          {"resume_ms", 412.0}},
+                         {{"worker", 4},
+                          {"detect_ms", 0.0},
+                          {"view_ms", nullptr},
+                          {"transfer_ms", nullptr},
+                          {"resume_ms", nullptr}}}}};
+  const Lines lines = summary_lines(at_step(100), result, "runs/x");
+  REQUIRE(lines.size() == 9);
+  CHECK(
+      lines[4] ==
+      "lost     worker 2: next step after 412 ms (found after 12 ms, new view after 13 ms, layers "
+      "there after 45 ms)");
+  CHECK(lines[5] == "lost     worker 4: no step followed (found after 0 ms)");
+}
+
 TEST_CASE("bytes become lines however they come") {
   LineBuffer buffer;
   CHECK(buffer.add("one\ntw") == Lines{"one"});
@@ -110,6 +147,10 @@ TEST_CASE("a worker's lines are held back until it has joined") {
   CHECK(output.has_joined(2));
   CHECK_FALSE(output.has_joined(1));
   output.joined(17, Instant{0});  // a worker of another machine
+  output.add_worker();
+  output.line(3, Stream::out, "late", Instant{2000});
+  output.joined(3, Instant{2000});
+  CHECK(output.due(Instant{2000}) == Shown{{Stream::out, "worker 3: late"}});
 }
 
 TEST_CASE("the last lines of a worker that never joined can be asked for") {

@@ -96,6 +96,21 @@ TEST_CASE("bad input gets one sentence, status 2 and leaves no run directory") {
       {toy_run({"--run-dir", run_dir, "--secret-file", "/dev/null"}, {}),
        "planaria: secret file /dev/null: others may use it (mode 666), must be its owner's alone "
        "(chmod 600)"},
+      {toy_run({"--run-dir", run_dir, "--faults", "kill@step=7:worker=4"}, {}),
+       "planaria: --faults: kill@step=7:worker=4: worker: 4, must be a whole number from 0 to 3, "
+       "joined or promoted"},
+      {toy_run({"--run-dir", run_dir, "--faults", "kill@step=7:worker=4", "--spares", "1",
+                "--transport", "in-process"},
+               {}),
+       "planaria: --faults: kill@step=7:worker=4: kill needs workers that are processes, must be "
+       "throw with --transport in-process"},
+      {toy_run(
+           {"--run-dir", run_dir, "--faults", "random:kills=1:seed=2", "--transport", "in-process"},
+           {}),
+       "planaria: --faults: random:kills=1:seed=2: random faults need workers that are processes, "
+       "must be left out with --transport in-process"},
+      {toy_run({"--run-dir", run_dir, "--faults", "random:kills=3:seed=2"}, {}),
+       "planaria: --faults: random:kills=3:seed=2: kills: 3, must be at most 2: "},
       // These are found by the coordinator, when every worker has joined.
       {toy_run({"--run-dir", run_dir, "--workers", "7", "--depth", "7"}, {}),
        "planaria: depth: 7, must be at most 6, the number of layers"},

@@ -18,6 +18,7 @@
 
 #include <planaria/base/text.hpp>
 #include <planaria/host/coordinator_host.hpp>
+#include <planaria/host/fault_striker.hpp>
 #include <planaria/host/launcher.hpp>
 #include <planaria/host/run_directory.hpp>
 #include <planaria/observe/events.hpp>
@@ -179,8 +180,10 @@ class ToyWorker {
     for (const auto& [id, layer] : layers_) report.layers.push_back(layer.report(wanted.step));
     const bool first = range_.first.value == 0;
     const bool last = range_.last.value + 1 == arguments_.model.layers;
+    if (!striker_) striker_ = make_striker();
     for (MicroBatchId i = micro_batches_.first; i <= micro_batches_.last; i = i.next()) {
       note_computed(wanted, i);
+      strike_at(wanted.step, i);
       if (first) report.read.push_back({i, toy_hash(arguments_.model, wanted.step, i, 0)});
       if (!last) continue;
       report.losses.push_back({i, toy_loss(arguments_.model, wanted.step, i)});
@@ -189,15 +192,50 @@ class ToyWorker {
     inputs_.put(agent::Computed{std::move(report)});
   }
 
-  void note_computed(const agent::Compute& wanted, MicroBatchId micro_batch) {
+  [[nodiscard]] host::FaultStriker make_striker() {
     const char* run_dir = std::getenv(host::env_run_dir);
-    if (run_dir == nullptr) return;
-    if (!events_) {
-      const host::RunDirectory directory{.path = run_dir, .made = {}};
-      auto opened = JsonLines::open(directory.worker_events(state_.worker->value));
-      check(opened.ok(), "the worker's events cannot be written");
-      events_.emplace(std::move(opened).value());
+    auto striker = host::FaultStriker::from_environment(
+        {.orders = {},
+         .bounds = {},
+         .steps = arguments_.model.steps,
+         .run_dir = run_dir == nullptr ? "" : run_dir,
+         .self = *state_.worker,
+         .tell =
+             [this](Step step, Json fields) {
+               if (!open_events()) return;
+               static_cast<void>(events_->write(to_json(Event{.at = clock_.now(),
+                                                              .view = state_.view->view,
+                                                              .step = step,
+                                                              .name = "fault_injected",
+                                                              .fields = std::move(fields)})));
+             },
+         .raise = {}});
+    check(striker.ok(), "the faults cannot be read");
+    return std::move(striker).value();
+  }
+
+  void strike_at(Step step, MicroBatchId micro_batch) {
+    for (const auto& [id, layer] : layers_) {
+      striker_->at({.step = step,
+                    .phase = host::FaultPhase::forward,
+                    .micro_batch = micro_batch,
+                    .layer = id});
     }
+  }
+
+  bool open_events() {
+    const char* run_dir = std::getenv(host::env_run_dir);
+    if (run_dir == nullptr) return false;
+    if (events_) return true;
+    const host::RunDirectory directory{.path = run_dir, .made = {}};
+    auto opened = JsonLines::open(directory.worker_events(state_.worker->value));
+    check(opened.ok(), "the worker's events cannot be written");
+    events_.emplace(std::move(opened).value());
+    return true;
+  }
+
+  void note_computed(const agent::Compute& wanted, MicroBatchId micro_batch) {
+    if (!open_events()) return;
     for (const auto& [id, layer] : layers_) {
       static_cast<void>(events_->write(to_json(Event{.at = clock_.now(),
                                                      .view = wanted.view,
@@ -260,6 +298,7 @@ class ToyWorker {
   std::optional<agent::Compute> held_;
   std::optional<agent::Finish> finished_;
   std::optional<JsonLines> events_;
+  std::optional<host::FaultStriker> striker_;
   std::unique_ptr<transport::Transport> transport_;
 };
 

@@ -9,6 +9,7 @@
 #include <planaria/base/clock.hpp>
 #include <planaria/base/json.hpp>
 #include <planaria/base/result.hpp>
+#include <planaria/model/run_spec.hpp>
 #include <planaria/protocol/coordinator.hpp>
 
 namespace planaria::host {
@@ -34,9 +35,14 @@ struct RunOptions {
   std::string run_dir;               // empty: keep no run directory
   std::vector<std::string> command;  // PROGRAM ARGS…, for run.json
   std::string transport = "unix";    // unix, tcp or in-process, for run.json
+  std::string faults;                // faults on purpose (host/faults.hpp); empty: none
 };
 [[nodiscard]] Json to_json(const RunOptions& options);
 [[nodiscard]] Result<RunOptions> run_options_from_json(const Json& json, const std::string& source);
+
+/// Proves that the faults asked for can strike in a run of this spec; invalid_input as
+/// check_faults() of host/faults.hpp.
+[[nodiscard]] Result<void> check_faults(const RunOptions& options, const RunSpec& spec);
 
 /// The machine's monotonic clock counted from PLANARIA_RUN_BEGAN_MS, or from construction where
 /// that is not set. Any thread.

@@ -31,10 +31,16 @@ struct CoordinatorOptions {
   std::optional<Layout> layout;  // excludes width and depth
   std::string schedule = "1f1b";
   std::optional<std::string> schedule_text;  // one text form for every pipeline, in place of a kind
-  int commit_domains = 2;     // k: workers that hold each layer, as far as there are so many
-  int min_workers = 1;        // with fewer the run waits
-  double wait_ms = 0;         // so long, and then ends
-  double silence_max_ms = 0;  // a worker not heard from for longer is taken for dead; 0: never
+  /// k: a step commits when every layer is held in so many failure domains, or in all there are.
+  /// 1 to 4096. More survive more losses at once, and cost a layer's memory and optimizer step
+  /// each.
+  int commit_domains = 1;
+  /// With fewer workers training waits for more, `wait_ms` at most; then the run ends. 1 to 4096.
+  int min_workers = 1;
+  double wait_ms = 0;
+  /// Silence after which a worker is lost; at least 100. Shorter finds stopped workers sooner and
+  /// loses slow ones.
+  double silence_max_ms = 600;
 };
 
 // ---- inputs
