@@ -1,5 +1,7 @@
 #include "runtime/executor.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
@@ -32,6 +34,7 @@ Executor::Executor(const ExecutorContext& context, protocol::NewView view, Stage
       place_(place),
       shadowed_(shadowed_by(view_.layout, context.self)),
       actions_(std::move(actions)) {
+  std::reverse(shadowed_.begin(), shadowed_.end());
   if (place_) share_ = micro_batches_of(view_.layout, place_->pipeline);
 }
 
@@ -204,13 +207,13 @@ Result<protocol::ShadowReport> Executor::receive_shadows(Step step) {
   check_equal(step, step_, "the step of a shadow's gradients, and the step computed");
   const auto span = context_.spans->measure("shadow");
   protocol::ShadowReport report{view_.view, step, {}};
-  for (auto layer = shadowed_.rbegin(); layer != shadowed_.rend(); ++layer) {
+  for (const LayerId layer : shadowed_) {
     if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
-    PLANARIA_TRY(gradients, receive_lent(reduction(), *layer, exchange_));
-    PLANARIA_TRY(counts, stage_.shadow(*layer, step, std::move(gradients)));
+    PLANARIA_TRY(gradients, receive_lent(reduction(), layer, exchange_));
+    PLANARIA_TRY(counts, stage_.shadow(layer, step, std::move(gradients)));
     if (!counts) continue;
-    const HeldLayer& held = stage_.layer(*layer);
-    report.layers.push_back({*layer, gradient_checksum(on_host(held.reduced), held.statistics)});
+    const HeldLayer& held = stage_.layer(layer);
+    report.layers.push_back({layer, gradient_checksum(on_host(held.reduced), held.statistics)});
   }
   return report;
 }

@@ -86,8 +86,8 @@ class Executor {
   protocol::NewView view_;
   Stage& stage_;
   Exchange exchange_;
-  std::optional<Place> place_;  // nothing: this worker does not compute
-  std::vector<LayerId> shadowed_;
+  std::optional<Place> place_;     // nothing: this worker does not compute
+  std::vector<LayerId> shadowed_;  // descending, as gradients come
   std::vector<Action> actions_;
   MicroBatchRange share_;
   Step step_;

@@ -151,7 +151,10 @@ void Stage::begin_step(Step step) {
     held.forget_step();
     for (const auto& [name, parameter] : held.trainable) parameter.mutable_grad() = at::Tensor();
   }
-  for (HeldLayer& held : active_layers()) held.fold.emplace(tree_);
+  for (HeldLayer& held : active_layers()) {
+    check_equal(held.level.next(), step, "the step after a computing layer's level, and the step");
+    held.fold.emplace(tree_);
+  }
 }
 
 // The one place where exceptions of LibTorch and of user code in a step end and become a fault.

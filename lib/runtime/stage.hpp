@@ -110,7 +110,8 @@ class Stage {
   [[nodiscard]] bool holds_first() const { return range_ && range_->first.value == 0; }
   [[nodiscard]] bool holds_last() const;
 
-  /// Forgets what belongs to the step in flight, of every layer held.
+  /// Forgets what belongs to the step in flight, of every layer held. Those that compute must stand
+  /// at step-1.
   void begin_step(Step step);
   /// Computes one micro-batch through the range; returns what the next stage gets. Inputs are
   /// canonical. `targets` on the last stage only, whose outputs stay here: the loss is taken.

@@ -42,6 +42,7 @@ std::unique_ptr<RoleStory> story_before_fill(const TrainerOptions& options) {
 
 std::vector<runtime::DescribedTensors> states_of(RoleStory& story) {
   std::vector<runtime::DescribedTensors> states;
+  states.reserve(kinds);
   for (int layer = 0; layer < kinds; ++layer) states.push_back(story.sent_state(0, layer));
   return states;
 }

@@ -36,6 +36,7 @@ inline constexpr int kinds = 5;  // layers of it
 /// Layers as plain numbers: LibTorch has words of its own for printing sets, not for ids.
 [[nodiscard]] inline std::vector<int> numbers_of(const std::set<LayerId>& layers) {
   std::vector<int> numbers;
+  numbers.reserve(layers.size());
   for (const LayerId layer : layers) numbers.push_back(layer.value);
   return numbers;
 }
