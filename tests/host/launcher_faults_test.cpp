@@ -72,17 +72,6 @@ TEST_CASE("a worker is stopped by the clock in the phase that its page says") {
   CHECK_FALSE(fs::exists(run.run_dir + "/workers"));
 }
 
-TEST_CASE("who is still stopped when the run ends goes on and leaves by itself") {
-  const TemporaryFolder folder;
-  const Ended ended =
-      planaria_ends({"run", "--workers", "2", "--spares", "1", "--run-dir", folder.file("run"),
-                     "--faults", "stop@s=0:worker=2", "--", "/bin/sh", "-c",
-                     built("toy_worker") + " --steps 300; echo left"});
-  INFO(ended.err);
-  CHECK(ended.status == 0);
-  CHECK(ended.out.find("worker 2: left\n") != std::string::npos);
-}
-
 TEST_CASE("an order that never struck fails the run behind its own outcome, and the model stays") {
   const TemporaryFolder folder;
   const Run run = run_with(folder, "kill@s=100000:worker=1,stop@step=2:worker=0:phase=idle",
