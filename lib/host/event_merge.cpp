@@ -61,6 +61,7 @@ std::vector<std::string> worker_files(const RunDirectory& directory) {
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> paths;
+  paths.reserve(found.size());
   for (auto& [worker, path] : found) paths.push_back(std::move(path));
   return paths;
 }

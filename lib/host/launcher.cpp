@@ -151,9 +151,9 @@ class ChildEnvironment {
     }
     static_cast<void>(set(env_run_began_ms, fmt::format("{:.3f}", began_ms)));
   }
-  ChildEnvironment& set(const char* name, std::string value) {
+  ChildEnvironment& set(const char* name, const std::string& value) {
     for (EnvironmentChange& change : changes_) {
-      if (change.name == name) change.value = std::move(value);
+      if (change.name == name) change.value = value;
     }
     return *this;
   }

@@ -129,22 +129,22 @@ std::string progress_line(const RunProgress& progress, int columns) {
 
 namespace {
 
-// "lost     worker 2: 412 ms without a step (found after 12 ms, view after 31 ms, …)".
+// "lost     worker 2: 412 ms to the next step (found 12 ms, view 13 ms, layers 45 ms)"
 std::string line_of_loss(const Json& recovery) {
-  const auto worker = whole_or(recovery, "worker", -1);
   std::vector<std::string> parts;
   const auto add = [&](const char* what, const char* key) {
     if (const auto ms = number_in(recovery, key)) {
-      parts.push_back(fmt::format("{} after {}", what, text_of_duration_ms(*ms)));
+      parts.push_back(fmt::format("{} {}", what, text_of_duration_ms(*ms)));
     }
   };
   add("found", "detect_ms");
-  add("new view", "view_ms");
-  add("layers there", "transfer_ms");
+  add("view", "view_ms");
+  add("layers", "transfer_ms");
   const auto resume = number_in(recovery, "resume_ms");
   const std::string cost =
-      resume ? fmt::format("next step after {}", text_of_duration_ms(*resume)) : "no step followed";
-  return fmt::format("lost     worker {}: {} ({})", worker, cost, join(parts, ", "));
+      resume ? text_of_duration_ms(*resume) + " to the next step" : std::string("no step followed");
+  return fmt::format("lost     worker {}: {} ({})", whole_or(recovery, "worker", -1), cost,
+                     join(parts, ", "));
 }
 
 }  // namespace

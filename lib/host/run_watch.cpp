@@ -117,7 +117,8 @@ void RunWatch::end_run(const RunEnding& ending) {
   ending_ = ending;
   ended_at_ = clock_.now();
   output_.run_ended(ending.sentence);
-  wake_all();
+  // Who is stopped could not hear that the run is over, also where nobody says so any more.
+  if (faults_ != nullptr) carry_out(faults_->take({{"event", "run_ended"}}, run_now()));
 }
 
 void RunWatch::end_now(const RunEnding& ending) {

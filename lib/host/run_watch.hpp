@@ -121,7 +121,6 @@ class RunWatch {
   void start_workers(const FaultOrder& order, int count);
   void note_member(const Json& event, Instant now);
   void mourn_newcomers();
-  void wake_all();
   [[nodiscard]] Watched* child_of(WorkerId worker);
   [[nodiscard]] bool was_struck(std::size_t child) const;
   void show(Instant now);

@@ -127,10 +127,4 @@ void RunWatch::mourn_newcomers() {
   }
 }
 
-// Who is stopped could not hear that the run is over.
-void RunWatch::wake_all() {
-  if (faults_ == nullptr) return;
-  for (Watched& worker : workers_) worker.process.signal(SIGCONT, true);
-}
-
 }  // namespace planaria::host

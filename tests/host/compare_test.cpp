@@ -69,6 +69,29 @@ TEST_CASE("two runs are compared by what they trained, not by when") {
   CHECK(difference_after([](SmallRun& run) { run.events.push_back(run.events[3]); }) == "none");
 }
 
+TEST_CASE("who computed, what befell them and how long it took are no difference") {
+  CHECK(difference_after([](SmallRun& run) {
+          for (const char* text : {R"({"event":"fault_injected","worker":1,"step":2})",
+                                   R"({"event":"worker_lost","worker":1,"step":2})",
+                                   R"({"event":"view","view":2,"layout":"another"})",
+                                   R"({"event":"rolled_back","from":1,"to":0})"}) {
+            run.events.insert(run.events.begin() + 2, Json::parse(text));
+          }
+          for (Json& event : run.events) {
+            event["view"] = 2;
+            event["t_ms"] = 99.0;
+            event["step_ms"] = 7.5;
+            event["resident_bytes"] = Json{{"3", 100}};
+          }
+          run.result["views"] = 5;
+          run.result["workers_lost"] = 1;
+          run.result["recoveries"] = Json::parse(R"([{"worker":1,"resume_ms":3.0}])");
+          run.result["redone_micro_batches"] = 8;
+          run.result["workers"] = Json::array();
+          run.result["throughput_samples_per_s"] = 1.0;
+        }) == "none");
+}
+
 TEST_CASE("the first difference is named with both values") {
   CHECK(difference_after([](SmallRun& run) { run.events[3]["loss"] = 3.0000000000000004; }) ==
         "step 2: loss 3.0 and 3.0000000000000004");

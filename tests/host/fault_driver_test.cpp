@@ -79,6 +79,20 @@ TEST_CASE("what a worker did to itself is read from its file, and a stop's end b
   CHECK(run.driver.unstruck().empty());
 }
 
+TEST_CASE("who is stopped when the run ends is continued, also where that is read only then") {
+  Driven run("stop@s=1:worker=2,stop@step=3:worker=1");
+  static_cast<void>(run.begin(100));
+  SeenWorker worker(run.run, 1);
+  CHECK(run.driver.look(Instant{1100}).size() == 1);
+  const auto at_end = run.take(1200, "run_ended");
+  REQUIRE(at_end.size() == 1);
+  CHECK(at_end[0].action == FaultAction(Continue{WorkerId(2)}));
+  worker.strikes("stop@step=3:worker=1", 1);
+  const auto later = run.driver.look(Instant{1210});
+  REQUIRE(later.size() == 1);
+  CHECK(later[0].action == FaultAction(Continue{WorkerId(1)}));
+}
+
 TEST_CASE("a strike whose line is still on its way is read the next time") {
   Driven run("kill@step=5:worker=1");
   static_cast<void>(run.begin(100));

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include <fmt/format.h>
+
 #include <planaria/base/text.hpp>
 
 #include "host/processes.hpp"
@@ -101,7 +103,8 @@ TEST_CASE("faults that the program's own numbers rule out end the run before its
           run_with(folder, faults, {"--workers", "2", "--transport", transport}, {"--steps", "6"});
       INFO(run.ended.err);
       CHECK(run.ended.status == 2);
-      CHECK(sentences(run.ended) == Sentences{"planaria: --faults: " + faults + ": " + what});
+      CHECK(sentences(run.ended) ==
+            Sentences{fmt::format("planaria: --faults: {}: {}", faults, what)});
       CHECK_FALSE(fs::exists(run.run_dir));
     }
   }

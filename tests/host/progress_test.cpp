@@ -117,11 +117,9 @@ TEST_CASE("the summary has a line for each lost worker") {
                           {"resume_ms", nullptr}}}}};
   const Lines lines = summary_lines(at_step(100), result, "runs/x");
   REQUIRE(lines.size() == 9);
-  CHECK(
-      lines[4] ==
-      "lost     worker 2: next step after 412 ms (found after 12 ms, new view after 13 ms, layers "
-      "there after 45 ms)");
-  CHECK(lines[5] == "lost     worker 4: no step followed (found after 0 ms)");
+  CHECK(lines[4] ==
+        "lost     worker 2: 412 ms to the next step (found 12 ms, view 13 ms, layers 45 ms)");
+  CHECK(lines[5] == "lost     worker 4: no step followed (found 0 ms)");
 }
 
 TEST_CASE("bytes become lines however they come") {

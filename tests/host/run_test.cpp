@@ -124,6 +124,10 @@ TEST_CASE("run.json, ledger and result say what was asked, read and reached") {
   CHECK(run.at("depth") == 3);
   CHECK(run.at("width").is_null());
   CHECK(run.at("transport") == "unix");
+  CHECK(run.at("commit_domains") == 2);
+  CHECK(run.at("min_workers") == 1);
+  CHECK(run.at("wait_ms") == 0.0);
+  CHECK(run.at("silence_max_ms") == 600.0);
   CHECK(run.at("micro_batches") == 8);
   CHECK(run.at("layers") == Json({"layer0", "layer1", "layer2", "layer3", "layer4", "layer5"}));
   CHECK(run.at("identity") == Json({{"build", "toy"}, {"threads", "1"}}));
@@ -154,6 +158,9 @@ TEST_CASE("run.json, ledger and result say what was asked, read and reached") {
   CHECK(result.at("redone_micro_batches") == 0);
   CHECK(result.at("views") == 1);
   CHECK(result.at("workers_lost") == 0);
+  CHECK(result.at("recoveries") == Json::array());
+  CHECK(result.at("joins") == Json::array());  // nobody joined after the run had begun
+  CHECK(result.at("lost_step_ms") == 0.0);
   REQUIRE(result.at("workers").size() == 4);
   CHECK(result.at("workers")[1].at("layers") == Json({2, 3}));
   CHECK(result.at("workers")[1].at("peak_resident_bytes") == 1001);
