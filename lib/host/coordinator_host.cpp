@@ -33,6 +33,7 @@ using transport::PeerId;
 struct Peer {
   std::string address;
   std::optional<WorkerId> worker;
+  bool evicted = false;  // it was a worker's: what still comes means nothing
 };
 
 template <class... Functions>
@@ -45,6 +46,9 @@ Overloaded(Functions...) -> Overloaded<Functions...>;
 // How long the last messages may take to reach the workers, and these to leave: longer than any
 // worker that still listens needs, shorter than a person would wait.
 constexpr std::chrono::milliseconds farewell_max{2000};
+
+// How often the machine hears that time passes: silence is found so much later at most.
+constexpr std::chrono::milliseconds tick_every{20};
 
 }  // namespace
 
@@ -79,7 +83,12 @@ class CoordinatorHost::Impl {
 
   RunOutcome wait() {
     while (!outcome_) {
-      handle(mailbox_.take());
+      auto arrival = mailbox_.take_before(tick_due_);
+      if (arrival) handle(std::move(*arrival));
+      if (!outcome_ && std::chrono::steady_clock::now() >= tick_due_) {
+        feed(protocol::Tick{});
+        tick_due_ = std::chrono::steady_clock::now() + tick_every;
+      }
       stop_if_disk_failed();
     }
     say_farewell();
@@ -108,7 +117,7 @@ class CoordinatorHost::Impl {
 
   void take_message(const FrameArrived& frame) {
     const auto peer = peers_.find(frame.peer);
-    if (peer == peers_.end()) return;  // gone already
+    if (peer == peers_.end() || peer->second.evicted) return;  // gone already
     auto message = protocol::decode(frame.payload.bytes());
     if (!message.ok()) return turn_out(frame.peer, message.fault().sentence);
     if (peer->second.worker) {
@@ -138,7 +147,6 @@ class CoordinatorHost::Impl {
     peers_.erase(found);
     if (!worker) return;
     by_worker_.erase(*worker);
-    if (!outcome_) ++figures_.workers_lost;
     feed(protocol::WorkerLost{*worker, went.why});
   }
 
@@ -233,8 +241,12 @@ class CoordinatorHost::Impl {
                             if (peer != by_worker_.end())
                               this->send(peer->second, send.message, {});
                           },
+                          [&](const protocol::Disconnect& disconnect) {
+                            this->disconnect(disconnect.worker);
+                          },
                           [&](const protocol::Emit& emit) {
                             if (emit.event.name == "view") note_view();
+                            if (emit.event.name == "worker_lost") ++figures_.workers_lost;
                             files_.event(emit.event);
                           },
                           [&](const protocol::SpecFixed& fixed) { fix_spec(fixed.spec); },
@@ -253,6 +265,16 @@ class CoordinatorHost::Impl {
       return feed(protocol::WorkerLost{admit.worker, "left while it joined"});
     peer->second.worker = admit.worker;
     by_worker_[admit.worker] = admit.connection;
+  }
+
+  // Its connection ends when it has read why, or with the run.
+  void disconnect(WorkerId worker) {
+    const auto found = by_worker_.find(worker);
+    if (found == by_worker_.end()) return;
+    Peer& peer = peers_.at(found->second);
+    peer.worker.reset();
+    peer.evicted = true;
+    by_worker_.erase(found);
   }
 
   void turn_away(const protocol::TurnAway& away) {
@@ -364,6 +386,7 @@ class CoordinatorHost::Impl {
   std::optional<Instant> training_began_;
   Step last_commit_{0};
 
+  std::chrono::steady_clock::time_point tick_due_ = std::chrono::steady_clock::now() + tick_every;
   Mailbox mailbox_;
   // Last, so that its thread has ended before anything it touches goes.
   std::unique_ptr<transport::Transport> transport_;

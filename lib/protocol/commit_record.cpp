@@ -29,7 +29,9 @@ class StepSum {
     PLANARIA_TRY_VOID(check_layers());
     PLANARIA_TRY(norm, norm_of_gradient());
     PLANARIA_TRY(loss, mean_loss());
-    PLANARIA_TRY(rate, common_rate());
+    // The record of a step that is done again has the first one's rate, whatever is said now.
+    const bool again = static_cast<std::size_t>(state_.step.value) <= state_.committed.size();
+    PLANARIA_TRY(rate, again ? Result<double>(0.0) : common_rate());
     PLANARIA_TRY(read, hashes("was read", &Report::read));
     PLANARIA_TRY(labelled, hashes("was labelled", &Report::labelled));
     const bool finite = std::isfinite(norm);

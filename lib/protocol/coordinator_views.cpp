@@ -258,7 +258,8 @@ Result<NewView> view_of(const CoordinatorState& state, Layout layout,
                .layout = std::move(layout),
                .schedules = {},
                .members = {},
-               .moves = {}};
+               .moves = {},
+               .again_until = Step{static_cast<std::int64_t>(state.committed.size())}};
   for (std::size_t i = 0; i < view.layout.pipelines.size(); ++i) {
     PLANARIA_TRY(schedule, schedule_for(state, view.layout, i));
     view.schedules.push_back(std::move(schedule));

@@ -180,6 +180,7 @@ void fields(Io& io, M& m) {
   io.texts("schedules", m.schedules);
   io.list("members", m.members);
   io.list("moves", m.moves);
+  io.whole("again_until", m.again_until, 0, number_max);
 }
 
 template <class Io, Is<Begin> M>

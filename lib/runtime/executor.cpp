@@ -93,6 +93,9 @@ ReductionContext Executor::reduction() const {
 }
 
 Result<void> Executor::reduce_gradients() {
+  if (context_.striker != nullptr) {
+    context_.striker->at({step_, host::FaultPhase::reduce, std::nullopt, std::nullopt});
+  }
   const auto span = context_.spans->measure("reduce");
   PLANARIA_TRY_VOID(reduce(reduction(), stage_, exchange_));
   lend_to_shadows(reduction(), stage_, exchange_);

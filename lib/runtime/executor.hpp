@@ -9,6 +9,7 @@
 
 #include <planaria/base/ids.hpp>
 #include <planaria/base/result.hpp>
+#include <planaria/host/fault_striker.hpp>
 #include <planaria/model/sample_order.hpp>
 #include <planaria/protocol/messages.hpp>
 #include <planaria/schedule/actions.hpp>
@@ -28,6 +29,7 @@ struct ExecutorContext {
   const std::atomic<bool>* aborted = nullptr;
   const Spans* spans = nullptr;
   EvaluationOrder evaluation = {};
+  host::FaultStriker* striker = nullptr;  // outlives the executor
 };
 
 class Executor {

@@ -138,6 +138,10 @@ void Stage::move_here(Tensors& tensors) const {
   for (at::Tensor& tensor : tensors) tensor = options_.device.here(tensor);
 }
 
+void Stage::tell_layer(char kind, MicroBatchId micro_batch, LayerId layer) const {
+  if (options_.before_layer) options_.before_layer(kind, step_, micro_batch, layer);
+}
+
 void Stage::tell_action(char kind, MicroBatchId micro_batch, LayerId first, LayerId last) const {
   if (options_.on_action) options_.on_action(kind, step_, micro_batch, first, last);
 }
@@ -182,6 +186,7 @@ Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, Tensors
   tell_action('F', micro_batch, range().first, range().last);
   for (HeldLayer& held : active_layers()) {
     PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
+                   tell_layer('F', micro_batch, held.id);
                    return forward_layer(held, micro_batch, std::move(inputs), targets);
                  }));
     inputs = std::move(outputs);
@@ -228,8 +233,10 @@ Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
   const std::span<HeldLayer> active = active_layers();
   for (auto held = active.rbegin(); held != active.rend(); ++held) {
-    PLANARIA_TRY(passed, guarded(micro_batch, held->id,
-                                 [&] { return backward_layer(*held, micro_batch, gradients); }));
+    PLANARIA_TRY(passed, guarded(micro_batch, held->id, [&] {
+                   tell_layer('G', micro_batch, held->id);
+                   return backward_layer(*held, micro_batch, gradients);
+                 }));
     gradients = std::move(passed);
     if (lane_ends) end_lane(*held, lane);
   }

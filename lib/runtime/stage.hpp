@@ -44,12 +44,16 @@ class GeneratorLock {
 /// this order (descending for a backward).
 using ActionListener =
     std::function<void(char kind, Step, MicroBatchId, LayerId first, LayerId last)>;
+/// Hears of each layer's part of an action right before it, as if in user code: what it throws is
+/// the layer's failure.
+using LayerListener = std::function<void(char kind, Step, MicroBatchId, LayerId)>;
 
 struct StageOptions {
   const TrainerOptions* trainer = nullptr;  // outlives the stage
   GeneratorLock* generator = nullptr;       // outlives the stage
   Device device;
   ActionListener on_action = {};
+  LayerListener before_layer = {};
 };
 
 class Stage {
@@ -168,6 +172,7 @@ class Stage {
                                        const Tensors& inputs, const Tensors& targets);
   void end_lane(HeldLayer& held, LaneId lane);
   void move_here(Tensors& tensors) const;
+  void tell_layer(char kind, MicroBatchId micro_batch, LayerId layer) const;
   void tell_action(char kind, MicroBatchId micro_batch, LayerId first, LayerId last) const;
   void apply_to(HeldLayer& held, const protocol::CommitRecord& record) const;
   void apply_gradients(HeldLayer& held, const protocol::CommitRecord& record) const;

@@ -13,10 +13,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <planaria/base/clock.hpp>
+#include <planaria/host/fault_striker.hpp>
 #include <planaria/host/run_options.hpp>
 #include <planaria/model/run_spec.hpp>
 #include <planaria/model/sample_order.hpp>
@@ -28,6 +31,7 @@
 #include "runtime/executor.hpp"
 #include "runtime/spans.hpp"
 #include "runtime/stage.hpp"
+#include "runtime/state_arrivals.hpp"
 
 namespace planaria::runtime {
 
@@ -47,7 +51,8 @@ class Worker {
   ~Worker();
 
   // ---- compute thread. Once the run is over for this worker, outcome() says how, and every call
-  // returns at once, with nothing.
+  // returns at once, with nothing. Losses, other layouts and roll-backs are dealt with inside these
+  // calls: the loop sees each step once.
 
   /// Joins the run and builds this worker's place in it.
   void join();
@@ -56,7 +61,8 @@ class Worker {
   [[nodiscard]] std::optional<Step> begin_step();
   /// Computes this worker's part of the step; an idle worker has none.
   void forward_backward();
-  /// Reports, waits for the step's record and applies it.
+  /// Reports, waits for the step's record and applies it. Nothing, and no outcome, where the run
+  /// went on without this worker, which has joined anew: begin_step() says where it stands.
   [[nodiscard]] std::optional<StepMetrics> commit(double rate);
   /// Evaluates at this level, together with all other workers.
   [[nodiscard]] std::optional<EvaluationMetrics> evaluate();
@@ -66,58 +72,88 @@ class Worker {
   /// Whether the last step is applied and begin_step() not yet called to hand the state over.
   [[nodiscard]] bool last_applied() const { return last_applied_; }
   [[nodiscard]] WorkerId id() const { return self_; }
-  [[nodiscard]] const Layout& layout() const { return layout_; }
+  [[nodiscard]] const Layout& layout() const { return view_.layout; }
 
   /// Asks for a stop: any thread, harmless after the end.
   void stop(const std::string& why);
 
  private:
-  // ---- any thread
+  // ---- any thread (worker_messages.cpp)
   void deliver(const protocol::agent::Input& input);
   void carry_out_at_once(const protocol::agent::Command& command);
   void on_connected(transport::PeerId peer, const transport::PeerInfo& info);
   void on_lost(transport::PeerId peer, const Fault& fault);
   void on_control(transport::PeerId peer, const transport::Buffer& payload);
+  void on_state(const transport::FrameKey& key, transport::Buffer payload);
   void send_to_coordinator(const protocol::Message& message);
+  void tell_alive();
 
-  // ---- compute thread
-  [[nodiscard]] Result<void> connect_to_coordinator();
+  // ---- compute thread: the loop (worker.cpp)
   [[nodiscard]] protocol::agent::Command wait_for_command();
   void drop_command();
-  bool carry_out_between_steps(const protocol::agent::Command& command);
-  void carry_out(const protocol::agent::Build& command);
+  void carry_out_between_steps(const protocol::agent::Command& command);
+  [[nodiscard]] bool stale(const protocol::agent::Compute& command);
+  [[nodiscard]] bool compute(const protocol::agent::Compute& command);
+  void report(double rate);
+  void receive_shadows(Step step);
+  void do_again(const protocol::agent::Command& command);
+  [[nodiscard]] std::optional<EvaluationMetrics> wait_for_evaluation(Step level);
+  void tell_fault(const Fault& fault);
+
+  // ---- compute thread: coming, going, views (worker_views.cpp)
+  [[nodiscard]] Result<void> connect_to_coordinator();
+  void carry_out(const protocol::agent::Connect& command);
+  void carry_out(const protocol::agent::Prepare& command);
   [[nodiscard]] std::optional<StepMetrics> carry_out(const protocol::agent::Apply& command);
+  void carry_out(const protocol::agent::HandOver& command);
+  void carry_out(const protocol::agent::Rejoin& command);
+  void carry_out(const protocol::agent::SendCopies& command);
   void carry_out(const protocol::agent::SendLayerState& command);
-  [[nodiscard]] Result<void> build(const protocol::NewView& view);
-  [[nodiscard]] Result<PeerMap> connect_to_peers(const protocol::NewView& view);
+  [[nodiscard]] Result<void> prepare(const protocol::NewView& view);
+  [[nodiscard]] Result<void> take_roles(const protocol::NewView& view);
+  [[nodiscard]] Result<void> receive_moves(const protocol::NewView& view);
+  [[nodiscard]] PeerMap wait_for_peers(const protocol::NewView& view);
+  void begin_first_view(const protocol::NewView& view);
+  void make_striker(bool joined_later);
+  void tell_striker_of(const protocol::NewView& view);
+  void drop_layers_without_role();
+  void install_arrived();
+  void send_copies(const std::vector<protocol::Move>& moves, Step level);
+  void strike(host::FaultPhase phase, Step step);
+
+  // ---- what is told (worker_reports.cpp)
   void open_events();
   void write_computed(char kind, Step step, MicroBatchId micro_batch, LayerId first, LayerId last);
+  void write_fault(Step step, const Json& fields);
   void write_span(const Span& span);
   [[nodiscard]] StepMetrics metrics_of(const protocol::CommitRecord& record);
-  void tell_applied();
   [[nodiscard]] protocol::Applied applied(Step step);
-  void tell_fault(const Fault& fault);
 
   WorkerOptions options_;
   host::RunClock clock_;  // one zero for every process of a run
   std::optional<SampleOrder> order_;
 
-  std::mutex mutex_;  // guards the agent, the queue and the peers
+  std::mutex mutex_;  // guards what follows, up to aborted_
   std::condition_variable changed_;
   protocol::agent::AgentState agent_;
   std::deque<protocol::agent::Command> commands_;
   PeerMap peers_;
+  std::set<WorkerId> gone_;  // were connected, or could not be reached
   std::optional<transport::PeerId> coordinator_;
-  std::optional<protocol::Evaluation> evaluation_;  // the newest
+  std::map<Step, protocol::Evaluation> evaluations_;  // not yet asked for
+  ViewNumber floor_{0};  // commands of older views are given up
   bool leaving_ = false;
-  std::atomic<bool> aborted_{false};
+  std::atomic<bool> aborted_{false};  // what is being computed belongs to a view below floor_
+  StateArrivals arrivals_;
 
   std::optional<TrainingOutcome> outcome_;
+  std::string address_;  // where peers reach this worker
   WorkerId self_{-2};
-  ViewNumber view_;
-  Layout layout_;
+  protocol::NewView view_;
   bool built_ = false;
   Step level_{0};
+  Step done_{0};               // the newest step whose metrics the loop has, or must not see
+  Step current_{0};            // the step that the loop is in
   Step shown_step_{0};         // the step that spans belong to
   bool last_applied_ = false;  // and not yet told: the loop may still evaluate
   std::optional<protocol::Report> report_;
@@ -125,9 +161,11 @@ class Worker {
   std::string line_;
   Spans spans_;
   Instant record_came_;
+  host::FaultStriker striker_;
   std::unique_ptr<Stage> stage_;
   std::unique_ptr<Executor> executor_;
 
+  std::thread heart_;
   std::unique_ptr<transport::Transport> transport_;  // last: its threads use everything above
 };
 

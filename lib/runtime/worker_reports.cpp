@@ -32,13 +32,15 @@ StepMetrics Worker::metrics_of(const protocol::CommitRecord& record) {
   return metrics;
 }
 
+// What stands at the level: after a fill or a move in vain there may be more.
 protocol::Applied Worker::applied(Step step) {
   protocol::Applied applied;
-  applied.view = view_;
+  applied.view = view_.view;
   applied.step = step;
   applied.peak_resident_bytes = peak_resident_bytes();
   if (stage_ == nullptr) return applied;
   for (const HeldLayer& held : stage_->layers()) {
+    if (held.level != step) continue;
     protocol::LayerState state;
     state.layer = held.id;
     std::vector<std::string> names;
@@ -57,20 +59,6 @@ protocol::Applied Worker::applied(Step step) {
     applied.layers.push_back(std::move(state));
   }
   return applied;
-}
-
-void Worker::carry_out(const agent::SendLayerState& command) {
-  transport::PeerId coordinator{};
-  {
-    const std::lock_guard lock(mutex_);
-    coordinator = *coordinator_;
-  }
-  std::int32_t part = 0;
-  for (auto& tensor : stage_->layer(command.layer).state()) {
-    const FrameKey key{FrameKind::state, view_, Step{0}, command.layer, MicroBatchId{-1}, part++};
-    send_block(*transport_, coordinator, key, {std::move(tensor)});
-  }
-  deliver(agent::SentState{command.layer});
 }
 
 void Worker::open_events() {
@@ -93,12 +81,32 @@ void Worker::write_computed(char kind, Step step, MicroBatchId micro_batch, Laye
     fmt::format_to(std::back_inserter(line_),
                    R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"computed","worker":{},)"
                    R"("micro_batch":{},"layer":{},"kind":"{}"}})",
-                   began_ms, view_.value, step.value, self_.value, micro_batch.value, layer.value,
+                   began_ms, view_.view.value, step.value, self_.value, micro_batch.value, layer.value,
                    kind);
     if (layer == last) break;
     line_ += '\n';
   }
   if (!events_->write_text(line_)) events_.reset();
+}
+
+void Worker::write_fault(Step step, const Json& fields) {
+  if (!events_) return;
+  const Event event{clock_.now(), view_.view, step, "fault_injected", fields};
+  if (!events_->write(to_json(event))) events_.reset();
+}
+
+void Worker::make_striker(bool joined_later) {
+  auto striker = host::FaultStriker::from_environment(
+      {.orders = {},
+       .bounds = {},
+       .steps = options_.spec.steps,
+       .run_dir = options_.run_dir,
+       .self = self_,
+       .joined_later = joined_later,
+       .tell = [this](Step step, const Json& fields) { write_fault(step, fields); },
+       .raise = {}});
+  check(striker.ok(), "faults that were checked before the run began");
+  striker_ = std::move(striker).value();
 }
 
 // The timeline shows the first steps: the others look the same, and a long run would fill the disk.
@@ -109,7 +117,7 @@ void Worker::write_span(const Span& span) {
   fmt::format_to(std::back_inserter(line_),
                  R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"span","worker":{},)"
                  R"("micro_batch":{},"kind":"{}","ms":{:.3f}}})",
-                 span.end.since_start_ms, view_.value, step.value, self_.value,
+                 span.end.since_start_ms, view_.view.value, step.value, self_.value,
                  span.micro_batch.value, span.kind, (span.end - span.begin).value);
   if (!events_->write_text(line_)) events_.reset();
 }

@@ -156,6 +156,7 @@ struct NewView {
   std::vector<std::string> schedules;  // one text form per pipeline
   std::vector<Member> members;
   std::vector<Move> moves;
+  Step again_until{0};  // steps up to this one were committed before and are done again
   friend bool operator==(const NewView&, const NewView&) = default;
 };
 /// Everybody is ready: compute `step`.
