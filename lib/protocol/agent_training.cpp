@@ -124,13 +124,13 @@ Decision on_applied(AgentState& state, const AppliedRecord& applied) {
 Decision on_send_state(AgentState& state, const SendState& send) {
   const auto what = fmt::format("send_state of layer {}", send.layer.value);
   if (state.phase != Phase::storing) return ignored(state, what);
-  return {{SendLayerState{send.layer}},
+  return {{SendLayerState{send.layer, send.attempt}},
           fmt::format("sends the state of layer {}", send.layer.value)};
 }
 
 Decision on_sent_state(AgentState& state, const SentState& sent) {
   if (state.phase != Phase::storing) return ignored(state, "sent state");
-  return {{SendMessage{StateSent{sent.layer}}},
+  return {{SendMessage{StateSent{sent.layer, sent.attempt}}},
           fmt::format("has sent the state of layer {}", sent.layer.value)};
 }
 

@@ -39,6 +39,7 @@ std::optional<std::string> misfit(const CoordinatorState& state, WorkerId from,
 // Layers in order, each as its lowest holder has it; `differs` gets the first two holders that do.
 StoreModel store_model(const CoordinatorState& state, std::string& differs) {
   StoreModel store;
+  store.attempt = state.attempt;
   for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
     const auto& holders = state.holders.at(layer);
     const WorkerId first = *holders.begin();
@@ -61,7 +62,7 @@ WorkerId source_of(const CoordinatorState& state, LayerId layer) {
 
 void ask_for_layer(const CoordinatorState& state, Decision& decision) {
   const WorkerId holder = source_of(state, state.storing);
-  decision.commands.emplace_back(Send{holder, SendState{state.storing}});
+  decision.commands.emplace_back(Send{holder, SendState{state.storing, state.attempt}});
   decision.explanation =
       fmt::format("{} is fetched from worker {}", text_of(state, state.storing), holder.value);
 }
@@ -107,6 +108,7 @@ void store_if_complete(CoordinatorState& state, Decision& decision) {
   }
   state.phase = Phase::storing;
   state.storing = LayerId{0};
+  ++state.attempt;
   std::string differs;
   decision.commands.emplace_back(store_model(state, differs));
   // Unequal holders are the graver news, whatever the run would have ended with.
@@ -119,6 +121,7 @@ Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& 
   if (state.phase != Phase::storing) {
     return ignored(what, fmt::format("the run is {}", name_of(state.phase)));
   }
+  if (sent.attempt != state.attempt) return ignored(what, "storing has begun anew since");
   const bool all_stored = state.storing.value >= layer_count(state);
   if (all_stored || sent.layer != state.storing || from != source_of(state, sent.layer)) {
     return ignored(what, "nobody asked for it");

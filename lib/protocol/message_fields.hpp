@@ -119,6 +119,7 @@ void fields(Io& io, M& m) {
 template <class Io, Is<StateSent> M>
 void fields(Io& io, M& m) {
   io.whole("layer", m.layer, 0, index_max);
+  io.whole("attempt", m.attempt, 0, index_max);
 }
 
 template <class Io, Is<Evaluating> M>
@@ -206,6 +207,7 @@ void fields(Io& io, M& m) {
 template <class Io, Is<SendState> M>
 void fields(Io& io, M& m) {
   io.whole("layer", m.layer, 0, index_max);
+  io.whole("attempt", m.attempt, 0, index_max);
 }
 
 template <class Io, Is<Halt> M>

@@ -141,7 +141,7 @@ class Worker {
   std::set<WorkerId> gone_;  // were connected, or could not be reached
   std::optional<transport::PeerId> coordinator_;
   std::map<Step, protocol::Evaluation> evaluations_;  // not yet asked for
-  ViewNumber floor_{0};  // commands of older views are given up
+  ViewNumber floor_{0};                               // commands of older views are given up
   bool leaving_ = false;
   std::atomic<bool> aborted_{false};  // what is being computed belongs to a view below floor_
   StateArrivals arrivals_;

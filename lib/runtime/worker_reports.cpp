@@ -81,8 +81,8 @@ void Worker::write_computed(char kind, Step step, MicroBatchId micro_batch, Laye
     fmt::format_to(std::back_inserter(line_),
                    R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"computed","worker":{},)"
                    R"("micro_batch":{},"layer":{},"kind":"{}"}})",
-                   began_ms, view_.view.value, step.value, self_.value, micro_batch.value, layer.value,
-                   kind);
+                   began_ms, view_.view.value, step.value, self_.value, micro_batch.value,
+                   layer.value, kind);
     if (layer == last) break;
     line_ += '\n';
   }

@@ -53,6 +53,7 @@ struct AppliedRecord {
 };
 struct SentState {
   LayerId layer;
+  int attempt = 0;
 };
 /// The training loop begins to compute `step`.
 struct StepStarted {
@@ -126,6 +127,7 @@ struct SendCopies {
 };
 struct SendLayerState {
   LayerId layer;
+  int attempt = 0;
 };
 /// The evaluation that everybody computed is there.
 struct TellEvaluation {

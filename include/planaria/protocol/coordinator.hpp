@@ -109,6 +109,7 @@ struct LedgerLine {
 struct StoreModel {
   std::vector<LayerState> layers;
   bool holders_agree = true;
+  int attempt = 0;  // of SendState
 };
 /// The layer's state has arrived completely.
 struct LayerStored {
@@ -189,6 +190,7 @@ struct CoordinatorState {
   /// empty: none.
   std::map<WorkerId, Evaluated> evaluated;
   std::map<WorkerId, Applied> applied;
+  int attempt = -1;    // at storing
   LayerId storing{0};  // the layer being fetched; the number of layers once all are
   std::optional<std::string> stop_why;
   bool halted = false;  // before the last step: what is stored is the level that stood

@@ -97,6 +97,7 @@ struct Failed {
 /// Every tensor of `layer` has been sent (as FrameKind::state, before this).
 struct StateSent {
   LayerId layer;
+  int attempt = 0;  // SendState's
 };
 /// "My training loop evaluates level `step`."
 struct Evaluating {
@@ -196,9 +197,11 @@ struct Evaluation {
   std::int64_t samples = 0;
   friend bool operator==(const Evaluation&, const Evaluation&) = default;
 };
-/// Send the state of `layer` now.
+/// Send the state of `layer` now. `attempt` tells what is sent now from what was sent before a
+/// holder was lost and storing began anew; frames carry it as their step.
 struct SendState {
   LayerId layer;
+  int attempt = 0;
 };
 /// Compute no further; report Applied at the level that stands.
 struct Halt {
