@@ -152,7 +152,8 @@ class CoordinatorHost::Impl {
 
   void take_state(const FrameArrived& frame) {
     const auto peer = peers_.find(frame.peer);
-    const bool asked = model_ && peer != peers_.end() && peer->second.worker;
+    const bool asked = model_ && peer != peers_.end() && peer->second.worker &&
+                       frame.key.step.value == machine_.attempt;
     if (!asked) return;
     store_outcome(model_->take(frame.key.layer, frame.payload.bytes()));
   }

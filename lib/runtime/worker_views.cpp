@@ -320,11 +320,11 @@ void Worker::carry_out(const agent::SendLayerState& command) {
   }
   std::int32_t part = 0;
   for (auto& tensor : stage_->layer(command.layer).state()) {
-    const FrameKey key{FrameKind::state, view_.view,       Step{0},
+    const FrameKey key{FrameKind::state, view_.view,       Step{command.attempt},
                        command.layer,    MicroBatchId{-1}, part++};
     send_block(*transport_, coordinator, key, {std::move(tensor)});
   }
-  deliver(agent::SentState{command.layer});
+  deliver(agent::SentState{command.layer, command.attempt});
 }
 
 void Worker::strike(host::FaultPhase phase, Step step) {

@@ -291,7 +291,7 @@ bool ToyProcess::carry_out(const agent::HandOver& command) {
 
 bool ToyProcess::carry_out(const agent::SendLayerState& command) {
   if (!store_.holds(command.layer)) world_.breaks("a layer is fetched where it is not");
-  world_.tell_agent(agent::SentState{command.layer});
+  world_.tell_agent(agent::SentState{command.layer, command.attempt});
   return true;
 }
 
