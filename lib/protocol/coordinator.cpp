@@ -142,7 +142,11 @@ int layer_count(const CoordinatorState& state) {
 
 std::vector<std::int64_t> layer_bytes(const CoordinatorState& state) {
   std::vector<std::int64_t> bytes;
-  for (const LayerSpec& layer : state.spec->layers) bytes.push_back(layer.parameter_bytes);
+  // Until somebody has built a layer all count the same.
+  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+    const auto known = state.layer_bytes.find(layer);
+    bytes.push_back(known == state.layer_bytes.end() ? 1 : known->second);
+  }
   return bytes;
 }
 

@@ -152,6 +152,12 @@ void decide_last(CoordinatorState& state, CommitRecord& record) {
   }
 }
 
+bool all_shadows_hold(const CoordinatorState& state) {
+  return std::ranges::all_of(state.view.layout.shadows, [&](const ShadowAssignment& shadow) {
+    return shadowed_and_held(state, shadow.worker).size() == shadow.layers.size();
+  });
+}
+
 // The record to all; the view that it names begins with the next step.
 void send_record(CoordinatorState& state, const CommitRecord& record, Instant now,
                  Decision& decision, Decision& events) {
@@ -166,7 +172,14 @@ void send_record(CoordinatorState& state, const CommitRecord& record, Instant no
     decision.commands.emplace_back(Send{worker, Commit{record, next.view, next.moves}});
   }
   state.filling.insert(next.moves.begin(), next.moves.end());
-  if (!next.view) return;
+  begin_migration(state, next.moves,
+                  kind_of_change(state.view.layout, state.target.value_or(state.view.layout)), now,
+                  events);
+  if (!next.view) {
+    if (!state.target && all_shadows_hold(state)) end_migration(state, now, events);
+    return;
+  }
+  if (!state.target && next.moves.empty()) end_migration(state, now, events);
   state.view = std::move(*next.view);
   for (const Member& member : state.view.members) {
     auto& first_step = state.members.at(member.worker).first_step;

@@ -71,6 +71,13 @@ struct NextView {
 };
 NextView next_view(CoordinatorState& state);
 
+/// Notes states that begin to be sent, and tells of the first and of the last.
+void begin_migration(CoordinatorState& state, const std::vector<Move>& moves,
+                     const std::string& kind, Instant now, Decision& decision);
+void end_migration(CoordinatorState& state, Instant now, Decision& decision);
+/// What FORMATS calls the way from one layout to another: pipeline, inter-stage, intra-stage, none.
+[[nodiscard]] const char* kind_of_change(const Layout& before, const Layout& after);
+
 // ---- views as values (coordinator_views.cpp)
 
 /// A view of `layout` with proven schedules; invalid_input or infeasible where it does not fit.

@@ -343,6 +343,7 @@ void begin_unplanned_view(CoordinatorState& state, const std::string& why, Insta
       choice ? view_of(state, choice.value().layout, workers) : Result<NewView>(choice.fault());
   if (!view) return halt(state, 1, fmt::format("{}: {}", why, view.fault().sentence), decision);
   view.value().moves = choice.value().moves;
+  const Layout before = state.view.layout;
   state.view = std::move(view).value();
   state.phase = Phase::preparing;
   state.plan_wanted = true;
@@ -355,6 +356,9 @@ void begin_unplanned_view(CoordinatorState& state, const std::string& why, Insta
   for (const WorkerId worker : hearers) decision.commands.emplace_back(Send{worker, state.view});
   const auto explanation = fmt::format("{}; {}", why, choice.value().explanation);
   announce_view(state, explanation, false, now, decision);
+  state.migration.reset();
+  begin_migration(state, state.view.moves, kind_of_change(before, state.view.layout), now,
+                  decision);
   warn_if_at_risk(state, now, decision);
   decision.explanation = fmt::format("view {}: {}", state.view.view.value, explanation);
 }
@@ -378,6 +382,7 @@ Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, In
                    fmt::format("view {}, must be {}", ready.view.value, state.view.view.value));
   }
   state.ready.insert(from);
+  for (const LayerBytes& held : ready.held) state.layer_bytes[held.layer] = held.bytes;
   // What it was sent it holds from now on, whatever becomes of the view.
   for (const Move& move : state.view.moves) {
     if (move.to == from) state.holders[move.layer].insert(from);
@@ -403,6 +408,7 @@ Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, In
     }
   }
   Decision decision{{}, fmt::format("step {} begins: all workers are ready", state.step.value)};
+  end_migration(state, now, decision);
   for (const Member& member : state.view.members) {
     decision.commands.emplace_back(Send{member.worker, Begin{state.view.view, state.step}});
   }

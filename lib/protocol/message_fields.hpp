@@ -75,9 +75,16 @@ void fields(Io& io, M& m) {
   io.ids("unreachable", m.unreachable, 0, index_max);
 }
 
+template <class Io, Is<LayerBytes> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+  io.whole("bytes", m.bytes, 0, INT64_MAX);
+}
+
 template <class Io, Is<Ready> M>
 void fields(Io& io, M& m) {
   io.whole("view", m.view, 1, number_max);
+  io.list("held", m.held);
 }
 
 template <class Io, Is<Report> M>

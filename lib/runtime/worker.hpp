@@ -113,6 +113,7 @@ class Worker {
   [[nodiscard]] Result<void> take_roles(const protocol::NewView& view);
   [[nodiscard]] Result<void> receive_moves(const protocol::NewView& view);
   [[nodiscard]] PeerMap wait_for_peers(const protocol::NewView& view);
+  [[nodiscard]] std::vector<protocol::LayerBytes> held_bytes() const;
   void begin_first_view(const protocol::NewView& view);
   void make_striker(bool joined_later);
   void tell_striker_of(const protocol::NewView& view);

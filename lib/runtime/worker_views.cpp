@@ -116,7 +116,19 @@ void Worker::carry_out(const agent::Prepare& command) {
     return;  // and another view comes, or the end of the run
   }
   built_ = true;
-  deliver(agent::Prepared{command.view.view});
+  deliver(agent::Prepared{command.view.view, held_bytes()});
+}
+
+std::vector<protocol::LayerBytes> Worker::held_bytes() const {
+  std::vector<protocol::LayerBytes> sizes;
+  for (const HeldLayer& held : stage_->layers()) {
+    std::int64_t bytes = 0;
+    for (const auto& [info, tensor] : held.state()) {
+      bytes += static_cast<std::int64_t>(tensor.nbytes());
+    }
+    sizes.push_back({held.id, bytes});
+  }
+  return sizes;
 }
 
 Result<void> Worker::prepare(const protocol::NewView& view) {
@@ -247,6 +259,10 @@ std::optional<StepMetrics> Worker::carry_out(const agent::Apply& command) {
   last_applied_ = record.last;
   if (in_view) drop_layers_without_role();
   if (command.next) {
+    {
+      const std::lock_guard lock(mutex_);
+      aborted_ = command.next->view < floor_;
+    }
     begin_first_view(*command.next);
     transport_->advance_view(command.next->view);
     if (const auto taken = take_roles(*command.next); !taken) {

@@ -38,6 +38,7 @@ struct PeerLost {
 /// What Prepare asked for is there.
 struct Prepared {
   ViewNumber view;
+  std::vector<LayerBytes> held = {};
 };
 /// What Compute asked for is done.
 struct Computed {

@@ -141,6 +141,14 @@ struct CommittedStep {
   CommitRecord record;
   std::uint64_t data_xxh3 = 0;  // of what it read and labelled
 };
+/// States on their way, from the record or view that named the first to the step that uses them.
+struct Migration {
+  Instant began;
+  std::string kind;  // FORMATS: none, intra-stage, inter-stage, pipeline
+  std::set<WorkerId> to;
+  std::int64_t bytes = 0;
+  int layers = 0;
+};
 /// Where user code failed.
 struct FailurePlace {
   Step step;
@@ -172,14 +180,17 @@ struct CoordinatorState {
   /// Who holds each layer at the level before `step` (after the last record: at `step`). At level 0
   /// everybody can build every layer, and the roles of the view that begins hold.
   std::map<LayerId, std::set<WorkerId>> holders;
-  std::set<Move> filling;                // under way to shadows that do not count yet
-  bool plan_wanted = false;              // members changed since the last plan
+  std::map<LayerId, std::int64_t> layer_bytes;  // as far as its builders have said
+  std::optional<Migration> migration;           // that has begun and not ended
+  std::set<Move> filling;                       // under way to shadows that do not count yet
+  bool plan_wanted = false;                     // members changed since the last plan
   std::optional<Layout> target;          // begins when those who compute in it hold their layers
   std::vector<CommittedStep> committed;  // steps 1, 2, ...: also those that are being done again
   std::map<LayerId, std::uint64_t> checksums;  // of the gradients of the newest committed step
   std::optional<CommitRecord> last_record;     // of the level that stands
 
   std::map<FailurePlace, std::set<WorkerId>> failures;
+  std::map<WorkerId, int> differed;  // how often its gradients were others than the owner's
   std::map<std::pair<WorkerId, WorkerId>, Instant> unreachable;  // lower id first
   std::optional<Instant> last_tick;
   Instant waits_until;  // phase waiting

@@ -33,9 +33,15 @@ struct Join {
 struct Connected {
   std::vector<WorkerId> unreachable;
 };
-/// Layers of the view's roles are there, at the level before its first step.
+struct LayerBytes {
+  LayerId layer;
+  std::int64_t bytes = 0;  // parameters, buffers and optimizer state
+};
+/// Layers of the view's roles are there, at the level before its first step. Their sizes, which
+/// nobody knows before the first are built.
 struct Ready {
   ViewNumber view;
+  std::vector<LayerBytes> held;
 };
 struct LayerReport {
   LayerId layer;
