@@ -61,7 +61,8 @@ class Cluster {
       : options_(options),
         random_(options.seed),
         state_(options.coordinator),
-        watch_(options, report_) {
+        watch_(options, report_,
+               [this](WorkerId a, WorkerId b) { return runs_beside(a, b); }) {
     const int count = options.coordinator.workers + options.coordinator.spares;
     for (int i = 0; i < count; ++i) start_process(i);
   }
@@ -215,7 +216,9 @@ class Cluster {
               const auto& planned = options_.throws;
               const bool here = planned && planned->step == step &&
                                 planned->micro_batch == micro_batch && planned->layer == layer;
-              return here && thrown_++ < planned->times;
+              const bool throws = here && report_.thrown < planned->times;
+              report_.thrown += throws ? 1 : 0;
+              return throws;
             },
         .breaks = [this](const std::string& what) { watch_.breaks(what); },
         .computed = [this](Step step, MicroBatchId micro_batch,
@@ -365,6 +368,7 @@ class Cluster {
     if (!std::holds_alternative<Tick>(input) || !decision.commands.empty()) {
       story("coordinator", decision.explanation);
     }
+    if (decision.explanation.ends_with("counts, though it is late")) ++report_.late_fills;
     for (const Command& command : decision.commands) {
       std::visit([this](const auto& known) { carry_out(known); }, command);
     }
@@ -389,7 +393,7 @@ class Cluster {
         encode(Refuse{turned.why}));
   }
   void carry_out(const Send& send) {
-    if (const auto* commit = std::get_if<Commit>(&send.message)) watch_.committed(commit->record);
+    watch_.sent(send.message, state_, stores());
     Process* process = process_of(send.to);
     if (process != nullptr) process->from_coordinator.push_back(encode(send.message));
   }
@@ -488,6 +492,17 @@ class Cluster {
     return stores;
   }
 
+  // Whether both run, and are connected.
+  bool runs_beside(WorkerId a, WorkerId b) const {
+    const auto from = process_called(a);
+    const auto to = process_called(b);
+    if (!from || !to) return false;
+    const auto runs = [&](std::size_t i) {
+      return processes_[i].alive && !processes_[i].stopped && !processes_[i].end;
+    };
+    return runs(*from) && runs(*to) && processes_[*from].links.contains(*to);
+  }
+
   bool over() const {
     if (!report_.outcome) return false;
     return std::ranges::all_of(processes_, [](const Process& process) {
@@ -513,7 +528,6 @@ class Cluster {
   Instant now_;
   Instant tick_due_;
   int idle_rounds_ = 0;
-  int thrown_ = 0;
   std::deque<Process> processes_;  // references stay while it grows
   std::map<std::uint64_t, Line> lines_;
   std::map<std::uint64_t, WorkerId> admitted_;
