@@ -61,8 +61,7 @@ class Cluster {
       : options_(options),
         random_(options.seed),
         state_(options.coordinator),
-        watch_(options, report_,
-               [this](WorkerId a, WorkerId b) { return runs_beside(a, b); }) {
+        watch_(options, report_, [this](WorkerId a, WorkerId b) { return runs_beside(a, b); }) {
     const int count = options.coordinator.workers + options.coordinator.spares;
     for (int i = 0; i < count; ++i) start_process(i);
   }
@@ -160,7 +159,11 @@ class Cluster {
     if (!possible.empty() && random_.below(3) != 0) return possible;
     while (!idle.empty()) {
       const std::size_t chosen = random_.below(idle.size());
-      if (processes_[idle[chosen]].toy->work()) {
+      const Process& process = processes_[idle[chosen]];
+      if (process.toy->work()) {
+        if (process.worker) {
+          watch_.stands(*process.worker, process.toy->level(), process.toy->store());
+        }
         watch_.after_delivery(state_, stores());
         ++report_.deliveries;
         return deliveries_after_work();

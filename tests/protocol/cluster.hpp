@@ -64,10 +64,10 @@ struct ClusterReport {
   int computed = 0;  // (step, micro-batch, layer)
   int redone = 0;    // of them, not for the first time
   int rolled_back = 0;
-  int losses = 0;                  // members that went, whatever the reason
-  int evicted_silent = 0;          // of them, as they were not heard
-  int evicted_cut_off = 0;         // of them, as others could not reach them
-  int late_fills = 0;              // shadow reports that counted after their record
+  int losses = 0;           // members that went, whatever the reason
+  int evicted_silent = 0;   // of them, as they were not heard
+  int evicted_cut_off = 0;  // of them, as others could not reach them
+  int late_fills = 0;       // shadow reports that counted after their record
   int planned_views = 0;
   int thrown = 0;                  // exceptions of user code
   std::vector<std::string> story;  // one line a decision, where asked for

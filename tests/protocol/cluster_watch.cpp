@@ -7,7 +7,8 @@
 namespace planaria::protocol {
 namespace {
 
-constexpr int fill_commits_max = 6;
+// A state travels beside the steps, mostly within the next.
+constexpr int fill_records_max = 4;
 
 // Whether the layer stands at `level`, or will once the record is applied that is under way.
 bool has(const ToyStore& store, LayerId layer, Step level) {
@@ -26,10 +27,7 @@ bool same_but_last(CommitRecord a, const CommitRecord& b) {
 
 ClusterWatch::ClusterWatch(const ClusterOptions& options, ClusterReport& report,
                            Connected connected)
-    : options_(options),
-      report_(report),
-      connected_(std::move(connected)),
-      truth_(options.spec) {}
+    : options_(options), report_(report), connected_(std::move(connected)), truth_(options.spec) {}
 
 void ClusterWatch::breaks(const std::string& what) {
   if (report_.broken.empty()) report_.broken = what;
@@ -52,8 +50,15 @@ void ClusterWatch::after_delivery(const CoordinatorState& state, const Stores& s
   check_holders(state, stores);
   view_ = state.view.view;
   layout_ = state.view.layout;
+  std::erase_if(filling_, [&](const auto& entry) { return !state.filling.contains(entry.first); });
+  for (const Move& move : state.filling) filling_.try_emplace(move, level_);
   holders_ = state.holders;
-  for (const auto& [layer, holders] : holders_) {
+  for (auto& [layer, holders] : holders_) {
+    // Whose code failed gives what it holds, but will not be at the next level.
+    std::erase_if(holders, [&](WorkerId worker) {
+      const auto member = state.members.find(worker);
+      return member != state.members.end() && member->second.out;
+    });
     if (static_cast<int>(holders.size()) >= options_.coordinator.commit_domains) {
       lost_since_[layer] = 0;
     }
@@ -124,7 +129,6 @@ void ClusterWatch::committed(const CommitRecord& record, const CoordinatorState&
     breaks(fmt::format("step {} was committed with another record than alone", record.step.value));
   }
   check_commit(record.step, state, stores);
-  check_fills(state);
   if (known <= report_.records.size()) {
     if (report_.records[known - 1] != record) breaks("a step was done again with another record");
   } else {
@@ -149,14 +153,13 @@ void ClusterWatch::check_commit(Step step, const CoordinatorState& state, const 
   }
 }
 
-void ClusterWatch::check_fills(const CoordinatorState& state) {
-  std::erase_if(fill_commits_, [&](const auto& entry) { return !state.filling.contains(entry.first); });
-  for (const Move& move : state.filling) {
-    int& commits = fill_commits_[move];
-    commits = connected_(move.from, move.to) ? commits + 1 : 0;
-    if (commits <= fill_commits_max) continue;
+// A worker that has the records since knows what was sent to it, if it was.
+void ClusterWatch::stands(WorkerId worker, Step level, const ToyStore& store) {
+  for (const auto& [move, since] : filling_) {
+    if (move.to != worker || store.holds(move.layer) || !connected_(move.from, move.to)) continue;
+    if (level.value - since.value < fill_records_max) continue;
     breaks(fmt::format("worker {} was to send layer {} to worker {}, {} records ago",
-                       move.from.value, move.layer.value, move.to.value, commits));
+                       move.from.value, move.layer.value, worker.value, level.value - since.value));
   }
 }
 
@@ -176,10 +179,11 @@ void ClusterWatch::check_roll_back(const Event& event, const CoordinatorState& s
     const LayerId layer{lost.get<int>()};
     const auto known = lost_since_.find(layer);
     if (known != lost_since_.end() && known->second < options_.coordinator.commit_domains) {
-      breaks(fmt::format("all went back to level {} for layer {}, of which {} holders were lost "
-                         "since {} held it",
-                         event.fields.at("to").get<int>(), layer.value, known->second,
-                         options_.coordinator.commit_domains));
+      breaks(
+          fmt::format("all went back to level {} for layer {}, of which {} holders were lost "
+                      "since {} held it",
+                      event.fields.at("to").get<int>(), layer.value, known->second,
+                      options_.coordinator.commit_domains));
     }
     for (const auto& [worker, store] : stores) {
       const auto member = state.members.find(worker);
@@ -190,8 +194,7 @@ void ClusterWatch::check_roll_back(const Event& event, const CoordinatorState& s
       });
       if (filling || !reachable || !has(*store, layer, level)) continue;
       breaks(fmt::format("all went back to level {}, although worker {} had layer {} at level {}",
-                         event.fields.at("to").get<int>(), worker.value, layer.value,
-                         level.value));
+                         event.fields.at("to").get<int>(), worker.value, layer.value, level.value));
     }
   }
 }
@@ -211,6 +214,7 @@ void ClusterWatch::event(const Event& event, const CoordinatorState& state, cons
     report_.evicted_cut_off += why.starts_with("cannot be reached") ? 1 : 0;
     count_losses(WorkerId{event.fields.at("worker").get<int>()});
   }
+  if (event.name == "worker_failed") count_losses(WorkerId{event.fields.at("worker").get<int>()});
   if (event.name == "view") report_.planned_views += event.fields.at("planned").get<bool>() ? 1 : 0;
   if (event.name != "rolled_back") return;
   ++report_.rolled_back;
@@ -239,8 +243,7 @@ void ClusterWatch::check_ending(const Finish& outcome) {
   });
   const bool allowed =
       outcome.status == 0 || (report_.losses > 0 && says("left, must be at least")) ||
-      (report_.losses > 0 && says("after waiting")) ||
-      (report_.thrown > 1 && says("bad sample")) ||
+      (report_.losses > 0 && says("after waiting")) || (report_.thrown > 1 && says("bad sample")) ||
       (report_.thrown > 0 && says("bad sample, and no other worker is left to try")) ||
       (signal && (says("stopped before the first step") || says("stopped while waiting")));
   if (!allowed) {

@@ -32,6 +32,8 @@ class ClusterWatch {
   void after_delivery(const CoordinatorState& state, const Stores& stores);
   void sent(const Message& message, const CoordinatorState& state, const Stores& stores);
   void applied(WorkerId worker, const CommitRecord& record);
+  /// The worker's compute thread has come so far.
+  void stands(WorkerId worker, Step level, const ToyStore& store);
   void event(const Event& event, const CoordinatorState& state, const Stores& stores);
   void ledger(const LedgerLine& line);
   void computed(Step step, MicroBatchId micro_batch, LayerId layer);
@@ -43,7 +45,6 @@ class ClusterWatch {
   void check_view(const NewView& view, const CoordinatorState& state);
   void check_holders(const CoordinatorState& state, const Stores& stores);
   void check_roll_back(const Event& event, const CoordinatorState& state, const Stores& stores);
-  void check_fills(const CoordinatorState& state);
   void check_ending(const Finish& outcome);
   void count_losses(WorkerId worker);
 
@@ -61,7 +62,7 @@ class ClusterWatch {
   ViewNumber view_{0};
   /// Holders of a layer that were lost since k held it; nothing before the first time.
   std::map<LayerId, int> lost_since_;
-  std::map<Move, int> fill_commits_;  // records since a state was named, while both ends ran
+  std::map<Move, Step> filling_;  // since which record
 };
 
 }  // namespace planaria::protocol

@@ -29,7 +29,9 @@ RunSpec spec_of(Random& random) {
 }
 
 // Mostly few workers, where every one matters; sometimes many.
-int workers_of(Random& random, int most) {
+int workers_of(Random& random, const ScenarioBounds& bounds) {
+  const int most = bounds.workers_max;
+  if (bounds.workers_min > 1) return static_cast<int>(random.between(bounds.workers_min, most));
   const std::int64_t usual = std::min(most, 6);
   if (random.below(20) == 0) return static_cast<int>(random.between(1, most));
   return static_cast<int>(random.between(1, usual));
@@ -63,7 +65,7 @@ ClusterOptions scenario_of(std::uint64_t seed, const ScenarioBounds& bounds) {
   options.seed = seed;
   options.spec = spec_of(random);
   auto& coordinator = options.coordinator;
-  coordinator.workers = workers_of(random, bounds.workers_max);
+  coordinator.workers = workers_of(random, bounds);
   coordinator.spares = random.below(3) == 0 ? static_cast<int>(random.between(1, 2)) : 0;
   coordinator.commit_domains = static_cast<int>(random.between(1, 3));
   coordinator.silence_max_ms = 600;

@@ -113,9 +113,14 @@ bool ToyProcess::carry_out(const agent::Compute& command) {
   part_ = Part::activations;
   ToyFrame mine{ToyFrame::Kind::activation, view_.view, step_, LayerId{-1}};
   for (const LayerId layer : active_layers()) {
-    const auto& held = store_.held().at(layer);
-    if (held.level != level_) world_.breaks("an active layer stands at another level");
-    mine.states[layer] = held.state;
+    const auto held = store_.held().find(layer);
+    if (held == store_.held().end() || held->second.level != level_) {
+      world_.breaks(fmt::format("worker {} computes layer {}, which it has not at level {}",
+                                self_.value, layer.value, level_.value));
+      part_ = Part::none;
+      return true;
+    }
+    mine.states[layer] = held->second.state;
   }
   for (const StageAssignment& stage : pipeline().stages) {
     if (stage.worker != self_) world_.send(stage.worker, mine);
@@ -248,10 +253,12 @@ bool ToyProcess::carry_out(const agent::Apply& command) {
   const bool in_view = view_.view != ViewNumber{0};
   if (in_view) {
     for (const LayerId layer : active_layers()) {
-      const auto& held = store_.held().at(layer);
-      if (!held.gradient || held.level.next() != record.step) {
-        world_.breaks(fmt::format("worker {} applies step {} to layer {} at level {}", self_.value,
-                                  record.step.value, layer.value, held.level.value));
+      const auto held = store_.held().find(layer);
+      const bool ready = held != store_.held().end() && held->second.gradient &&
+                         held->second.level.next() == record.step;
+      if (!ready) {
+        world_.breaks(fmt::format("worker {} applies step {} to layer {} without its gradient",
+                                  self_.value, record.step.value, layer.value));
       }
     }
     store_.apply(record);
