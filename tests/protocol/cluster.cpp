@@ -61,7 +61,7 @@ class Cluster {
       : options_(options),
         random_(options.seed),
         state_(options.coordinator),
-        watch_(options, report_, [this](WorkerId a, WorkerId b) { return runs_beside(a, b); }) {
+        watch_(options, report_) {
     const int count = options.coordinator.workers + options.coordinator.spares;
     for (int i = 0; i < count; ++i) start_process(i);
   }
@@ -162,7 +162,7 @@ class Cluster {
       const Process& process = processes_[idle[chosen]];
       if (process.toy->work()) {
         if (process.worker) {
-          watch_.stands(*process.worker, process.toy->level(), process.toy->store());
+          watch_.stands(*process.worker, process.toy->level());
         }
         watch_.after_delivery(state_, stores());
         ++report_.deliveries;
@@ -199,6 +199,10 @@ class Cluster {
     return {
         .send =
             [this, index](WorkerId to, const ToyFrame& frame) {
+              if (frame.kind == ToyFrame::Kind::state) {
+                const WorkerId self = *processes_[index].agent.worker;
+                watch_.state_sent({frame.layer, self, to}, frame.step);
+              }
               const auto peer = process_called(to);
               if (!peer || !processes_[index].links.contains(*peer)) return;
               processes_[*peer].from_peers[index].emplace_back(*processes_[index].agent.worker,
@@ -493,17 +497,6 @@ class Cluster {
       if (process.alive && process.worker) stores[*process.worker] = &process.toy->store();
     }
     return stores;
-  }
-
-  // Whether both run, and are connected.
-  bool runs_beside(WorkerId a, WorkerId b) const {
-    const auto from = process_called(a);
-    const auto to = process_called(b);
-    if (!from || !to) return false;
-    const auto runs = [&](std::size_t i) {
-      return processes_[i].alive && !processes_[i].stopped && !processes_[i].end;
-    };
-    return runs(*from) && runs(*to) && processes_[*from].links.contains(*to);
   }
 
   bool over() const {

@@ -69,6 +69,7 @@ struct ClusterReport {
   int evicted_cut_off = 0;  // of them, as others could not reach them
   int late_fills = 0;       // shadow reports that counted after their record
   int planned_views = 0;
+  int moves = 0;                   // of views after losses
   int thrown = 0;                  // exceptions of user code
   std::vector<std::string> story;  // one line a decision, where asked for
 };

@@ -20,8 +20,7 @@ constexpr std::uint64_t seeds = 600;
 // Messages that may say that a bug was found.
 using Findings = std::vector<std::string>;
 
-// What the first of many scenarios that breaks is broken by, or nothing. With `tries` steps at
-// least.
+// What the first of many scenarios, of `steps` steps at least, is broken by; or nothing.
 std::string first_broken(const Plant& plant, std::int64_t steps = 1) {
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     ClusterOptions scenario = scenario_of(seed);
@@ -83,7 +82,6 @@ Plant in_agents(const AgentStep& planted) {
 }  // namespace
 
 TEST_CASE("nothing is found where nothing is planted", "[simulation]") {
-  CHECK(first_broken([](ClusterOptions&) {}) == "");
   CHECK(first_broken([](ClusterOptions&) {}, 12) == "");
 }
 
@@ -300,6 +298,8 @@ TEST_CASE("planted: a worker does not send what a view's moves ask of it", "[sim
   check_found(first_broken(in_agents([](agent::AgentState& state, const agent::Input& input) {
                 auto decision = agent::step(state, input);
                 for (agent::Command& command : decision.commands) {
+                  if (auto* copies = std::get_if<agent::SendCopies>(&command))
+                    copies->moves.clear();
                   auto* prepare = std::get_if<agent::Prepare>(&command);
                   if (prepare == nullptr) continue;
                   std::erase_if(prepare->view.moves,
@@ -320,7 +320,7 @@ TEST_CASE("planted: a state that a record names is never sent", "[simulation]") 
                              return decision;
                            }),
                            12),
-              {" was to send layer "});
+              {", and has not"});
 }
 
 }  // namespace planaria::protocol

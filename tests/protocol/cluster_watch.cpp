@@ -7,9 +7,6 @@
 namespace planaria::protocol {
 namespace {
 
-// A state travels beside the steps, mostly within the next.
-constexpr int fill_records_max = 4;
-
 // Whether the layer stands at `level`, or will once the record is applied that is under way.
 bool has(const ToyStore& store, LayerId layer, Step level) {
   const auto held = store.held().find(layer);
@@ -25,9 +22,8 @@ bool same_but_last(CommitRecord a, const CommitRecord& b) {
 
 }  // namespace
 
-ClusterWatch::ClusterWatch(const ClusterOptions& options, ClusterReport& report,
-                           Connected connected)
-    : options_(options), report_(report), connected_(std::move(connected)), truth_(options.spec) {}
+ClusterWatch::ClusterWatch(const ClusterOptions& options, ClusterReport& report)
+    : options_(options), report_(report), truth_(options.spec) {}
 
 void ClusterWatch::breaks(const std::string& what) {
   if (report_.broken.empty()) report_.broken = what;
@@ -153,13 +149,11 @@ void ClusterWatch::check_commit(Step step, const CoordinatorState& state, const 
   }
 }
 
-// A worker that has the records since knows what was sent to it, if it was.
-void ClusterWatch::stands(WorkerId worker, Step level, const ToyStore& store) {
+void ClusterWatch::stands(WorkerId worker, Step level) {
   for (const auto& [move, since] : filling_) {
-    if (move.to != worker || store.holds(move.layer) || !connected_(move.from, move.to)) continue;
-    if (level.value - since.value < fill_records_max) continue;
-    breaks(fmt::format("worker {} was to send layer {} to worker {}, {} records ago",
-                       move.from.value, move.layer.value, worker.value, level.value - since.value));
+    if (move.from != worker || since > level || states_sent_.contains({move, since})) continue;
+    breaks(fmt::format("worker {} was to send layer {} at level {} to worker {}, and has not",
+                       worker.value, move.layer.value, since.value, move.to.value));
   }
 }
 
@@ -215,7 +209,11 @@ void ClusterWatch::event(const Event& event, const CoordinatorState& state, cons
     count_losses(WorkerId{event.fields.at("worker").get<int>()});
   }
   if (event.name == "worker_failed") count_losses(WorkerId{event.fields.at("worker").get<int>()});
-  if (event.name == "view") report_.planned_views += event.fields.at("planned").get<bool>() ? 1 : 0;
+  if (event.name == "view") {
+    const bool planned = event.fields.at("planned").get<bool>();
+    report_.planned_views += planned ? 1 : 0;
+    if (!planned) report_.moves += event.fields.at("moves").get<int>();
+  }
   if (event.name != "rolled_back") return;
   ++report_.rolled_back;
   check_roll_back(event, state, stores);

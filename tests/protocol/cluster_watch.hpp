@@ -1,7 +1,6 @@
 // tests/protocol/cluster_watch.hpp: what must hold in a simulated run, seen from outside.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <set>
 #include <tuple>
@@ -19,21 +18,21 @@ namespace planaria::protocol {
 /// - all go back only where nobody has the level, and never while fewer than k holders of a layer
 ///   were lost since k held it;
 /// - views only rise, no number is used for two views, and nobody in one is gone;
-/// - a state that was named to be sent arrives, while both ends run;
+/// - a state that a record names is sent as the record is applied;
 /// - the ledger has every committed step once, and the run ends for a reason that the scenario has.
 class ClusterWatch {
  public:
   using Stores = std::map<WorkerId, const ToyStore*>;  // of live members
-  using Connected = std::function<bool(WorkerId, WorkerId)>;
 
-  ClusterWatch(const ClusterOptions& options, ClusterReport& report, Connected connected);
+  ClusterWatch(const ClusterOptions& options, ClusterReport& report);
 
   void breaks(const std::string& what);
   void after_delivery(const CoordinatorState& state, const Stores& stores);
   void sent(const Message& message, const CoordinatorState& state, const Stores& stores);
   void applied(WorkerId worker, const CommitRecord& record);
+  void state_sent(const Move& move, Step level) { states_sent_.insert({move, level}); }
   /// The worker's compute thread has come so far.
-  void stands(WorkerId worker, Step level, const ToyStore& store);
+  void stands(WorkerId worker, Step level);
   void event(const Event& event, const CoordinatorState& state, const Stores& stores);
   void ledger(const LedgerLine& line);
   void computed(Step step, MicroBatchId micro_batch, LayerId layer);
@@ -50,7 +49,6 @@ class ClusterWatch {
 
   const ClusterOptions& options_;
   ClusterReport& report_;
-  Connected connected_;
   ToyTruth truth_;
   Step level_{0};  // of the newest record
   Step ledger_{0};
@@ -62,7 +60,8 @@ class ClusterWatch {
   ViewNumber view_{0};
   /// Holders of a layer that were lost since k held it; nothing before the first time.
   std::map<LayerId, int> lost_since_;
-  std::map<Move, Step> filling_;  // since which record
+  std::map<Move, Step> filling_;  // named by which record
+  std::set<std::pair<Move, Step>> states_sent_;
 };
 
 }  // namespace planaria::protocol
