@@ -15,7 +15,7 @@ RunSpec spec_with_evaluation() {
 
 // Two pipelines of two stages: the last layer is held by workers 1 and 3; worker 4 is idle.
 CoordinatorStory story_at_level_1() {
-  CoordinatorStory story({.workers = 5, .layout = grid(2, {2, 2}, 2)}, spec_with_evaluation());
+  CoordinatorStory story({.workers = 4, .spares = 1, .layout = grid(2, {2, 2}, 2)}, spec_with_evaluation());
   story.start();
   story.whole_step();
   return story;
@@ -25,7 +25,7 @@ Evaluated evaluated(int level, std::vector<MicroBatchLoss> losses) {
   return {ViewNumber{1}, Step{level}, std::move(losses)};
 }
 
-std::string end_of(const Decision& decision) {
+std::string sentence_of(const Decision& decision) {
   const auto finish = all_of<Finish>(decision);
   return finish.size() == 1 ? finish[0].sentence : "did not finish";
 }
@@ -81,7 +81,7 @@ TEST_CASE("an evaluation with a micro-batch missing or twice ends the run") {
   const auto end_with = [](std::vector<MicroBatchLoss> losses) {
     CoordinatorStory story = story_at_level_1();
     story.say(3, evaluated(1, {{MicroBatchId{2}, 1}, {MicroBatchId{3}, 1}}));
-    return end_of(story.say(1, evaluated(1, std::move(losses))));
+    return sentence_of(story.say(1, evaluated(1, std::move(losses))));
   };
   CHECK(end_with({{MicroBatchId{0}, 1}}) ==
         "evaluation at level 1: 3 micro-batches were computed, must be 0 to 3");
