@@ -15,19 +15,19 @@ TEST_CASE("an evaluation is told at the level it was computed at, and no other")
         "evaluation of level 1 ignored: this worker stands at level 0");
   story.computed(1);
   CHECK(story.give(evaluated(0)).commands.empty());  // it has gone on: its level is given up
-  story.hear(Commit{record(1)});
+  story.hear(Commit{record(1), {}, {}});
   CHECK(sent<Evaluated>(story.give(evaluated(1))).step == Step{1});
   CHECK(words(story.hear(Evaluation{Step{1}, 3.5, 12})) == "evaluation");
   CHECK(story.hear(Evaluation{Step{2}, 3.5, 12}).commands.empty());
   story.computed(2);
-  story.hear(Commit{record(2, true)});
+  story.hear(Commit{record(2, true), {}, {}});
   CHECK(sent<Evaluated>(story.give(evaluated(2))).step == Step{2});  // the last level too
 }
 
 TEST_CASE("an idle worker hears an evaluation of the run's level") {
   AgentStory story = ready(2);
   story.hear(Begin{ViewNumber{1}, Step{1}});
-  story.hear(Commit{record(1)});
+  story.hear(Commit{record(1), {}, {}});
   const auto told = all_of<TellEvaluation>(story.hear(Evaluation{Step{1}, 0.5, 3}));
   REQUIRE(told.size() == 1);
   CHECK(told[0].evaluation == Evaluation{Step{1}, 0.5, 3});
@@ -42,7 +42,7 @@ TEST_CASE("a loop that goes on while another evaluates ends the run, whichever c
     story.hear(Begin{ViewNumber{1}, Step{1}});
     story.give(StepStarted{Step{1}});
     story.computed(1);
-    story.hear(Commit{record(1)});
+    story.hear(Commit{record(1), {}, {}});
     return story;
   };
   SECTION("it hears before its step") {

@@ -15,7 +15,8 @@ RunSpec spec_with_evaluation() {
 
 // Two pipelines of two stages: the last layer is held by workers 1 and 3; worker 4 is idle.
 CoordinatorStory story_at_level_1() {
-  CoordinatorStory story({.workers = 4, .spares = 1, .layout = grid(2, {2, 2}, 2)}, spec_with_evaluation());
+  CoordinatorStory story({.workers = 4, .spares = 1, .layout = grid(2, {2, 2}, 2)},
+                         spec_with_evaluation());
   story.start();
   story.whole_step();
   return story;

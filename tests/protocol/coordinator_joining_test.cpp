@@ -66,7 +66,8 @@ TEST_CASE("a worker with another spec is refused with both values", "[unit]") {
   CHECK(story.join(3).explanation == "worker 1 joined: 2 of 2");  // the place is still free
 }
 
-TEST_CASE("a worker too many is turned away before the first step, and welcome after it", "[unit]") {
+TEST_CASE("a worker too many is turned away before the first step, and welcome after it",
+          "[unit]") {
   CoordinatorStory story({.workers = 2});
   story.gather();
   const Decision decision = story.join(3);
@@ -109,8 +110,9 @@ TEST_CASE("who cannot connect to another says so while it joins", "[unit]") {
   story.join(1);
   story.join(2);
   const Decision decision = story.say(1, Connected{{WorkerId{0}}});
-  CHECK(decision.explanation ==
-        "worker 1 is connected to the others; worker 1 cannot reach worker 0: it could not connect");
+  CHECK(
+      decision.explanation ==
+      "worker 1 is connected to the others; worker 1 cannot reach worker 0: it could not connect");
   CHECK(story.state.unreachable.size() == 1);
 }
 

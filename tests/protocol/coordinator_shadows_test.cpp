@@ -12,8 +12,7 @@ namespace {
 CoordinatorStory one_shadow() {
   Layout layout = grid(1, {2, 2}, 4);
   layout.shadows = {{WorkerId{2}, {LayerId{0}, LayerId{1}, LayerId{2}, LayerId{3}}}};
-  CoordinatorStory story(
-      {.workers = 2, .spares = 1, .layout = layout, .commit_domains = 2});
+  CoordinatorStory story({.workers = 2, .spares = 1, .layout = layout, .commit_domains = 2});
   story.start();
   return story;
 }
@@ -23,8 +22,7 @@ CoordinatorStory one_shadow() {
 CoordinatorStory one_filling() {
   RunSpec spec = toy_spec();
   spec.steps = 9;
-  CoordinatorStory story(
-      {.workers = 1, .width = 1, .depth = 1, .commit_domains = 2}, spec);
+  CoordinatorStory story({.workers = 1, .width = 1, .depth = 1, .commit_domains = 2}, spec);
   story.start();
   story.newcomer();
   story.whole_step();
