@@ -208,8 +208,6 @@ TEST_CASE("of a pair the one goes that holds fewer layers alone", "[unit]") {
 }
 
 TEST_CASE("the smallest set goes that covers all pairs", "[unit]") {
-  CoordinatorStory story({.workers = 3, .layout = grid(3, {4}, 0)}, spec_of_ten());
-  story.options.layout.reset();
   CoordinatorStory three({.workers = 3, .width = 3, .depth = 1, .commit_domains = 2},
                          spec_of_ten());
   three.start();

@@ -164,7 +164,11 @@ TEST_CASE("a loss that begins a view forgets the target, and plans anew with the
   CHECK_FALSE(story.state.target.has_value());
   CHECK(story.state.plan_wanted);
   story.all_ready();
-  CHECK(commit_of(story.whole_step()).next.has_value());
+  // The view that stands has the newcomer as a shadow of all already: its states are named only.
+  const Commit commit = commit_of(story.whole_step());
+  CHECK_FALSE(commit.next.has_value());
+  CHECK(commit.moves.size() == 2);
+  CHECK(story.state.target.has_value());
 }
 
 TEST_CASE("the last record names nothing", "[unit]") {
