@@ -227,6 +227,11 @@ class Cluster {
               report_.thrown += throws ? 1 : 0;
               return throws;
             },
+        .evaluates =
+            [this](Step level) {
+              const int every = options_.evaluate_every;
+              return every > 0 && level.value % every == 0;
+            },
         .breaks = [this](const std::string& what) { watch_.breaks(what); },
         .computed = [this](Step step, MicroBatchId micro_batch,
                            LayerId layer) { watch_.computed(step, micro_batch, layer); },
@@ -464,7 +469,10 @@ class Cluster {
     }
     processes_[index].toy->queue(command);
   }
-  void carry_out(std::size_t, const agent::TellEvaluation&) {}
+  void carry_out(std::size_t index, const agent::TellEvaluation& told) {
+    watch_.evaluated(told.evaluation);
+    processes_[index].toy->evaluation_told(told.evaluation);
+  }
   void carry_out(std::size_t index, const agent::SendMessage& send) {
     const Process& process = processes_[index];
     Line& line = lines_[process.connection];

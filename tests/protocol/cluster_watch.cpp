@@ -221,6 +221,13 @@ void ClusterWatch::event(const Event& event, const CoordinatorState& state, cons
   lost_since_.clear();
 }
 
+void ClusterWatch::evaluated(const Evaluation& evaluation) {
+  if (evaluation != truth_.evaluation(evaluation.step)) {
+    breaks(fmt::format("the evaluation of level {} is another than alone", evaluation.step.value));
+  }
+  report_.evaluations += evaluated_.insert(evaluation.step).second ? 1 : 0;
+}
+
 void ClusterWatch::ledger(const LedgerLine& line) {
   if (line.step != ledger_.next()) breaks("the ledger's lines are not in order");
   ledger_ = line.step;

@@ -19,6 +19,7 @@ namespace planaria::protocol {
 ///   were lost since k held it;
 /// - views only rise, no number is used for two views, and nobody in one is gone;
 /// - a state that a record names is sent as the record is applied;
+/// - an evaluation of a level is the truth's, for everybody who hears it;
 /// - the ledger has every committed step once, and the run ends for a reason that the scenario has.
 class ClusterWatch {
  public:
@@ -34,6 +35,7 @@ class ClusterWatch {
   /// The worker's compute thread has come so far.
   void stands(WorkerId worker, Step level);
   void event(const Event& event, const CoordinatorState& state, const Stores& stores);
+  void evaluated(const Evaluation& evaluation);
   void ledger(const LedgerLine& line);
   void computed(Step step, MicroBatchId micro_batch, LayerId layer);
   void at_end();
@@ -62,6 +64,7 @@ class ClusterWatch {
   std::map<LayerId, int> lost_since_;
   std::map<Move, Step> filling_;  // named by which record
   std::set<std::pair<Move, Step>> states_sent_;
+  std::set<Step> evaluated_;
 };
 
 }  // namespace planaria::protocol

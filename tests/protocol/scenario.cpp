@@ -104,6 +104,11 @@ ClusterOptions scenario_of(std::uint64_t seed, const ScenarioBounds& bounds) {
         LayerId{static_cast<int>(random.between(0, layers - 1))},
         static_cast<int>(random.between(1, 2))};
   }
+  // Drawn last, so that seeds keep their stories.
+  if (random.below(4) == 0) {
+    options.evaluate_every = static_cast<int>(random.between(1, 3));
+    options.spec.evaluation_samples = random.between(1, 9);
+  }
   return options;
 }
 
@@ -114,6 +119,9 @@ std::string text_of(const ClusterOptions& scenario) {
                   coordinator.workers, coordinator.spares, scenario.spec.layers.size(),
                   scenario.spec.steps, scenario.spec.micro_batches, coordinator.commit_domains);
   if (coordinator.depth) text += fmt::format(", depth {}", *coordinator.depth);
+  if (scenario.evaluate_every > 0) {
+    text += fmt::format(", evaluated every {}", scenario.evaluate_every);
+  }
   for (const ClusterFault& fault : scenario.faults) {
     text += fmt::format("; {} process {} before delivery {}", name_of(fault.kind), fault.process,
                         fault.before_delivery);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <planaria/model/sample_order.hpp>
+
 namespace planaria::protocol {
 
 // ---- I/O side
@@ -31,6 +33,8 @@ bool ToyProcess::work() {
       return begin_command();
     case Part::prepare:
       return finish_preparing();
+    case Part::evaluation:
+      return exchange_evaluations();
     case Part::activations:
       return exchange_activations();
     case Part::partials:
@@ -43,6 +47,12 @@ bool ToyProcess::work() {
 
 bool ToyProcess::begin_command() {
   if (commands_.empty()) return false;
+  // The loop is still where it evaluates, and everybody is ready in the view that stands.
+  const auto* next = std::get_if<agent::Compute>(&commands_.front());
+  if (evaluates_ && next != nullptr && next->view == view_.view && next->view >= floor_) {
+    begin_evaluation();
+    return true;
+  }
   const agent::Command command = std::move(commands_.front());
   commands_.pop_front();
   return std::visit([&](const auto& known) { return carry_out(known); }, command);
@@ -69,6 +79,7 @@ bool ToyProcess::carry_out(const agent::Prepare& command) {
   level_ = Step{view_.first_step.value - 1};
   part_ = Part::prepare;
   if (level_ == Step{0}) {
+    evaluates_.reset();  // until the level is there again
     arrived_.clear();
     store_.build(role_layers());
   } else {
@@ -107,6 +118,10 @@ bool ToyProcess::carry_out(const agent::Compute& command) {
   if (command.view != view_.view) world_.breaks("a worker computes in a view it does not know");
   if (command.step != level_.next()) world_.breaks("a worker computes at a wrong level");
   step_ = command.step;
+  if (step_ > looped_) {
+    looped_ = step_;
+    world_.tell_agent(agent::StepStarted{step_});
+  }
   store_.begin_step();
   part_ = Part::shadows;
   if (active_layers().empty()) return true;
@@ -279,7 +294,60 @@ bool ToyProcess::carry_out(const agent::Apply& command) {
     std::erase_if(frames_, [&](const auto& entry) { return entry.second.view < floor_; });
   }
   send_moves(command.moves, level_);
+  // Steps that are done again are hidden from the loop, which is further.
+  const bool evaluates = in_view && looped_ == level_ && !told_.contains(level_);
+  if (evaluates && world_.evaluates(level_)) {
+    evaluates_ = level_;
+    begin_evaluation();
+  }
   return true;
+}
+
+void ToyProcess::begin_evaluation() {
+  world_.tell_agent(agent::EvaluationStarted{*evaluates_});
+  part_ = Part::evaluation;
+  evaluated_ = active_layers().empty();
+  ToyFrame mine{ToyFrame::Kind::evaluation, view_.view, level_, LayerId{-1}};
+  for (const LayerId layer : active_layers()) mine.states[layer] = store_.held().at(layer).state;
+  if (evaluated_) return;
+  for (const StageAssignment& stage : pipeline().stages) {
+    if (stage.worker != self_) world_.send(stage.worker, mine);
+  }
+}
+
+bool ToyProcess::exchange_evaluations() {
+  if (told_.contains(*evaluates_)) {
+    evaluates_.reset();
+    part_ = Part::none;
+    return true;
+  }
+  if (evaluated_) return false;
+  std::map<LayerId, std::uint64_t> states;
+  for (const StageAssignment& stage : pipeline().stages) {
+    if (stage.worker == self_) continue;
+    const auto frame =
+        frames_.find({ToyFrame::Kind::evaluation, view_.view, level_, LayerId{-1}, stage.worker});
+    if (frame == frames_.end()) return false;
+    states.insert(frame->second.states.begin(), frame->second.states.end());
+  }
+  for (const LayerId layer : active_layers()) states[layer] = store_.held().at(layer).state;
+  evaluated_ = true;
+  if (active_layers().contains(LayerId{static_cast<int>(spec_.layers.size()) - 1})) {
+    tell_evaluated(states);
+  }
+  return true;
+}
+
+void ToyProcess::tell_evaluated(const std::map<LayerId, std::uint64_t>& states) {
+  const EvaluationOrder order{spec_.dataset_samples, spec_.evaluation_samples,
+                              spec_.micro_batch_size};
+  const auto pipelines = static_cast<int>(view_.layout.pipelines.size());
+  const int mine = place_of(view_.layout, self_)->pipeline;
+  Evaluated evaluated{view_.view, level_, {}};
+  for (MicroBatchId i{mine}; i.value < order.micro_batches(); i = i.next(pipelines)) {
+    evaluated.losses.push_back({i, toy_evaluation_loss(spec_, level_, i, toy_model(states))});
+  }
+  world_.tell_agent(agent::EvaluationComputed{evaluated});
 }
 
 bool ToyProcess::carry_out(const agent::HandOver& command) {
