@@ -141,7 +141,9 @@ namespace {
 Decision judge_loop(AgentState& state, const std::string& usual) {
   const auto& others = state.others;
   const bool apart = others && others->step < state.started && state.evaluated != others->step;
-  if (!apart || state.started != state.level.next()) return {{}, usual};
+  // A loop that came in later was not there at the level before its first step.
+  const bool newcomer = others && state.began > Step{1} && others->step < state.began;
+  if (!apart || newcomer || state.started != state.level.next()) return {{}, usual};
   return give_up(state, fmt::format("went on to step {}, worker {} evaluates level {}: the same "
                                     "steps must be evaluated on every worker",
                                     state.started.value, others->worker.value, others->step.value));
@@ -152,6 +154,7 @@ Decision judge_loop(AgentState& state, const std::string& usual) {
 Decision on_step_started(AgentState& state, const StepStarted& started) {
   if (started.step != state.level.next()) return ignored(state, "start of a step");
   state.started = started.step;
+  if (state.began == Step{0}) state.began = started.step;
   return judge_loop(state, fmt::format("the loop began step {}", started.step.value));
 }
 
