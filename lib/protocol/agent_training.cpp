@@ -123,13 +123,16 @@ Decision on_applied(AgentState& state, const AppliedRecord& applied) {
 
 Decision on_send_state(AgentState& state, const SendState& send) {
   const auto what = fmt::format("send_state of layer {}", send.layer.value);
-  if (state.phase != Phase::storing) return ignored(state, what);
+  // Who was halted after it had reported its level reports it once more.
+  if (state.phase != Phase::storing && state.phase != Phase::applying) return ignored(state, what);
   return {{SendLayerState{send.layer}},
           fmt::format("sends the state of layer {}", send.layer.value)};
 }
 
 Decision on_sent_state(AgentState& state, const SentState& sent) {
-  if (state.phase != Phase::storing) return ignored(state, "sent state");
+  if (state.phase != Phase::storing && state.phase != Phase::applying) {
+    return ignored(state, "sent state");
+  }
   return {{SendMessage{StateSent{sent.layer}}},
           fmt::format("has sent the state of layer {}", sent.layer.value)};
 }
@@ -159,8 +162,8 @@ Decision on_step_started(AgentState& state, const StepStarted& started) {
 }
 
 Decision on_evaluation_started(AgentState& state, const EvaluationStarted& started) {
-  if (!state.view || started.level != state.level) return ignored(state, "start of an evaluation");
-  state.evaluated = started.level;
+  if (!state.view || started.level > state.level) return ignored(state, "start of an evaluation");
+  if (state.evaluated < started.level) state.evaluated = started.level;
   return {{SendMessage{Evaluating{state.view->view, started.level}}},
           fmt::format("the loop evaluates level {}", started.level.value)};
 }
@@ -189,7 +192,7 @@ Decision on_evaluation_computed(AgentState& state, const EvaluationComputed& com
 }
 
 Decision on_evaluation(AgentState& state, const Evaluation& evaluation) {
-  if (evaluation.step != state.level) {
+  if (evaluation.step > state.level) {
     return ignored(fmt::format("evaluation of level {}", evaluation.step.value),
                    fmt::format("this worker stands at level {}", state.level.value));
   }

@@ -188,6 +188,8 @@ struct CoordinatorState {
   /// Of the evaluation in flight, at the level before `step` (after the last record: at `step`);
   /// empty: none.
   std::map<WorkerId, Evaluated> evaluated;
+  std::map<Step, Evaluation> evaluations;  // told, by level: for loops that come there later
+  bool evaluation_given_up = false;        // of the last level
   std::map<WorkerId, Applied> applied;
   LayerId storing{0};  // the layer being fetched; the number of layers once all are
   std::optional<std::string> stop_why;
