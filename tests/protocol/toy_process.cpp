@@ -257,7 +257,8 @@ bool ToyProcess::take_shadows() {
   }
   part_ = Part::none;
   std::erase_if(frames_, [&](const auto& entry) {
-    return entry.second.view <= view_.view && entry.second.step <= step_;
+    const bool next = entry.second.kind == ToyFrame::Kind::evaluation && entry.second.step == step_;
+    return entry.second.view <= view_.view && entry.second.step <= step_ && !next;
   });
   if (!shadowed.empty()) world_.tell_agent(agent::Shadowed{report});
   return true;
@@ -295,10 +296,10 @@ bool ToyProcess::carry_out(const agent::Apply& command) {
   }
   send_moves(command.moves, level_);
   // Steps that are done again are hidden from the loop, which is further.
-  const bool evaluates = in_view && looped_ == level_ && !told_.contains(level_);
+  const bool evaluates = in_view && looped_ == level_ && evaluation_done_ < level_;
   if (evaluates && world_.evaluates(level_)) {
     evaluates_ = level_;
-    begin_evaluation();
+    if (view_.view >= floor_) begin_evaluation();  // else once the newer view has begun
   }
   return true;
 }
@@ -317,6 +318,7 @@ void ToyProcess::begin_evaluation() {
 
 bool ToyProcess::exchange_evaluations() {
   if (told_.contains(*evaluates_)) {
+    evaluation_done_ = *evaluates_;
     evaluates_.reset();
     part_ = Part::none;
     return true;

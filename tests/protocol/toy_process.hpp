@@ -104,6 +104,7 @@ class ToyProcess {
   Step looped_{0};                 // the newest step that the training loop began
   std::optional<Step> evaluates_;  // the level that the loop waits to be evaluated
   bool evaluated_ = false;         // its own part of it, in this view
+  Step evaluation_done_{0};        // the newest level whose evaluation the loop has behind it
   std::set<Step> told_;            // levels whose evaluation it has heard
   std::uint64_t model_ = 0;
   std::map<FrameName, ToyFrame> frames_;
