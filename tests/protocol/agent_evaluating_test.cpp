@@ -72,6 +72,31 @@ TEST_CASE("a loop that goes on while another evaluates ends the run, whichever c
   }
 }
 
+TEST_CASE("a loop that came in later was not there for the level before its first step") {
+  for (const bool hears_first : {true, false}) {
+    AgentStory story = waiting(2);
+    story.hear(Commit{record(7), view_of_three(4, 8), {}});
+    const EvaluationBegun begun{Step{7}, WorkerId{0}};
+    if (hears_first) CHECK(story.hear(begun).commands.empty());
+    CHECK(story.give(StepStarted{Step{8}}).commands.empty());
+    if (!hears_first) CHECK(story.hear(begun).commands.empty());
+    CHECK(story.state.phase == Phase::computing);
+    // From then on it is one of them.
+    story.hear(Commit{record(8), {}, {}});
+    story.give(StepStarted{Step{9}});
+    CHECK(words(story.hear(EvaluationBegun{Step{8}, WorkerId{0}})) == "send abort");
+  }
+}
+
+TEST_CASE("a loop behind its records asks for an older level's evaluation, and hears it") {
+  AgentStory story = computing(2);
+  story.hear(Commit{record(1), {}, {}});
+  story.hear(Commit{record(2), {}, {}});
+  CHECK(sent<Evaluating>(story.give(EvaluationStarted{Step{1}})).step == Step{1});
+  CHECK(words(story.hear(Evaluation{Step{1}, 3.5, 12})) == "evaluation");
+  CHECK(story.give(EvaluationStarted{Step{3}}).commands.empty());
+}
+
 TEST_CASE("the training loop's wish to stop goes to the coordinator") {
   AgentStory story = ready(0);
   CHECK(sent<StopAsked>(story.give(StopWanted{"the loss rose"})).why == "the loss rose");

@@ -235,6 +235,38 @@ TEST_CASE("planted: a step that is done again gets a second line of the ledger",
   check_found(first_broken(around_coordinator({}, after)), {"the ledger's lines are not in order"});
 }
 
+TEST_CASE("planted: a view change keeps what was evaluated in the view before", "[simulation]") {
+  const auto kept = std::make_shared<std::map<WorkerId, Evaluated>>();
+  const auto before = [=](CoordinatorState& state, Input& input) {
+    kept->clear();
+    if (loss_in_training(state, input)) *kept = state.evaluated;
+  };
+  const auto after = [=](CoordinatorState& state, Decision&) {
+    for (const auto& [worker, evaluated] : *kept) {
+      if (place_of(state.view.layout, worker)) state.evaluated[worker] = evaluated;
+    }
+  };
+  check_found(first_broken(around_coordinator(before, after)),
+              {"ended without reason", "is another than alone"});
+}
+
+TEST_CASE("planted: the loss of who computes the last evaluation goes unheeded", "[simulation]") {
+  const auto before = [](CoordinatorState& state, Input&) { state.evaluation_given_up = true; };
+  const auto after = [](CoordinatorState& state, Decision&) { state.evaluation_given_up = false; };
+  const Plant plant = around_coordinator(before, after);
+  // As in every run, but for results, which count.
+  const Plant planted = [=](ClusterOptions& options) {
+    plant(options);
+    const auto planted_step = options.coordinator_step;
+    options.coordinator_step = [=](CoordinatorState& state, const Input& input, Instant now) {
+      Input copy = input;
+      if (received<Evaluated>(copy) != nullptr) return step(state, input, now);
+      return planted_step(state, input, now);
+    };
+  };
+  check_found(first_broken(planted), {"the coordinator never finished"});
+}
+
 TEST_CASE("planted: an agent does not abort", "[simulation]") {
   check_found(first_broken(in_agents([](agent::AgentState& state, const agent::Input& input) {
                 auto decision = agent::step(state, input);

@@ -24,6 +24,7 @@ struct Sums {
   int redone = 0;
   int planned_views = 0;
   int moves = 0;
+  int evaluations = 0;
   int thrown = 0;
   // The watch itself finds those that end for no reason that their scenario has.
   int too_few = 0;
@@ -41,6 +42,7 @@ struct Sums {
     redone += report.redone;
     planned_views += report.planned_views;
     moves += report.moves;
+    evaluations += report.evaluations;
     thrown += report.thrown;
     const auto says = [&](const char* words) {
       return report.outcome->sentence.find(words) != std::string::npos ? 1 : 0;
@@ -80,21 +82,23 @@ ClusterFault crash(int process, int before_delivery) {
 
 TEST_CASE("whatever happens to a cluster, a run keeps the promises", "[simulation]") {
   Sums sums;
-  for (std::uint64_t seed = 0; seed < 3000; ++seed) sums.add(run_unbroken(seed));
+  for (std::uint64_t seed = 0; seed < 2400; ++seed) sums.add(run_unbroken(seed));
   INFO(
       fmt::format("{} done, {} losses, {} roll-backs, {} late fills, {} silent, {} cut off, {} "
-                  "redone, {} planned views, {} moves, {} exceptions",
+                  "redone, {} planned views, {} moves, {} evaluations, {} exceptions",
                   sums.done, sums.losses, sums.rolled_back, sums.late_fills, sums.evicted_silent,
-                  sums.evicted_cut_off, sums.redone, sums.planned_views, sums.moves, sums.thrown));
-  CHECK(sums.done > 2000);
+                  sums.evicted_cut_off, sums.redone, sums.planned_views, sums.moves,
+                  sums.evaluations, sums.thrown));
+  CHECK(sums.done > 1600);
   CHECK(sums.losses > 500);
   CHECK(sums.rolled_back > 10);
   CHECK(sums.late_fills > 10);
-  CHECK(sums.evicted_silent > 5);
+  CHECK(sums.evicted_silent > 2);
   CHECK(sums.evicted_cut_off > 5);
   CHECK(sums.redone > 500);
-  CHECK(sums.planned_views > 500);
+  CHECK(sums.planned_views > 300);
   CHECK(sums.moves > 5);
+  CHECK(sums.evaluations > 400);
   CHECK(sums.thrown > 50);
   CHECK(sums.too_few > 5);
   CHECK(sums.nobody_left > 5);
@@ -154,7 +158,7 @@ TEST_CASE("records and final state are those of one worker alone, whoever is los
 TEST_CASE("a loss costs no more than the step in flight", "[simulation]") {
   int compared = 0;
   int redone = 0;
-  for (std::uint64_t seed = 3000; seed < 3800; ++seed) {
+  for (std::uint64_t seed = 3000; seed < 3500; ++seed) {
     const ClusterOptions scenario = scenario_of(seed, {.throws = false});
     INFO("seed " << seed << "\n  " << text_of(scenario));
     const ClusterReport report = run_cluster(scenario);
@@ -165,7 +169,7 @@ TEST_CASE("a loss costs no more than the step in flight", "[simulation]") {
     redone += report.redone;
     ++compared;
   }
-  CHECK(compared > 500);
+  CHECK(compared > 400);
   CHECK(redone > 100);
 }
 
