@@ -114,14 +114,15 @@ bool ToyProcess::finish_preparing() {
 }
 
 bool ToyProcess::carry_out(const agent::Compute& command) {
+  // The loop goes on also where the step is given up at once.
+  if (!evaluates_ && command.step > looped_) {
+    looped_ = command.step;
+    world_.tell_agent(agent::StepStarted{looped_});
+  }
   if (command.view < floor_) return true;
   if (command.view != view_.view) world_.breaks("a worker computes in a view it does not know");
   if (command.step != level_.next()) world_.breaks("a worker computes at a wrong level");
   step_ = command.step;
-  if (step_ > looped_) {
-    looped_ = step_;
-    world_.tell_agent(agent::StepStarted{step_});
-  }
   store_.begin_step();
   part_ = Part::shadows;
   if (active_layers().empty()) return true;
@@ -299,7 +300,13 @@ bool ToyProcess::carry_out(const agent::Apply& command) {
   const bool evaluates = in_view && looped_ == level_ && evaluation_done_ < level_;
   if (evaluates && world_.evaluates(level_)) {
     evaluates_ = level_;
-    if (view_.view >= floor_) begin_evaluation();  // else once the newer view has begun
+    if (told_.contains(level_)) {
+      world_.tell_agent(agent::EvaluationStarted{level_});
+      evaluation_done_ = level_;
+      evaluates_.reset();
+    } else if (view_.view >= floor_) {
+      begin_evaluation();  // else once the newer view has begun
+    }
   }
   return true;
 }
