@@ -150,6 +150,7 @@ void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why
       decision.explanation = what + "; every layer is still held";
       std::erase_if(state.view.members,
                     [&](const Member& member) { return member.worker == worker; });
+      give_up_evaluation_if_broken(state, decision);
       return store_if_complete(state, decision);
     default:
       decision.explanation = what;

@@ -24,6 +24,8 @@ Decision on_shadow_report(CoordinatorState& state, WorkerId from, const ShadowRe
 Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& evaluated,
                       Instant now);
 Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating& evaluating);
+/// Gives the last level's evaluation up where somebody waits for it who is needed and gone.
+void give_up_evaluation_if_broken(CoordinatorState& state, Decision& decision);
 // ---- coordinator_storing.cpp
 Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied, Instant now);
 Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent);
