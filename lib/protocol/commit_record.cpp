@@ -26,7 +26,6 @@ class StepSum {
   explicit StepSum(const CoordinatorState& state) : state_(state) {}
 
   Result<StepOutcome> commit() const {
-    PLANARIA_TRY_VOID(check_layers());
     PLANARIA_TRY(norm, norm_of_gradient());
     PLANARIA_TRY(loss, mean_loss());
     // The record of a step that is done again has the first one's rate, whatever is said now.
@@ -45,13 +44,8 @@ class StepSum {
     return StepOutcome{record, {state_.step, std::move(read), std::move(labelled)}};
   }
 
- private:
-  [[nodiscard]] Fault wrong(const std::string& what) const {
-    return Fault::corrupt(fmt::format("step {}: {}", state_.step.value, what));
-  }
-
   // Each worker reports exactly the layers it computes.
-  Result<void> check_layers() const {
+  [[nodiscard]] Result<void> check_layers() const {
     for (const auto& [worker, report] : state_.reports) {
       const LayerRange range = layers_of(state_, worker);
       std::map<LayerId, int> times;
@@ -69,6 +63,11 @@ class StepSum {
       }
     }
     return {};
+  }
+
+ private:
+  [[nodiscard]] Fault wrong(const std::string& what) const {
+    return Fault::corrupt(fmt::format("step {}: {}", state_.step.value, what));
   }
 
   [[nodiscard]] const LayerReport& of_holder(WorkerId worker, LayerId layer) const {
@@ -184,6 +183,10 @@ class StepSum {
 
 Result<StepOutcome> commit_step(const CoordinatorState& state) {
   return StepSum(state).commit();
+}
+
+Result<void> check_reported_layers(const CoordinatorState& state) {
+  return StepSum(state).check_layers();
 }
 
 std::map<WorkerId, LayerId> differing_workers(const CoordinatorState& state) {

@@ -15,6 +15,9 @@ struct StepOutcome {
   LedgerLine line;
 };
 
+/// Proves that each worker reported exactly the layers it computes; corrupt otherwise.
+[[nodiscard]] Result<void> check_reported_layers(const CoordinatorState& state);
+
 /// Returns the workers whose gradient of some layer is another than most holders have (of equally
 /// many: than those with the lowest active holder), each with its first such layer.
 [[nodiscard]] std::map<WorkerId, LayerId> differing_workers(const CoordinatorState& state);

@@ -152,6 +152,8 @@ void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why
       std::erase_if(state.view.members,
                     [&](const Member& member) { return member.worker == worker; });
       give_up_evaluation_if_broken(state, decision);
+      // What others give, or have given, is not begun again.
+      if (state.phase == Phase::storing && worker != state.storing_from) return;
       return store_if_complete(state, decision);
     default:
       decision.explanation = what;

@@ -22,20 +22,6 @@ bool all_usable(const CoordinatorState& state, const Layout& layout,
   });
 }
 
-// What those who compute in `layout` do not hold yet.
-std::map<WorkerId, std::set<LayerId>> missing_for(const CoordinatorState& state,
-                                                  const Layout& layout) {
-  std::map<WorkerId, std::set<LayerId>> missing;
-  for (const auto& pipeline : layout.pipelines) {
-    for (const auto& stage : pipeline.stages) {
-      for (LayerId layer = stage.layers.first; layer <= stage.layers.last; layer = layer.next()) {
-        if (!holds(state, stage.worker, layer)) missing[stage.worker].insert(layer);
-      }
-    }
-  }
-  return missing;
-}
-
 std::vector<ShadowAssignment> shadows_for(const CoordinatorState& state, const Layout& layout,
                                           const std::vector<WorkerId>& usable) {
   LayerHolders holders(state.holders.begin(), state.holders.end());
@@ -133,6 +119,19 @@ bool same_members(const CoordinatorState& state, const std::vector<WorkerId>& us
 }
 
 }  // namespace
+
+std::map<WorkerId, std::set<LayerId>> missing_for(const CoordinatorState& state,
+                                                  const Layout& layout) {
+  std::map<WorkerId, std::set<LayerId>> missing;
+  for (const auto& pipeline : layout.pipelines) {
+    for (const auto& stage : pipeline.stages) {
+      for (LayerId layer = stage.layers.first; layer <= stage.layers.last; layer = layer.next()) {
+        if (!holds(state, stage.worker, layer)) missing[stage.worker].insert(layer);
+      }
+    }
+  }
+  return missing;
+}
 
 NextView next_view(CoordinatorState& state) {
   const std::vector<WorkerId> usable = usable_workers(state);

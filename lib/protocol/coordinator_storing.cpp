@@ -60,8 +60,8 @@ WorkerId source_of(const CoordinatorState& state, LayerId layer) {
   return *state.holders.at(layer).begin();
 }
 
-void ask_for_layer(const CoordinatorState& state, Decision& decision) {
-  const WorkerId holder = source_of(state, state.storing);
+void ask_for_layer(CoordinatorState& state, Decision& decision) {
+  const WorkerId holder = state.storing_from = source_of(state, state.storing);
   decision.commands.emplace_back(Send{holder, SendState{state.storing, state.attempt}});
   decision.explanation =
       fmt::format("{} is fetched from worker {}", text_of(state, state.storing), holder.value);
@@ -123,7 +123,7 @@ Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& 
   }
   if (sent.attempt != state.attempt) return ignored(what, "storing has begun anew since");
   const bool all_stored = state.storing.value >= layer_count(state);
-  if (all_stored || sent.layer != state.storing || from != source_of(state, sent.layer)) {
+  if (all_stored || sent.layer != state.storing || from != state.storing_from) {
     return ignored(what, "nobody asked for it");
   }
   Decision decision{{LayerStored{sent.layer}}, ""};

@@ -214,12 +214,15 @@ void compute_again(CoordinatorState& state, const std::map<WorkerId, LayerId>& d
     why += (why.empty() ? "" : "; ") + what;
   }
   if (out.empty()) return begin_unplanned_view(state, why, now, decision);
+  // Without one that only shadowed the others agree, and the step is committed; without one that
+  // computed another view begins.
   evict(state, out, now, decision);
-  // One that only shadowed is not missed by the view; but what the others computed is not trusted.
-  if (state.phase == Phase::training) begin_unplanned_view(state, why, now, decision);
 }
 
 void commit(CoordinatorState& state, Instant now, Decision& decision) {
+  if (const auto fits = check_reported_layers(state); !fits) {
+    return end_run(state, 1, fits.fault().sentence, decision);
+  }
   if (const auto differing = differing_workers(state); !differing.empty()) {
     return compute_again(state, differing, now, decision);
   }

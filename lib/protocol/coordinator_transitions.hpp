@@ -3,6 +3,8 @@
 // workers that are no members; each transition decides itself what it means in which phase.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -94,6 +96,9 @@ void announce_view(const CoordinatorState& state, const std::string& explanation
 void warn_if_at_risk(const CoordinatorState& state, Instant now, Decision& decision);
 
 // ---- what the run consists of, ascending
+/// What those who compute in `layout` do not hold yet.
+[[nodiscard]] std::map<WorkerId, std::set<LayerId>> missing_for(const CoordinatorState& state,
+                                                                const Layout& layout);
 /// Members of the view that have not said what they hold, after the last record or a Halt.
 [[nodiscard]] std::vector<WorkerId> not_applied(const CoordinatorState& state);
 /// Workers that may have a role in a view that begins with `state.step`.

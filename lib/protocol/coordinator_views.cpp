@@ -79,9 +79,21 @@ std::map<LayerId, WorkerId> rescued_layers(const CoordinatorState& state,
   return rescued;
 }
 
+// Whether nobody with a role in the view is gone, and all that compute hold their layers.
+bool still_stands(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
+  const Layout& layout = state.view.layout;
+  const bool all_here = std::ranges::all_of(workers_of(layout), [&](WorkerId worker) {
+    return std::ranges::binary_search(workers, worker);
+  });
+  return all_here && (state.step == Step{1} || missing_for(state, layout).empty());
+}
+
 // What the workers that are left compute: as much as possible by promotion, since everybody waits.
 Result<Choice> layout_after_loss(const CoordinatorState& state,
                                  const std::vector<WorkerId>& workers) {
+  if (still_stands(state, workers)) {
+    return Choice{state.view.layout, {}, fmt::format("{}, as before", text_of(state.view.layout))};
+  }
   ReplanRequest request = replan_request(state, workers);
   if (state.step == Step{1}) {
     request.ms_per_cost = 1;  // nothing has to be moved: everybody builds what it computes

@@ -166,7 +166,8 @@ TEST_CASE("who loses a worker after the last record stores all the same while ot
     const Decision decision = story.lose(0);
     REQUIRE(all_of<StoreModel>(decision).size() == 1);
     CHECK(sent<SendState>(decision).at(WorkerId{2}).layer == LayerId{0});
-    for (int layer = 0; layer < 4; ++layer) story.say(layer < 2 ? 2 : 1, StateSent{LayerId{layer}});
+    for (int layer = 0; layer < 4; ++layer)
+      story.say(layer < 2 ? 2 : 1, StateSent{LayerId{layer}, 1});
     check_end(story.give(ModelStored{}), 4, 0, "");
   }
   SECTION("an idle one: nothing is missing") {

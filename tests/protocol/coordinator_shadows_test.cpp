@@ -53,14 +53,27 @@ TEST_CASE("a shadow that reports some of its layers is still waited for", "[unit
   CHECK(story.say(2, part).explanation == "step 1 waits: worker 2 has not reported");
 }
 
-TEST_CASE("a shadow with another gradient ends the run", "[unit]") {
+TEST_CASE("a shadow with another gradient has the step computed again, and is out the second time",
+          "[unit]") {
   CoordinatorStory story = one_shadow();
-  ShadowReport other = story.shadow_report(2);
-  other.layers[3].checksum ^= 1;
-  story.say(2, other);
-  story.say(0, story.report(0));
-  CHECK(end_of(story.say(1, story.report(1)), 3, 1) ==
-        "step 1: layer 3 (head) has different gradients on workers 1 and 2");
+  const auto with_a_wrong_shadow = [&] {
+    ShadowReport other = story.shadow_report(2);
+    other.layers[3].checksum ^= 1;
+    story.say(2, other);
+    story.say(0, story.report(0));
+    return story.say(1, story.report(1));
+  };
+  const Decision first = with_a_wrong_shadow();
+  REQUIRE(events(first, "gradients_differ").size() == 1);
+  CHECK(events(first, "gradients_differ")[0].fields.at("worker") == 2);
+  CHECK(sent<Commit>(first).empty());
+  CHECK(sent<Evicted>(first).empty());
+  CHECK(sent<NewView>(first).at(WorkerId{0}).first_step == Step{1});
+  story.all_ready();
+  const Decision second = with_a_wrong_shadow();
+  CHECK(sent<Evicted>(second).contains(WorkerId{2}));
+  CHECK(sent<Commit>(second).size() == 2);  // those who compute agree
+  CHECK_FALSE(story.state.members.contains(WorkerId{2}));
 }
 
 TEST_CASE("a shadow speaks once, of what it shadows, in the step in flight", "[unit]") {
@@ -125,11 +138,23 @@ TEST_CASE("a report that comes after its record counts, with the same gradient o
     CHECK(end_of(story.say(1, other), 2, 1) ==
           "step 2: layer 1 (block0) has another gradient on worker 1");
   }
-  SECTION("too late") {
+  SECTION("steps too late: the step in flight waits for it once, whatever it then says") {
     story.say(0, story.report(0));
     CHECK(story.say(1, late).explanation ==
-          "shadow report of worker 1 on step 2 ignored: step 4 is in flight");
+          "shadow report of worker 1 on step 2 is late: the step in flight waits for its own");
     CHECK_FALSE(story.state.holders.at(LayerId{0}).contains(WorkerId{1}));
+    CHECK(story.say(0, story.report(0)).explanation == "step 4 waits: worker 1 has not reported");
+    SECTION("it has caught up") {
+      CHECK(sent<Commit>(story.say(1, story.shadow_report(1, true))).size() == 2);
+      CHECK(story.state.holders.at(LayerId{0}).contains(WorkerId{1}));
+    }
+    SECTION("it has not") {
+      ShadowReport nothing = story.shadow_report(1, true);
+      nothing.layers.clear();
+      CHECK(sent<Commit>(story.say(1, nothing)).size() == 2);
+      CHECK_FALSE(story.state.holders.at(LayerId{0}).contains(WorkerId{1}));
+      CHECK(sent<Commit>(story.say(0, story.report(0))).size() == 2);
+    }
   }
 }
 

@@ -186,7 +186,7 @@ struct CoordinatorState {
   /// Shadows that have been filled but were behind when they said so: once they are waited for, so
   /// that they are level at last.
   std::set<std::pair<LayerId, WorkerId>> owed;
-  bool plan_wanted = false;                     // members changed since the last plan
+  bool plan_wanted = false;              // members changed since the last plan
   std::optional<Layout> target;          // begins when those who compute in it hold their layers
   std::vector<CommittedStep> committed;  // steps 1, 2, ...: also those that are being done again
   std::map<LayerId, std::uint64_t> checksums;  // of the gradients of the newest committed step
@@ -206,7 +206,8 @@ struct CoordinatorState {
   std::map<Step, Evaluation> evaluations;  // told, by level: for loops that come there later
   bool evaluation_given_up = false;        // of the last level
   std::map<WorkerId, Applied> applied;
-  int attempt = -1;    // at storing
+  int attempt = -1;  // at storing
+  WorkerId storing_from{-1};
   LayerId storing{0};  // the layer being fetched; the number of layers once all are
   std::optional<std::string> stop_why;
   bool halted = false;  // before the last step: what is stored is the level that stood
