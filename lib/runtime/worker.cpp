@@ -79,11 +79,16 @@ std::optional<StepMetrics> Worker::commit(double rate) {
 std::optional<EvaluationMetrics> Worker::evaluate() {
   const Step level = done_;
   while (!outcome_) {
-    if (aborted_ || level_ != level) {
-      // The view changed: all evaluate again, where need be after doing the steps again. Or this
-      // worker joined anew, and the run is further by now.
-      if (!aborted_ && level_ > level) return std::nullopt;
-      do_again(wait_for_command());
+    // At this level the next step, or the end, is what waits: only then do all evaluate together.
+    // After a view change that is so once the view has begun, where need be after doing steps
+    // again.
+    const agent::Command command = wait_for_command();
+    const auto* next = std::get_if<agent::Compute>(&command);
+    const bool step_waits = next != nullptr && !stale(*next);
+    if (step_waits && next->step > level.next()) return std::nullopt;  // joined anew, later
+    const bool end_waits = std::holds_alternative<agent::HandOver>(command) && !aborted_;
+    if (!(step_waits && next->step == level.next()) && !end_waits) {
+      do_again(command);
       continue;
     }
     deliver(agent::EvaluationStarted{level});
