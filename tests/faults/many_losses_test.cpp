@@ -114,9 +114,9 @@ TEST_CASE("who has just been promoted is killed too", "[faults]") {
 
 TEST_CASE("half of the workers are killed in one step", "[faults]") {
   Training training;
-  const RunFiles run = training.run(
-      "--workers 6 --width 2 --depth 3",
-      "kill@step=15:worker=0,kill@step=15:worker=1:phase=backward,kill@step=15:worker=2");
+  const RunFiles run =
+      training.run("--workers 6 --width 2 --depth 3",
+                   "kill@step=15:worker=0,kill@step=15:worker=1,kill@step=15:worker=2");
   CHECK(complaints_about(run, training.undisturbed()) == "");
   CHECK(events_named(run, "worker_lost").size() == 3);
 }

@@ -155,6 +155,8 @@ Complaints ghosts(const RunFiles& run) {
 Complaints differences(const RunFiles& run, const RunFiles& undisturbed) {
   Complaints found;
   if (!run.result.is_object()) return {"there is no result"};
+  if (!undisturbed.result.is_object())
+    return {"undisturbed there is no result", undisturbed.errors};
   for (const char* field :
        {"steps", "samples", "final_loss", "weights_xxh3_128", "state_xxh3_128", "version"}) {
     const Json& here = run.result.at(field);

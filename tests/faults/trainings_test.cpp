@@ -39,7 +39,7 @@ TEST_CASE("evaluations have the same losses, once a level", "[faults]") {
   Training training("--evaluate-every 5");
   for (const char* faults :
        {"kill@step=5:worker=1:phase=committed,kill@step=21:worker=2:phase=forward",
-        "kill@s=0.3:worker=3,kill@step=30:worker=0:phase=reported"}) {
+        "kill@s=0.1:worker=3,kill@step=30:worker=0:phase=reported"}) {
     const RunFiles run = training.run("--workers 4 --width 1 --depth 4", faults);
     CHECK(complaints_about(run, training.undisturbed()) == "");
     CHECK(events_named(run, "evaluated").size() >= 7);
