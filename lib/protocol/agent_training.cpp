@@ -52,7 +52,7 @@ Decision on_shadowed(AgentState& state, const Shadowed& shadowed) {
   const bool computes = state.phase == Phase::computing || state.phase == Phase::reported;
   if (!computes) return ignored(state, what);
   const bool timely = report.view == state.view->view && report.step == state.level.next();
-  const bool late = report.step == state.level;
+  const bool late = report.step <= state.level;
   if (!timely && !late) {
     return ignored(what, fmt::format("step {} in view {} is wanted", state.level.value + 1,
                                      state.view->view.value));
@@ -123,13 +123,16 @@ Decision on_applied(AgentState& state, const AppliedRecord& applied) {
 
 Decision on_send_state(AgentState& state, const SendState& send) {
   const auto what = fmt::format("send_state of layer {}", send.layer.value);
-  if (state.phase != Phase::storing) return ignored(state, what);
+  // Who was halted after it had reported its level reports it once more.
+  if (state.phase != Phase::storing && state.phase != Phase::applying) return ignored(state, what);
   return {{SendLayerState{send.layer, send.attempt}},
           fmt::format("sends the state of layer {}", send.layer.value)};
 }
 
 Decision on_sent_state(AgentState& state, const SentState& sent) {
-  if (state.phase != Phase::storing) return ignored(state, "sent state");
+  if (state.phase != Phase::storing && state.phase != Phase::applying) {
+    return ignored(state, "sent state");
+  }
   return {{SendMessage{StateSent{sent.layer, sent.attempt}}},
           fmt::format("has sent the state of layer {}", sent.layer.value)};
 }
@@ -141,7 +144,9 @@ namespace {
 Decision judge_loop(AgentState& state, const std::string& usual) {
   const auto& others = state.others;
   const bool apart = others && others->step < state.started && state.evaluated != others->step;
-  if (!apart || state.started != state.level.next()) return {{}, usual};
+  // A loop that came in later was not there at the level before its first step.
+  const bool newcomer = others && state.began > Step{1} && others->step < state.began;
+  if (!apart || newcomer || state.started != state.level.next()) return {{}, usual};
   return give_up(state, fmt::format("went on to step {}, worker {} evaluates level {}: the same "
                                     "steps must be evaluated on every worker",
                                     state.started.value, others->worker.value, others->step.value));
@@ -152,12 +157,13 @@ Decision judge_loop(AgentState& state, const std::string& usual) {
 Decision on_step_started(AgentState& state, const StepStarted& started) {
   if (started.step != state.level.next()) return ignored(state, "start of a step");
   state.started = started.step;
+  if (state.began == Step{0}) state.began = started.step;
   return judge_loop(state, fmt::format("the loop began step {}", started.step.value));
 }
 
 Decision on_evaluation_started(AgentState& state, const EvaluationStarted& started) {
-  if (!state.view || started.level != state.level) return ignored(state, "start of an evaluation");
-  state.evaluated = started.level;
+  if (!state.view || started.level > state.level) return ignored(state, "start of an evaluation");
+  if (state.evaluated < started.level) state.evaluated = started.level;
   return {{SendMessage{Evaluating{state.view->view, started.level}}},
           fmt::format("the loop evaluates level {}", started.level.value)};
 }
@@ -186,7 +192,7 @@ Decision on_evaluation_computed(AgentState& state, const EvaluationComputed& com
 }
 
 Decision on_evaluation(AgentState& state, const Evaluation& evaluation) {
-  if (evaluation.step != state.level) {
+  if (evaluation.step > state.level) {
     return ignored(fmt::format("evaluation of level {}", evaluation.step.value),
                    fmt::format("this worker stands at level {}", state.level.value));
   }

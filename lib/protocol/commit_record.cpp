@@ -186,4 +186,32 @@ Result<StepOutcome> commit_step(const CoordinatorState& state) {
   return StepSum(state).commit();
 }
 
+std::map<WorkerId, LayerId> differing_workers(const CoordinatorState& state) {
+  std::map<LayerId, std::map<WorkerId, std::uint64_t>> found;
+  for (const auto& [worker, report] : state.shadow_reports) {
+    for (const LayerChecksum& layer : report.layers) found[layer.layer][worker] = layer.checksum;
+  }
+  std::map<LayerId, std::uint64_t> lowest;
+  for (const auto& [worker, report] : state.reports) {
+    for (const LayerReport& layer : report.layers) {
+      found[layer.layer][worker] = layer.checksum;
+      lowest.try_emplace(layer.layer, layer.checksum);
+    }
+  }
+  std::map<WorkerId, LayerId> differing;
+  for (const auto& [layer, checksums] : found) {
+    std::map<std::uint64_t, int> votes;
+    for (const auto& [worker, checksum] : checksums) ++votes[checksum];
+    if (votes.size() == 1 || !lowest.contains(layer)) continue;
+    std::uint64_t right = lowest.at(layer);
+    for (const auto& [checksum, count] : votes) {
+      if (count > votes.at(right)) right = checksum;
+    }
+    for (const auto& [worker, checksum] : checksums) {
+      if (checksum != right) differing.try_emplace(worker, layer);
+    }
+  }
+  return differing;
+}
+
 }  // namespace planaria::protocol

@@ -3,6 +3,8 @@
 // not fit between them. Is not: the decision whether the step is the last.
 #pragma once
 
+#include <map>
+
 #include <planaria/base/result.hpp>
 #include <planaria/protocol/coordinator.hpp>
 
@@ -12,6 +14,10 @@ struct StepOutcome {
   CommitRecord record;
   LedgerLine line;
 };
+
+/// Returns the workers whose gradient of some layer is another than most holders have (of equally
+/// many: than those with the lowest active holder), each with its first such layer.
+[[nodiscard]] std::map<WorkerId, LayerId> differing_workers(const CoordinatorState& state);
 
 /// Requires a report of every active worker, and of every shadow that holds. Fails where a layer's
 /// holders differ, a layer is missing from a report, a micro-batch is missing or doubled, or rates

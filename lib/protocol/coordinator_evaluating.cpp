@@ -60,8 +60,31 @@ bool all_evaluated(const CoordinatorState& state) {
 
 }  // namespace
 
+// Nobody begins a view after the last record only to evaluate it again.
+void give_up_evaluation_if_broken(CoordinatorState& state, Decision& decision) {
+  const bool waited_for = state.phase == Phase::applying && !state.halted &&
+                          state.evaluating == state.step &&
+                          !state.evaluations.contains(state.step) && !state.evaluation_given_up;
+  const bool whole = std::ranges::all_of(
+      active_workers(state), [&](WorkerId worker) { return state.members.contains(worker); });
+  if (!waited_for || whole) return;
+  state.evaluation_given_up = true;
+  state.evaluated.clear();
+  state.applied.clear();
+  const auto why = fmt::format(
+      "the evaluation of level {}, the last, is given up: a worker that "
+      "computes it is gone",
+      state.step.value);
+  send_to_all(state, Halt{why}, decision);
+  decision.explanation += "; " + why;
+}
+
 Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating& evaluating) {
   const auto what = fmt::format("worker {} evaluates level {}", from.value, evaluating.step.value);
+  // A loop that came in while steps were done again is behind the others'.
+  if (const auto told = state.evaluations.find(evaluating.step); told != state.evaluations.end()) {
+    return {{Send{from, told->second}}, what + ", which is known"};
+  }
   if (evaluating.view != state.view.view || evaluating.step != level_of(state)) {
     return ignored(what, fmt::format("the run is at level {}", level_of(state).value));
   }
@@ -69,6 +92,7 @@ Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating&
   state.evaluating = evaluating.step;
   Decision decision{{}, what + ": everybody hears of it"};
   send_to_all(state, EvaluationBegun{evaluating.step, from}, decision);
+  give_up_evaluation_if_broken(state, decision);
   return decision;
 }
 
@@ -89,12 +113,14 @@ Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& e
     return ignored(what, fmt::format("the run is at level {}", level.value));
   }
   if (state.spec->evaluation_samples == 0) return ignored(what, "this run has no such samples");
+  if (state.evaluation_given_up) return ignored(what, "it is given up");
   state.evaluated[from] = evaluated;
   if (!all_evaluated(state)) return {{}, what + ": others are not done"};
   auto mean = mean_of(state, level);
   state.evaluated.clear();
   if (!mean) return end_run(state, 1, mean.fault().sentence);
   const Evaluation& evaluation = mean.value();
+  state.evaluations[level] = evaluation;
   Decision decision;
   send_to_all(state, evaluation, decision);
   decision.commands.emplace_back(

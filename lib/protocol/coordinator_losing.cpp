@@ -24,6 +24,7 @@ void forget(CoordinatorState& state, WorkerId worker) {
   std::erase_if(state.unreachable, [&](const auto& entry) {
     return entry.first.first == worker || entry.first.second == worker;
   });
+  std::erase_if(state.owed, [&](const auto& owed) { return owed.second == worker; });
   state.reports.erase(worker);
   state.shadow_reports.erase(worker);
   state.evaluated.erase(worker);
@@ -69,18 +70,6 @@ void emit_lost(const CoordinatorState& state, WorkerId worker, const std::string
   emit(state, now, "worker_lost", {{"worker", worker.value}, {"why", why}}, decision);
 }
 
-// Tells them so, in case they hear it, and goes on as after any loss.
-void evict(CoordinatorState& state, const std::map<WorkerId, std::string>& whys, Instant now,
-           Decision& decision) {
-  for (const auto& [worker, why] : whys) {
-    decision.commands.emplace_back(Send{worker, Evicted{why}});
-    decision.commands.emplace_back(Disconnect{worker});
-    emit_lost(state, worker, why, now, decision);
-    forget(state, worker);
-  }
-  for (const auto& [worker, why] : whys) after_loss(state, worker, why, now, decision);
-}
-
 std::map<WorkerId, std::string> silent_workers(const CoordinatorState& state, Instant now) {
   std::map<WorkerId, std::string> silent;
   for (const auto& [worker, membership] : state.members) {
@@ -117,6 +106,18 @@ std::map<WorkerId, std::string> cut_off_workers(const CoordinatorState& state, I
 
 }  // namespace
 
+// Tells them so, in case they hear it, and goes on as after any loss.
+void evict(CoordinatorState& state, const std::map<WorkerId, std::string>& whys, Instant now,
+           Decision& decision) {
+  for (const auto& [worker, why] : whys) {
+    decision.commands.emplace_back(Send{worker, Evicted{why}});
+    decision.commands.emplace_back(Disconnect{worker});
+    emit_lost(state, worker, why, now, decision);
+    forget(state, worker);
+  }
+  for (const auto& [worker, why] : whys) after_loss(state, worker, why, now, decision);
+}
+
 void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why, Instant now,
                 Decision& decision) {
   const std::string what = text_of_loss(worker, why);
@@ -150,6 +151,7 @@ void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why
       decision.explanation = what + "; every layer is still held";
       std::erase_if(state.view.members,
                     [&](const Member& member) { return member.worker == worker; });
+      give_up_evaluation_if_broken(state, decision);
       return store_if_complete(state, decision);
     default:
       decision.explanation = what;

@@ -56,12 +56,16 @@ bool lists(const ShadowReport& report, LayerId layer) {
                              [&](const LayerChecksum& found) { return found.layer == layer; });
 }
 
+bool owes_report(const CoordinatorState& state, WorkerId worker) {
+  return std::ranges::any_of(state.owed, [&](const auto& owed) { return owed.second == worker; });
+}
+
 bool shadow_reported(const CoordinatorState& state, WorkerId worker) {
-  const auto owed = shadowed_and_held(state, worker);
-  if (owed.empty()) return true;
+  const auto held = shadowed_and_held(state, worker);
+  if (held.empty() && !owes_report(state, worker)) return true;
   const auto report = state.shadow_reports.find(worker);
   if (report == state.shadow_reports.end()) return false;
-  return std::ranges::all_of(owed, [&](LayerId layer) { return lists(report->second, layer); });
+  return std::ranges::all_of(held, [&](LayerId layer) { return lists(report->second, layer); });
 }
 
 // Who keeps the step from being committed, ascending.
@@ -74,6 +78,12 @@ std::vector<WorkerId> not_reported(const CoordinatorState& state) {
     if (!shadow_reported(state, shadow.worker)) missing.insert(shadow.worker);
   }
   return {missing.begin(), missing.end()};
+}
+
+// Whoever owed a report has given it, whatever it says.
+void forget_owed(CoordinatorState& state) {
+  std::erase_if(state.owed,
+                [&](const auto& owed) { return state.shadow_reports.contains(owed.second); });
 }
 
 // Whoever has the step's gradient of a layer is, with the record, at its level; nobody else is.
@@ -189,7 +199,30 @@ void send_record(CoordinatorState& state, const CommitRecord& record, Instant no
   events.explanation = fmt::format(", view {}: {}", state.view.view.value, next.explanation);
 }
 
+// Holders differ: silent corruption, of which one computation more tells where. Who differs twice
+// is out (PROTOCOL 3.1).
+void compute_again(CoordinatorState& state, const std::map<WorkerId, LayerId>& differing,
+                   Instant now, Decision& decision) {
+  std::map<WorkerId, std::string> out;
+  std::string why;
+  for (const auto& [worker, layer] : differing) {
+    const auto what = fmt::format("step {}: {} has another gradient on worker {} than elsewhere",
+                                  state.step.value, text_of(state, layer), worker.value);
+    emit(state, now, "gradients_differ", {{"worker", worker.value}, {"layer", layer.value}},
+         decision);
+    if (++state.differed[worker] >= 2) out[worker] = what + ", for the second time";
+    why += (why.empty() ? "" : "; ") + what;
+  }
+  if (out.empty()) return begin_unplanned_view(state, why, now, decision);
+  evict(state, out, now, decision);
+  // One that only shadowed is not missed by the view; but what the others computed is not trusted.
+  if (state.phase == Phase::training) begin_unplanned_view(state, why, now, decision);
+}
+
 void commit(CoordinatorState& state, Instant now, Decision& decision) {
+  if (const auto differing = differing_workers(state); !differing.empty()) {
+    return compute_again(state, differing, now, decision);
+  }
   auto made = commit_step(state);
   if (!made) return end_run(state, 1, made.fault().sentence, decision);
   CommitRecord record = made.value().record;
@@ -198,6 +231,7 @@ void commit(CoordinatorState& state, Instant now, Decision& decision) {
   if (!again) return end_run(state, 1, again.fault().sentence, decision);
   state.last_record = record;
   raise_holders(state);
+  forget_owed(state);
   // The record first: workers wait for it, the ledger and the events do not.
   Decision events;
   emit_committed(state, record, now, again.value(), events);
@@ -236,6 +270,18 @@ Decision on_report(CoordinatorState& state, WorkerId from, const Report& report,
 
 namespace {
 
+// A shadow that has been filled, but said so when the run was steps ahead of it: the step in flight
+// waits for it, since it might be behind for ever.
+Decision owe(CoordinatorState& state, WorkerId from, const ShadowReport& report,
+             const std::string& what) {
+  const auto shadowed = shadowed_by(state.view.layout, from);
+  for (const LayerChecksum& found : report.layers) {
+    const bool shadows = std::ranges::find(shadowed, found.layer) != shadowed.end();
+    if (shadows && !holds(state, from, found.layer)) state.owed.insert({found.layer, from});
+  }
+  return {{}, what + " is late: the step in flight waits for its own"};
+}
+
 // A shadow that was not waited for has the gradient of the step that was just committed, and hears
 // its record: from now on it counts.
 Decision on_late_shadow_report(CoordinatorState& state, WorkerId from, const ShadowReport& report,
@@ -264,6 +310,9 @@ Decision on_shadow_report(CoordinatorState& state, WorkerId from, const ShadowRe
   const bool runs = state.phase == Phase::training || state.phase == Phase::applying;
   const bool late = runs && report.step == level && report.view <= state.view.view;
   if (late) return on_late_shadow_report(state, from, report, what);
+  const bool behind = state.phase == Phase::training && report.step < level &&
+                      report.view <= state.view.view && state.last_record;
+  if (behind) return owe(state, from, report, what);
   if (const auto why = misplaced(state, report.view, report.step)) return ignored(what, *why);
   const auto shadowed = shadowed_by(state.view.layout, from);
   for (const LayerChecksum& layer : report.layers) {

@@ -24,6 +24,8 @@ Decision on_shadow_report(CoordinatorState& state, WorkerId from, const ShadowRe
 Decision on_evaluated(CoordinatorState& state, WorkerId from, const Evaluated& evaluated,
                       Instant now);
 Decision on_evaluating(CoordinatorState& state, WorkerId from, const Evaluating& evaluating);
+/// Gives the last level's evaluation up where somebody waits for it who is needed and gone.
+void give_up_evaluation_if_broken(CoordinatorState& state, Decision& decision);
 // ---- coordinator_storing.cpp
 Decision on_applied(CoordinatorState& state, WorkerId from, const Applied& applied, Instant now);
 Decision on_state_sent(CoordinatorState& state, WorkerId from, const StateSent& sent);
@@ -54,6 +56,9 @@ void begin_unplanned_view(CoordinatorState& state, const std::string& why, Insta
                           Decision& decision);
 /// Goes on with what was held up until everybody has said what it holds, if all have.
 void go_on_if_answered(CoordinatorState& state, Instant now, Decision& decision);
+/// Takes workers that live out of the run: tells them why, and goes on as after any loss.
+void evict(CoordinatorState& state, const std::map<WorkerId, std::string>& whys, Instant now,
+           Decision& decision);
 /// Adds what is to be done because a worker is gone from `members`.
 void after_loss(CoordinatorState& state, WorkerId worker, const std::string& why, Instant now,
                 Decision& decision);

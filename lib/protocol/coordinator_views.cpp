@@ -207,6 +207,7 @@ void forget_step_in_flight(CoordinatorState& state) {
   state.evaluated.clear();
   state.applied.clear();
   state.ready.clear();
+  state.owed.clear();
   state.target.reset();
 }
 

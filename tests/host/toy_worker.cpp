@@ -125,6 +125,7 @@ class ToyWorker {
     while (!finished_) {
       const auto input = inputs_.take_within(std::chrono::milliseconds(20));
       if (input) feed(*input);
+      tell_alive();
       if (held_ && std::filesystem::exists(arguments_.gate)) compute(*std::exchange(held_, {}));
     }
     return *finished_;
@@ -143,20 +144,43 @@ class ToyWorker {
     static_cast<void>(transport::wait_send(*transport_, coordinator_, key, {std::span(bytes)}));
   }
 
-  void carry_out(const agent::Build& build) {
-    if (const auto place = place_of(build.view.layout, *state_.worker)) {
-      pipeline_ = place->pipeline;
-      range_ = build.view.layout.pipelines[static_cast<std::size_t>(place->pipeline)]
+  void tell_alive() {
+    const Instant now = clock_.now();
+    if (!state_.worker || (now - told_alive_).value < 100) return;
+    told_alive_ = now;
+    carry_out(agent::SendMessage{protocol::Alive{}});
+  }
+
+  // Workers of this kind say nothing to each other: what one holds, every other can compute.
+  void carry_out(const agent::Connect&) { inputs_.put(agent::PeersConnected{{}}); }
+
+  void carry_out(const agent::Prepare& prepare) {
+    layers_.clear();
+    take_roles(prepare.view, Step{prepare.view.first_step.value - 1});
+    fmt::print("built view {}\n", prepare.view.view.value);
+    std::fflush(stdout);
+    inputs_.put(agent::Prepared{prepare.view.view});
+  }
+
+  void take_roles(const protocol::NewView& view, Step level) {
+    range_ = {LayerId(-1), LayerId(-2)};
+    if (const auto place = place_of(view.layout, *state_.worker)) {
+      range_ = view.layout.pipelines[static_cast<std::size_t>(place->pipeline)]
                    .stages[static_cast<std::size_t>(place->stage)]
                    .layers;
       for (LayerId layer = range_.first; layer <= range_.last; layer = layer.next()) {
-        layers_.emplace(layer, ToyLayer(arguments_.model, layer));
+        hold(layer, level);
       }
-      micro_batches_ = micro_batches_of(build.view.layout, pipeline_);
+      micro_batches_ = micro_batches_of(view.layout, place->pipeline);
     }
-    fmt::print("built view {}\n", build.view.view.value);
-    std::fflush(stdout);
-    inputs_.put(agent::Built{build.view.view});
+    shadowed_ = shadowed_by(view.layout, *state_.worker);
+    for (const LayerId layer : shadowed_) hold(layer, level);
+  }
+
+  void hold(LayerId layer, Step level) {
+    const auto [held, fresh] = layers_.try_emplace(layer, arguments_.model, layer);
+    if (!fresh) return;
+    for (Step step{1}; step <= level; step = step.next()) held->second.apply(step);
   }
 
   void carry_out(const agent::Compute& wanted) {
@@ -177,7 +201,15 @@ class ToyWorker {
       return;
     }
     protocol::Report report{.view = wanted.view, .step = wanted.step, .rate = 0.125};
-    for (const auto& [id, layer] : layers_) report.layers.push_back(layer.report(wanted.step));
+    protocol::ShadowReport shadows{wanted.view, wanted.step, {}};
+    for (const auto& [id, layer] : layers_) {
+      const protocol::LayerReport found = layer.report(wanted.step);
+      if (range_.contains(id)) {
+        report.layers.push_back(found);
+      } else {
+        shadows.layers.push_back({id, found.checksum});
+      }
+    }
     const bool first = range_.first.value == 0;
     const bool last = range_.last.value + 1 == arguments_.model.layers;
     if (!striker_) striker_ = make_striker();
@@ -189,7 +221,8 @@ class ToyWorker {
       report.losses.push_back({i, toy_loss(arguments_.model, wanted.step, i)});
       report.labelled.push_back({i, toy_hash(arguments_.model, wanted.step, i, 1)});
     }
-    inputs_.put(agent::Computed{std::move(report)});
+    if (range_.contains(range_.first)) inputs_.put(agent::Computed{std::move(report)});
+    if (!shadowed_.empty()) inputs_.put(agent::Shadowed{std::move(shadows)});
   }
 
   [[nodiscard]] host::FaultStriker make_striker() {
@@ -250,8 +283,12 @@ class ToyWorker {
 
   void carry_out(const agent::Apply& apply) {
     for (auto& [id, layer] : layers_) layer.apply(apply.record.step);
+    if (apply.next) take_roles(*apply.next, apply.record.step);
+  }
+
+  void carry_out(const agent::HandOver& hand_over) {
     protocol::Applied applied{.view = state_.view->view,
-                              .step = apply.record.step,
+                              .step = hand_over.level,
                               .layers = {},
                               .peak_resident_bytes = 1000 + number_};
     for (const auto& [id, layer] : layers_) applied.layers.push_back(layer.state());
@@ -261,12 +298,15 @@ class ToyWorker {
   // The first tensor in a frame of its own, the others together: both are allowed.
   void carry_out(const agent::SendLayerState& send) {
     const auto& tensors = layers_.at(send.layer).tensors();
-    send_tensors(send.layer, std::span(tensors).first(1));
-    send_tensors(send.layer, std::span(tensors).subspan(1));
-    inputs_.put(agent::SentState{send.layer});
+    send_tensors(send, std::span(tensors).first(1));
+    send_tensors(send, std::span(tensors).subspan(1));
+    inputs_.put(agent::SentState{send.layer, send.attempt});
   }
 
-  void send_tensors(LayerId layer, std::span<const ToyLayer::Tensor> tensors) {
+  void carry_out(const agent::SendCopies&) {}
+  void carry_out(const agent::Rejoin& rejoin) { finished_ = agent::Finish{1, rejoin.why}; }
+
+  void send_tensors(const agent::SendLayerState& send, std::span<const ToyLayer::Tensor> tensors) {
     std::vector<checkpoint::TensorInfo> infos;
     for (const auto& tensor : tensors) infos.push_back(tensor.info);
     const auto header = checkpoint::block_header(infos);
@@ -277,7 +317,10 @@ class ToyWorker {
       pieces.push_back(bytes);
       pieces.push_back(std::span(zeros).first(checkpoint::padding_after(bytes.size())));
     }
-    const FrameKey key{.kind = FrameKind::state, .view = state_.view->view, .layer = layer};
+    const FrameKey key{.kind = FrameKind::state,
+                       .view = state_.view->view,
+                       .step = Step{send.attempt},
+                       .layer = send.layer};
     static_cast<void>(transport::wait_send(*transport_, coordinator_, key, pieces));
   }
 
@@ -292,7 +335,8 @@ class ToyWorker {
   agent::AgentState state_;
   transport::PeerId coordinator_ = 0;
   std::map<LayerId, ToyLayer> layers_;
-  int pipeline_ = 0;
+  std::vector<LayerId> shadowed_;
+  Instant told_alive_;
   LayerRange range_{LayerId(-1), LayerId(-1)};
   MicroBatchRange micro_batches_;
   std::optional<agent::Compute> held_;

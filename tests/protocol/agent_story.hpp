@@ -27,8 +27,9 @@ Kind sent(const Decision& decision) {
 
 // The kinds of commands, in order, one word each.
 inline std::string words(const Decision& decision) {
-  static constexpr const char* names[] = {"send",  "build",      "compute", "apply",
-                                          "state", "evaluation", "abort",   "finish"};
+  static constexpr const char* names[] = {"send",    "connect", "abort",      "prepare",
+                                          "compute", "apply",   "hand",       "rejoin",
+                                          "copies",  "state",   "evaluation", "finish"};
   std::string text;
   for (const Command& command : decision.commands) {
     if (!text.empty()) text += ' ';
@@ -37,8 +38,14 @@ inline std::string words(const Decision& decision) {
   return text;
 }
 
-inline NewView view_of_three() {
-  NewView view{ViewNumber{1}, Step{1}, grid(1, {2, 2}, 4), {"0: F0 G0\n1: F0 G0\n"}, {}};
+// Layers 0-1 on worker 0, 2-3 on worker 1; worker 2 idle.
+inline NewView view_of_three(int number = 1, int first_step = 1) {
+  NewView view{.view = ViewNumber{number},
+               .first_step = Step{first_step},
+               .layout = grid(1, {2, 2}, 4),
+               .schedules = {"0: F0 G0\n1: F0 G0\n"},
+               .members = {},
+               .moves = {}};
   for (int i = 0; i < 3; ++i) view.members.push_back({WorkerId{i}, "host"});
   return view;
 }
@@ -59,17 +66,34 @@ struct AgentStory {
     return give(Computed{report});
   }
   Decision applied(int number) {
-    return give(AppliedRecord{Applied{.view = ViewNumber{1}, .step = Step{number}}});
+    return give(AppliedRecord{Applied{.view = ViewNumber{1}, .step = Step{number}, .layers = {}}});
+  }
+  // Computes the step in flight and hears its record.
+  Decision whole_step(bool last = false) {
+    const int step = static_cast<int>(state.level.value) + 1;
+    if (active()) computed(step, state.view->view.value);
+    return hear(Commit{record(step, last), {}, {}});
+  }
+  [[nodiscard]] bool active() const {
+    return place_of(state.view->layout, *state.worker).has_value();
   }
 };
 
-// Worker `number` of view_of_three(), ready; 2 is idle.
-inline AgentStory ready(int number) {
+// Joined as worker `number` and connected: waits for a view.
+inline AgentStory waiting(int number) {
   AgentStory story;
   story.give(Start{});
-  story.hear(Welcome{WorkerId{number}});
+  story.hear(Welcome{WorkerId{number}, {}});
+  story.give(PeersConnected{});
+  REQUIRE(story.state.phase == Phase::waiting);
+  return story;
+}
+
+// Worker `number` of view_of_three(), ready; 2 is idle.
+inline AgentStory ready(int number) {
+  AgentStory story = waiting(number);
   story.hear(view_of_three());
-  story.give(Built{ViewNumber{1}});
+  story.give(Prepared{ViewNumber{1}});
   REQUIRE(story.state.phase == Phase::ready);
   return story;
 }
@@ -83,8 +107,7 @@ inline AgentStory computing(int number) {
 // Worker 1 after the last record, step 1, was applied.
 inline AgentStory storing() {
   AgentStory story = computing(1);
-  story.computed(1);
-  story.hear(Commit{record(1, true)});
+  story.whole_step(true);
   story.applied(1);
   REQUIRE(story.state.phase == Phase::storing);
   return story;
@@ -94,7 +117,7 @@ inline void check_gives_up(const AgentStory& story, const Decision& decision,
                            const std::string& why) {
   CHECK(words(decision) == "send abort");
   CHECK(sent<Failed>(decision).sentence == why);
-  CHECK(sent<Failed>(decision).kind == FaultKind::stale_view);
+  CHECK(sent<Failed>(decision).kind == FaultKind::unavailable);
   CHECK(decision.explanation == "cannot go on: " + why);
   CHECK(story.state.phase == Phase::failing);
 }

@@ -4,22 +4,30 @@
 
 namespace planaria::protocol::agent {
 
-TEST_CASE("an agent joins, builds its view and is ready", "[unit]") {
+TEST_CASE("an agent joins, connects, prepares its view and is ready", "[unit]") {
   AgentStory story;
   const Decision start = story.give(Start{{toy_spec(), "host:1", WorkerId{1}, 7}});
   CHECK(sent<Join>(start).address == "host:1");
   CHECK(start.explanation == "asks to join");
-  const Decision welcome = story.hear(Welcome{WorkerId{1}});
-  CHECK(welcome.commands.empty());
+  const std::vector<Member> before{{WorkerId{0}, "host:0"}};
+  const Decision welcome = story.hear(Welcome{WorkerId{1}, before});
+  REQUIRE(words(welcome) == "connect");
+  CHECK(all_of<Connect>(welcome)[0].members == before);
   CHECK(welcome.explanation == "joined as worker 1");
+  CHECK(story.hear(view_of_three()).explanation == "new_view ignored: this worker is connecting");
+  const Decision connected = story.give(PeersConnected{{WorkerId{0}}});
+  CHECK(sent<Connected>(connected).unreachable == std::vector{WorkerId{0}});
+  CHECK(connected.explanation == "connected to the others");
   const Decision view = story.hear(view_of_three());
-  REQUIRE(words(view) == "build");
-  CHECK(all_of<Build>(view)[0].view == view_of_three());
-  CHECK(view.explanation == "builds view 1, active");
-  CHECK(story.give(Built{ViewNumber{2}}).explanation == "built view 2 ignored: view 1 stands");
-  const Decision built = story.give(Built{ViewNumber{1}});
-  CHECK(sent<Ready>(built).view == ViewNumber{1});
-  CHECK(built.explanation == "ready in view 1");
+  REQUIRE(words(view) == "abort prepare");
+  CHECK(all_of<Abort>(view)[0].view == ViewNumber{1});
+  CHECK(all_of<Prepare>(view)[0].view == view_of_three());
+  CHECK(view.explanation == "prepares view 1, active");
+  CHECK(story.give(Prepared{ViewNumber{2}}).explanation ==
+        "prepared view 2 ignored: view 1 stands");
+  const Decision ready = story.give(Prepared{ViewNumber{1}});
+  CHECK(sent<Ready>(ready).view == ViewNumber{1});
+  CHECK(ready.explanation == "ready in view 1");
 }
 
 TEST_CASE("a refused agent finishes with status 2 and the reason", "[unit]") {
@@ -42,7 +50,7 @@ TEST_CASE("a step is computed, reported, applied on its record and followed by t
   const Decision report = story.computed(1);
   CHECK(sent<Report>(report).step == Step{1});
   CHECK(report.explanation == "reports step 1");
-  const Decision commit = story.hear(Commit{record(1)});
+  const Decision commit = story.hear(Commit{record(1), {}, {}});
   REQUIRE(words(commit) == "apply compute");
   CHECK(all_of<Apply>(commit)[0].record == record(1));
   CHECK(all_of<Compute>(commit)[0].step == Step{2});
@@ -50,15 +58,16 @@ TEST_CASE("a step is computed, reported, applied on its record and followed by t
   CHECK(commit.explanation == "applies step 1, computes step 2");
   CHECK(story.state.level == Step{1});
   CHECK(story.state.record == record(1));
-  CHECK(story.applied(1).explanation == "stands at level 1");
+  CHECK(story.applied(1).explanation == "applied ignored: this worker is computing");
   CHECK(story.state.phase == Phase::computing);
 }
 
 TEST_CASE("after the last record the level is reported and layers are sent as asked", "[unit]") {
   AgentStory story = computing(1);
   story.computed(1);
-  const Decision commit = story.hear(Commit{record(1, true)});
-  REQUIRE(words(commit) == "apply");
+  const Decision commit = story.hear(Commit{record(1, true), {}, {}});
+  REQUIRE(words(commit) == "apply hand");
+  CHECK(all_of<HandOver>(commit)[0].level == Step{1});
   CHECK(commit.explanation == "applies step 1, the last");
   const Decision applied = story.applied(1);
   CHECK(sent<Applied>(applied).step == Step{1});
@@ -78,25 +87,23 @@ TEST_CASE("after the last record the level is reported and layers are sent as as
 TEST_CASE("the word of an earlier step does not stand for the last", "[unit]") {
   AgentStory story = computing(1);
   story.computed(1);
-  story.hear(Commit{record(1)});
+  story.hear(Commit{record(1), {}, {}});
   story.computed(2);
-  story.hear(Commit{record(2, true)});
+  story.hear(Commit{record(2, true), {}, {}});
   const Decision early = story.applied(1);
   CHECK(early.commands.empty());
   CHECK(early.explanation == "applied step 1 ignored: step 2 is the last");
   CHECK(sent<Applied>(story.applied(2)).step == Step{2});
 }
 
-TEST_CASE("an idle worker computes nothing and keeps the records", "[unit]") {
+TEST_CASE("an idle worker goes through the steps and reports nothing", "[unit]") {
   AgentStory story = ready(2);
   const Decision begin = story.hear(Begin{ViewNumber{1}, Step{1}});
-  CHECK(begin.commands.empty());
-  CHECK(begin.explanation == "idle: keeps the records");
-  const Decision commit = story.hear(Commit{record(1)});
-  CHECK(words(commit) == "apply");
-  CHECK(commit.explanation == "idle: keeps the record of step 1");
+  REQUIRE(words(begin) == "compute");  // its loop stands beside the others'
+  const Decision commit = story.hear(Commit{record(1), {}, {}});
+  CHECK(words(commit) == "apply compute");
   CHECK(story.state.record == record(1));
-  CHECK(words(story.hear(Commit{record(2, true)})) == "apply");
+  CHECK(words(story.hear(Commit{record(2, true), {}, {}})) == "apply hand");
   CHECK(story.state.level == Step{2});
   CHECK(sent<Applied>(story.applied(2)).step == Step{2});
   CHECK(words(story.hear(End{0, ""})) == "abort finish");
@@ -106,21 +113,21 @@ TEST_CASE("a record for another step than the next is refused", "[unit]") {
   for (const int wrong : {0, 2, 3}) {
     AgentStory story = computing(1);
     story.computed(1);
-    const Decision decision = story.hear(Commit{record(wrong)});
+    const Decision decision = story.hear(Commit{record(wrong), {}, {}});
     check_gives_up(
         story, decision,
         "the record of step " + std::to_string(wrong) + " arrived at level 0, must be step 1");
     CHECK(story.state.level == Step{0});
     CHECK_FALSE(story.state.record.has_value());
   }
-  AgentStory idle = ready(2);
-  check_gives_up(idle, idle.hear(Commit{record(2)}),
+  AgentStory idle = computing(2);
+  check_gives_up(idle, idle.hear(Commit{record(2), {}, {}}),
                  "the record of step 2 arrived at level 0, must be step 1");
 }
 
 TEST_CASE("a record of a step this worker has not reported is refused", "[unit]") {
   AgentStory story = computing(1);
-  check_gives_up(story, story.hear(Commit{record(1)}),
+  check_gives_up(story, story.hear(Commit{record(1), {}, {}}),
                  "the record of step 1 arrived while this worker is computing");
 }
 
@@ -130,27 +137,13 @@ TEST_CASE("a step begun at another level is refused", "[unit]") {
                  "step 2 was begun at level 0, must be 1");
 }
 
-TEST_CASE("a layer this worker does not hold is not sent", "[unit]") {
-  AgentStory story = storing();
-  check_gives_up(story, story.hear(SendState{LayerId{1}}),
-                 "the state of layer 1 was asked for, which worker 1 does not hold");
-}
-
-TEST_CASE("an older view is ignored, a second one ends it for now", "[unit]") {
-  AgentStory story = computing(1);
-  CHECK(story.hear(view_of_three()).explanation == "view 1 ignored: view 1 stands");
-  NewView next = view_of_three();
-  next.view = ViewNumber{2};
-  check_gives_up(story, story.hear(next),
-                 "view 2 arrived while this worker is computing: it knows one view");
-}
-
 TEST_CASE("what comes in a wrong phase is ignored, with the phase", "[unit]") {
   AgentStory fresh;
   CHECK(fresh.hear(Welcome{WorkerId{1}}).explanation == "welcome ignored: this worker is starting");
   CHECK(fresh.hear(view_of_three()).explanation == "new_view ignored: this worker is starting");
   CHECK(fresh.hear(Begin{}).explanation == "begin ignored: this worker is starting");
-  CHECK(fresh.hear(Commit{record(1)}).explanation == "commit ignored: this worker is starting");
+  CHECK(fresh.hear(Commit{record(1), {}, {}}).explanation ==
+        "commit ignored: this worker is starting");
   CHECK(fresh.applied(1).explanation == "applied ignored: this worker is starting");
   CHECK(fresh.hear(SendState{LayerId{3}}).explanation ==
         "send_state of layer 3 ignored: this worker is starting");
@@ -159,7 +152,8 @@ TEST_CASE("what comes in a wrong phase is ignored, with the phase", "[unit]") {
   AgentStory story = ready(1);
   CHECK(story.give(Start{}).explanation == "start ignored: this worker is ready");
   CHECK(story.hear(Refuse{"no"}).explanation == "refuse ignored: this worker is ready");
-  CHECK(story.give(Built{ViewNumber{1}}).explanation == "built ignored: this worker is ready");
+  CHECK(story.give(Prepared{ViewNumber{1}}).explanation ==
+        "prepared ignored: this worker is ready");
   CHECK(story.computed(1).explanation == "computed ignored: this worker is ready");
   CHECK(story.hear(Ready{}).explanation == "ready ignored: only workers send it");
   CHECK(story.hear(Begin{ViewNumber{2}, Step{1}}).explanation ==
@@ -185,18 +179,25 @@ TEST_CASE("without its coordinator a worker finishes with one sentence", "[unit]
   }
 }
 
-TEST_CASE("after a peer's loss computing stops and the coordinator has the word", "[unit]") {
+TEST_CASE("a peer's loss is told to the coordinator, who decides which of the two goes", "[unit]") {
   AgentStory story = computing(1);
   const Decision lost = story.give(PeerLost{WorkerId{0}, "killed"});
-  CHECK(words(lost) == "abort");
+  CHECK(words(lost) == "send");
+  CHECK(sent<Unreachable>(lost).worker == WorkerId{0});
   CHECK(lost.explanation == "worker 0 was lost: killed; waits for the coordinator");
+  CHECK(story.state.phase == Phase::computing);
   // The receive that the loss ended must not be told as this worker's own failure.
-  const Decision echo = story.give(WorkerFailed{{"worker 0 is gone", FaultKind::peer_lost}});
-  CHECK(echo.commands.empty());
-  CHECK(echo.explanation ==
-        "failure ignored: it follows from the loss of a peer, which the coordinator sees too");
+  for (const FaultKind kind : {FaultKind::peer_lost, FaultKind::cancelled, FaultKind::stale_view}) {
+    const Decision echo = story.give(WorkerFailed{{"worker 0 is gone", kind}});
+    CHECK(echo.commands.empty());
+    CHECK(echo.explanation ==
+          "failure ignored: it follows from a loss, which the coordinator sees too");
+  }
   const Decision own = story.give(WorkerFailed{{"out of memory", FaultKind::exhausted}});
   CHECK(words(own) == "send abort");
+  AgentStory early;
+  early.give(Start{});
+  CHECK(early.give(PeerLost{WorkerId{0}, "killed"}).commands.empty());
 }
 
 TEST_CASE("a failure is told to the coordinator, whose end is the worker's", "[unit]") {
@@ -208,7 +209,7 @@ TEST_CASE("a failure is told to the coordinator, whose end is the worker's", "[u
   CHECK(sent<Failed>(decision).layer == LayerId{2});
   CHECK(decision.explanation == "cannot go on: index 9 out of range");
   const std::string waits = "this worker has failed and waits for the end of the run";
-  CHECK(story.hear(Commit{record(1)}).explanation == waits);
+  CHECK(story.hear(Commit{record(1), {}, {}}).explanation == waits);
   CHECK(story.give(WorkerFailed{failed}).explanation == waits);
   const Decision end = story.hear(End{1, "worker 1: step 1: index 9 out of range"});
   CHECK(all_of<Finish>(end).at(0).status == 1);
@@ -231,7 +232,7 @@ TEST_CASE("a finished agent takes no more input", "[unit]") {
   AgentStory story = computing(1);
   story.hear(End{1, "worker 0 was lost"});
   for (const Decision& decision :
-       {story.computed(1), story.hear(Commit{record(1)}), story.hear(End{0, ""}),
+       {story.computed(1), story.hear(Commit{record(1), {}, {}}), story.hear(End{0, ""}),
         story.give(CoordinatorLost{"late"}), story.give(WorkerFailed{{"late"}})}) {
     CHECK(decision.commands.empty());
     CHECK(decision.explanation == "this worker has finished: nothing changes");

@@ -45,6 +45,7 @@ struct ClusterOptions {
   RunSpec spec;
   std::vector<ClusterFault> faults;  // ascending
   std::optional<ClusterThrow> throws;
+  int evaluate_every = 0;  // levels that every training loop evaluates; 0: none
   /// How long an undelivered message may wait behind others, in milliseconds each: time passes so
   /// fast beside deliveries.
   double ms_per_delivery = 0.05;
@@ -64,7 +65,14 @@ struct ClusterReport {
   int computed = 0;  // (step, micro-batch, layer)
   int redone = 0;    // of them, not for the first time
   int rolled_back = 0;
-  int losses = 0;                  // members that went, whatever the reason
+  int losses = 0;           // members that went, whatever the reason
+  int evicted_silent = 0;   // of them, as they were not heard
+  int evicted_cut_off = 0;  // of them, as others could not reach them
+  int late_fills = 0;       // shadow reports that counted after their record
+  int planned_views = 0;
+  int moves = 0;                   // of views after losses
+  int evaluations = 0;             // levels of which somebody heard one
+  int thrown = 0;                  // exceptions of user code
   std::vector<std::string> story;  // one line a decision, where asked for
 };
 

@@ -7,6 +7,14 @@
 namespace planaria::protocol {
 namespace {
 
+// Whether the layer stands at `level`, or will once the record is applied that is under way.
+bool has(const ToyStore& store, LayerId layer, Step level) {
+  const auto held = store.held().find(layer);
+  if (held == store.held().end()) return false;
+  const bool close = held->second.level.next() == level && held->second.gradient;
+  return close || held->second.level == level;
+}
+
 bool same_but_last(CommitRecord a, const CommitRecord& b) {
   a.last = b.last;
   return a == b;
@@ -21,10 +29,8 @@ void ClusterWatch::breaks(const std::string& what) {
   if (report_.broken.empty()) report_.broken = what;
 }
 
-void ClusterWatch::after_delivery(const CoordinatorState& state,
-                                  const std::map<WorkerId, const ToyStore*>& stores) {
+void ClusterWatch::after_delivery(const CoordinatorState& state, const Stores& stores) {
   if (state.view.view < view_) breaks("the coordinator went back to an older view");
-  view_ = state.view.view;
   for (const auto& [worker, store] : stores) {
     for (const auto& [layer, held] : store->held()) {
       if (held.state != truth_.state(layer, held.level)) {
@@ -37,15 +43,80 @@ void ClusterWatch::after_delivery(const CoordinatorState& state,
       }
     }
   }
+  check_holders(state, stores);
+  view_ = state.view.view;
+  layout_ = state.view.layout;
+  std::erase_if(filling_, [&](const auto& entry) { return !state.filling.contains(entry.first); });
+  for (const Move& move : state.filling) filling_.try_emplace(move, level_);
+  holders_ = state.holders;
+  for (auto& [layer, holders] : holders_) {
+    // Whose code failed gives what it holds, but will not be at the next level.
+    std::erase_if(holders, [&](WorkerId worker) {
+      const auto member = state.members.find(worker);
+      return member != state.members.end() && member->second.out;
+    });
+    if (static_cast<int>(holders.size()) >= options_.coordinator.commit_domains) {
+      lost_since_[layer] = 0;
+    }
+  }
 }
 
-void ClusterWatch::committed(const CommitRecord& record) {
+// Who counts as a holder has the layer where the run stands, or the gradient that brings it there.
+void ClusterWatch::check_holders(const CoordinatorState& state, const Stores& stores) {
+  using Phase = CoordinatorState::Phase;
+  const bool at_level = state.phase == Phase::applying || state.phase == Phase::storing ||
+                        state.phase == Phase::asking;
+  const Step level = at_level ? state.step : Step{state.step.value - 1};
+  if (state.phase == Phase::finished || level == Step{0}) return;
+  for (const auto& [layer, holders] : state.holders) {
+    for (const WorkerId worker : holders) {
+      if (!state.members.contains(worker)) {
+        breaks(fmt::format("worker {} counts as a holder of layer {}, and is no member",
+                           worker.value, layer.value));
+      }
+      const auto store = stores.find(worker);
+      if (store == stores.end()) continue;  // dead, and nobody has heard of it
+      if (has(*store->second, layer, level)) continue;
+      breaks(fmt::format("worker {} counts as a holder of layer {} at level {}, which it has not",
+                         worker.value, layer.value, level.value));
+    }
+  }
+}
+
+void ClusterWatch::sent(const Message& message, const CoordinatorState& state,
+                        const Stores& stores) {
+  if (const auto* commit = std::get_if<Commit>(&message)) {
+    committed(commit->record, state, stores);
+    if (commit->next) check_view(*commit->next, state);
+  } else if (const auto* view = std::get_if<NewView>(&message)) {
+    check_view(*view, state);
+  }
+}
+
+void ClusterWatch::check_view(const NewView& view, const CoordinatorState& state) {
+  const auto [known, fresh] = views_.try_emplace(view.view, view);
+  if (!fresh) {
+    if (!(known->second == view)) {
+      breaks(fmt::format("view {} was announced with two contents", view.view.value));
+    }
+    return;
+  }
+  for (const WorkerId worker : workers_of(view.layout)) {
+    if (state.members.contains(worker)) continue;
+    breaks(fmt::format("view {} has a role for worker {}, which is gone", view.view.value,
+                       worker.value));
+  }
+}
+
+void ClusterWatch::committed(const CommitRecord& record, const CoordinatorState& state,
+                             const Stores& stores) {
   const auto known = static_cast<std::size_t>(record.step.value);
-  if (known == report_.records.size() && record.step == level_) {
-    if (record != report_.records.back()) breaks("a step has two records");
+  if (record.step == level_) {
+    if (known <= report_.records.size() && record != report_.records[known - 1]) {
+      breaks("a step has two records");
+    }
     return;  // sent to another worker
   }
-  if (record.step == level_) return;
   if (record.step != level_.next()) {
     breaks(fmt::format("step {} was committed at level {}", record.step.value, level_.value));
   }
@@ -53,10 +124,36 @@ void ClusterWatch::committed(const CommitRecord& record) {
   if (!same_but_last(record, truth_.record(record.step))) {
     breaks(fmt::format("step {} was committed with another record than alone", record.step.value));
   }
+  check_commit(record.step, state, stores);
   if (known <= report_.records.size()) {
     if (report_.records[known - 1] != record) breaks("a step was done again with another record");
   } else {
     report_.records.push_back(record);
+  }
+}
+
+// Whoever held a layer with a role in the view and lives must have the step's gradient of it.
+void ClusterWatch::check_commit(Step step, const CoordinatorState& state, const Stores& stores) {
+  for (const auto& [layer, holders] : holders_) {
+    const auto active = active_holders(layout_, layer);
+    const auto shadows = shadows_of(layout_, layer);
+    for (const WorkerId worker : holders) {
+      const bool has_role = std::ranges::find(active, worker) != active.end() ||
+                            std::ranges::find(shadows, worker) != shadows.end();
+      const auto store = stores.find(worker);
+      if (!has_role || store == stores.end() || !state.members.contains(worker)) continue;
+      if (has(*store->second, layer, step)) continue;
+      breaks(fmt::format("step {} was committed before worker {} had its gradient of layer {}",
+                         step.value, worker.value, layer.value));
+    }
+  }
+}
+
+void ClusterWatch::stands(WorkerId worker, Step level) {
+  for (const auto& [move, since] : filling_) {
+    if (move.from != worker || since > level || states_sent_.contains({move, since})) continue;
+    breaks(fmt::format("worker {} was to send layer {} at level {} to worker {}, and has not",
+                       worker.value, move.layer.value, since.value, move.to.value));
   }
 }
 
@@ -70,39 +167,65 @@ void ClusterWatch::applied(WorkerId worker, const CommitRecord& record) {
 
 // Nobody may be able to give the level back: not one process that lives and is a member.
 void ClusterWatch::check_roll_back(const Event& event, const CoordinatorState& state,
-                                   const std::map<WorkerId, const ToyStore*>& stores) {
+                                   const Stores& stores) {
   const Step level{event.fields.at("from").get<std::int64_t>()};
   for (const Json& lost : event.fields.at("layers")) {
     const LayerId layer{lost.get<int>()};
+    const auto known = lost_since_.find(layer);
+    if (known != lost_since_.end() && known->second < options_.coordinator.commit_domains) {
+      breaks(
+          fmt::format("all went back to level {} for layer {}, of which {} holders were lost "
+                      "since {} held it",
+                      event.fields.at("to").get<int>(), layer.value, known->second,
+                      options_.coordinator.commit_domains));
+    }
     for (const auto& [worker, store] : stores) {
-      const auto held = store->held().find(layer);
       const auto member = state.members.find(worker);
       const bool reachable = member != state.members.end() && !member->second.out;
       // One that is being filled has not said yet that it is done.
       const bool filling = std::ranges::any_of(state.filling, [&](const Move& move) {
         return move.layer == layer && move.to == worker;
       });
-      if (filling) continue;
-      if (!reachable || held == store->held().end()) continue;
-      // It may still have to apply the record; a gradient that waits for it is as good.
-      const bool has = held->second.level == level ||
-                       (held->second.level.next() == level && held->second.gradient);
-      if (has) {
-        breaks(fmt::format("all went back to level {}, although worker {} had layer {} at level {}",
-                           event.fields.at("to").get<int>(), worker.value, layer.value,
-                           level.value));
-      }
+      if (filling || !reachable || !has(*store, layer, level)) continue;
+      breaks(fmt::format("all went back to level {}, although worker {} had layer {} at level {}",
+                         event.fields.at("to").get<int>(), worker.value, layer.value, level.value));
     }
   }
 }
 
-void ClusterWatch::event(const Event& event, const CoordinatorState& state,
-                         const std::map<WorkerId, const ToyStore*>& stores) {
-  if (event.name == "worker_lost") ++report_.losses;
+void ClusterWatch::count_losses(WorkerId worker) {
+  for (auto& [layer, lost] : lost_since_) {
+    const auto holders = holders_.find(layer);
+    if (holders != holders_.end() && holders->second.contains(worker)) ++lost;
+  }
+}
+
+void ClusterWatch::event(const Event& event, const CoordinatorState& state, const Stores& stores) {
+  if (event.name == "worker_lost") {
+    const auto why = event.fields.at("why").get<std::string>();
+    ++report_.losses;
+    report_.evicted_silent += why.starts_with("not heard from") ? 1 : 0;
+    report_.evicted_cut_off += why.starts_with("cannot be reached") ? 1 : 0;
+    count_losses(WorkerId{event.fields.at("worker").get<int>()});
+  }
+  if (event.name == "worker_failed") count_losses(WorkerId{event.fields.at("worker").get<int>()});
+  if (event.name == "view") {
+    const bool planned = event.fields.at("planned").get<bool>();
+    report_.planned_views += planned ? 1 : 0;
+    if (!planned) report_.moves += event.fields.at("moves").get<int>();
+  }
   if (event.name != "rolled_back") return;
   ++report_.rolled_back;
   check_roll_back(event, state, stores);
   level_ = Step{event.fields.at("to").get<std::int64_t>()};
+  lost_since_.clear();
+}
+
+void ClusterWatch::evaluated(const Evaluation& evaluation) {
+  if (evaluation != truth_.evaluation(evaluation.step)) {
+    breaks(fmt::format("the evaluation of level {} is another than alone", evaluation.step.value));
+  }
+  report_.evaluations += evaluated_.insert(evaluation.step).second ? 1 : 0;
 }
 
 void ClusterWatch::ledger(const LedgerLine& line) {
@@ -115,7 +238,27 @@ void ClusterWatch::computed(Step step, MicroBatchId micro_batch, LayerId layer) 
   if (!computed_.insert({step, micro_batch, layer}).second) ++report_.redone;
 }
 
+// A run that does not end well must have had a reason to.
+void ClusterWatch::check_ending(const Finish& outcome) {
+  const auto says = [&](const char* words) {
+    return outcome.sentence.find(words) != std::string::npos;
+  };
+  const bool signal = std::ranges::any_of(options_.faults, [](const ClusterFault& fault) {
+    return fault.kind == ClusterFault::Kind::signal;
+  });
+  const bool allowed =
+      outcome.status == 0 || (report_.losses > 0 && says("left, must be at least")) ||
+      (report_.losses > 0 && says("after waiting")) || (report_.thrown > 1 && says("bad sample")) ||
+      (report_.thrown > 0 && says("bad sample, and no other worker is left to try")) ||
+      (signal && (says("stopped before the first step") || says("stopped while waiting")));
+  if (!allowed) {
+    breaks(fmt::format("the run ended without reason: status {}, {}", outcome.status,
+                       outcome.sentence));
+  }
+}
+
 void ClusterWatch::at_end() {
+  check_ending(*report_.outcome);
   const Step committed{static_cast<std::int64_t>(report_.records.size())};
   if (ledger_ != committed) breaks("the ledger does not hold every committed step");
   for (const LayerState& stored : report_.stored) {

@@ -10,7 +10,7 @@ namespace {
 
 // Two pipelines of two stages and an idle worker, after the last record.
 CoordinatorStory after_the_last_record() {
-  CoordinatorStory story({.workers = 5, .layout = grid(2, {2, 2}, 2)});
+  CoordinatorStory story({.workers = 4, .spares = 1, .layout = grid(2, {2, 2}, 2)});
   story.start();
   for (int i = 0; i < 3; ++i) story.whole_step();
   return story;
@@ -42,7 +42,7 @@ void check_end(const Decision& decision, std::size_t members, int status,
 
 TEST_CASE("after the last record the state of every layer is fetched, then all end", "[unit]") {
   CoordinatorStory story = after_the_last_record();
-  CHECK(story.say(2, story.toy(2).applied()).explanation ==
+  CHECK(story.say(2, story.applied(2)).explanation ==
         "the end waits: workers 0, 1, 3 and 4 have not applied step 3");  // 4 is idle
   const Decision all = story.all_applied();
   const StoreModel store = all_of<StoreModel>(all).at(0);
@@ -51,7 +51,7 @@ TEST_CASE("after the last record the state of every layer is fetched, then all e
   for (int layer = 0; layer < 4; ++layer) {
     CHECK(store.layers[static_cast<std::size_t>(layer)].layer == LayerId{layer});
   }
-  CHECK(store.layers[3].xxh3 == story.toy(1).applied().layers[1].xxh3);
+  CHECK(store.layers[3].xxh3 == story.applied(1).layers.at(1).xxh3);
   CHECK(store.layers[3].tensors.at(0).at("name") == "head");
   CHECK(all.explanation == "layer 0 (embedding) is fetched from worker 0");
   REQUIRE(sent<SendState>(all).size() == 1);
@@ -85,13 +85,13 @@ TEST_CASE("after the last record the state of every layer is fetched, then all e
 TEST_CASE("holders that differ at the end are told, and the model is stored all the same",
           "[unit]") {
   CoordinatorStory story = after_the_last_record();
-  story.say(0, story.toy(0).applied());
-  story.say(1, story.toy(1).applied());
-  story.say(2, story.toy(2).applied());
-  Applied differing = story.toy(3).applied();
+  story.say(0, story.applied(0));
+  story.say(1, story.applied(1));
+  story.say(2, story.applied(2));
+  Applied differing = story.applied(3);
   differing.layers[0].xxh3 ^= 1;
   story.say(3, differing);
-  const Decision all = story.say(4, story.toy(4).applied());
+  const Decision all = story.say(4, story.applied(4));
   CHECK_FALSE(all_of<StoreModel>(all).at(0).holders_agree);
   send_every_state(story);
   check_end(story.give(ModelStored{}), 5, 1,
@@ -100,14 +100,14 @@ TEST_CASE("holders that differ at the end are told, and the model is stored all 
 
 TEST_CASE("a worker that stands elsewhere at the end ends the run", "[unit]") {
   CoordinatorStory story = after_the_last_record();
-  Applied behind = story.toy(1).applied();
+  Applied behind = story.applied(1);
   behind.step = Step{2};
   check_end(story.say(1, behind), 5, 1, "worker 1 stands at level 2 after step 3, the last");
   CoordinatorStory other = after_the_last_record();
-  Applied fewer = other.toy(1).applied();
+  Applied fewer = other.applied(1);
   fewer.layers.pop_back();
   check_end(other.say(1, fewer), 5, 1,
-            "worker 1 did not report the state of layers 2 to 3, each once, at the end");
+            "worker 1 did not report the state of layer 3 (head) at the end");
 }
 
 TEST_CASE("a model that cannot be stored ends the run at once", "[unit]") {
@@ -150,43 +150,65 @@ TEST_CASE("a stopped run stores its model and is done", "[unit]") {
   CHECK(done.explanation == "the run is done: 1 steps");
 }
 
-TEST_CASE("a worker lost in a step ends the run for the others", "[unit]") {
-  CoordinatorStory story({.workers = 5, .layout = grid(2, {2, 2}, 2)});
+TEST_CASE("who loses a worker after the last record stores all the same while others hold",
+          "[unit]") {
+  SECTION("before all have said what they hold: nobody waits for it") {
+    CoordinatorStory story = after_the_last_record();
+    for (const int worker : {0, 1, 3, 4}) story.say(worker, story.applied(worker));
+    const Decision decision = story.lose(2);
+    CHECK(story.state.phase == Phase::storing);
+    CHECK(all_of<StoreModel>(decision).size() == 1);
+  }
+  SECTION("while its layer is fetched: the model is begun again, from another") {
+    CoordinatorStory story = after_the_last_record();
+    story.all_applied();
+    story.say(0, StateSent{LayerId{0}});
+    const Decision decision = story.lose(0);
+    REQUIRE(all_of<StoreModel>(decision).size() == 1);
+    CHECK(sent<SendState>(decision).at(WorkerId{2}).layer == LayerId{0});
+    for (int layer = 0; layer < 4; ++layer) story.say(layer < 2 ? 2 : 1, StateSent{LayerId{layer}});
+    check_end(story.give(ModelStored{}), 4, 0, "");
+  }
+  SECTION("an idle one: nothing is missing") {
+    CoordinatorStory story = after_the_last_record();
+    story.all_applied();
+    story.lose(4);
+    send_every_state(story);
+    check_end(story.give(ModelStored{}), 4, 0, "");
+  }
+}
+
+TEST_CASE("who loses a layer after the last record computes again, from the start", "[unit]") {
+  CoordinatorStory story({.workers = 2, .layout = grid(1, {2, 2}, 4)});
   story.start();
-  story.whole_step();
-  const Decision decision = story.lose(2, "connection reset");
-  check_end(decision, 4, 1, "worker 2 was lost in step 2: connection reset");
-  CHECK(sent<End>(decision).count(WorkerId{2}) == 0);
-  const Event event = events(decision, "worker_lost").at(0);
-  CHECK(event.step == Step{2});
-  CHECK(event.fields == Json{{"worker", 2}, {"why", "connection reset"}});
+  for (int i = 0; i < 3; ++i) story.whole_step();
+  const Decision asks = story.lose(1);
+  CHECK(story.state.phase == Phase::asking);
+  CHECK(sent<Halt>(asks).size() == 1);
+  const Decision decision = story.say(0, story.applied(0));
+  REQUIRE(events(decision, "rolled_back").size() == 1);
+  CHECK(events(decision, "rolled_back")[0].fields ==
+        Json{{"from", 3}, {"to", 0}, {"layers", {2, 3}}});
+  CHECK(sent<NewView>(decision).at(WorkerId{0}).first_step == Step{1});
 }
 
-TEST_CASE("a worker lost after the last record ends the run too", "[unit]") {
-  CoordinatorStory applying = after_the_last_record();
-  check_end(applying.lose(1, "killed"), 4, 1, "worker 1 was lost after step 3, the last: killed");
-  CoordinatorStory storing = after_the_last_record();
-  storing.all_applied();
-  check_end(storing.lose(4, "killed"), 4, 1, "worker 4 was lost after step 3, the last: killed");
-}
-
-TEST_CASE("a user's failure ends the run with its place", "[unit]") {
-  const auto end_of = [](const Failed& failed, int status, const std::string& sentence) {
-    CoordinatorStory story({.workers = 5, .layout = grid(2, {2, 2}, 2)});
+TEST_CASE("what the run cannot go on from ends it with its place", "[unit]") {
+  const auto end_with = [](const Failed& failed, int status, const std::string& sentence) {
+    CoordinatorStory story({.workers = 4, .spares = 1, .layout = grid(2, {2, 2}, 2)});
     story.start();
     check_end(story.say(2, failed), 5, status, sentence);
   };
-  end_of({"index 9 out of range", FaultKind::unavailable, Step{5}, MicroBatchId{3}, LayerId{2}}, 1,
-         "worker 2: step 5, micro-batch 3, layer 2 (block1): index 9 out of range");
-  end_of({"no such file", FaultKind::invalid_input}, 2, "worker 2: no such file");
-  end_of({"out of memory", FaultKind::exhausted, Step{5}}, 1, "worker 2: step 5: out of memory");
+  end_with({"no such file", FaultKind::invalid_input}, 2, "worker 2: no such file");
+  end_with({"out of memory", FaultKind::exhausted, Step{5}}, 1, "worker 2: step 5: out of memory");
+  end_with({"bad", FaultKind::invalid_input, Step{1}, MicroBatchId{3}, LayerId{2}}, 2,
+           "worker 2: step 1, micro-batch 3, layer 2 (block1): bad");
 }
 
 TEST_CASE("after the end no input changes anything", "[unit]") {
   CoordinatorStory story({.workers = 2, .layout = grid(1, {2, 2}, 4)});
   story.start();
   const Report report = story.report(1);
-  story.lose(0, "killed");
+  story.say(0, Failed{"out of memory", FaultKind::exhausted});
   const auto quiet = [&](const Input& input) {
     const Decision decision = story.give(input);
     CHECK(decision.commands.empty());

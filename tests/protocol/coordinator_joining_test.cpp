@@ -8,28 +8,15 @@ using Phase = CoordinatorState::Phase;
 
 namespace {
 
-std::string end_sentence(const CoordinatorStory& story, const Decision& decision, int status) {
-  const auto finish = all_of<Finish>(decision);
-  if (finish.size() != 1) return "did not finish";
-  CHECK(finish[0].status == status);
-  CHECK(story.state.phase == Phase::finished);
-  const auto ends = sent<End>(decision);
-  CHECK(ends.size() == story.state.members.size());
-  for (const auto& [worker, end] : ends) {
-    CHECK(end.status == status);
-    CHECK(end.sentence == finish[0].sentence);
-  }
-  CHECK(decision.explanation == finish[0].sentence);
-  return finish[0].sentence;
-}
-
 // How a run of four ends that is asked for this.
-std::string end_of(CoordinatorOptions options, RunSpec spec = toy_spec()) {
+std::string end_of_four(CoordinatorOptions options, RunSpec spec = toy_spec()) {
   options.workers = 4;
   CoordinatorStory story(options, spec);
-  Decision decision;
-  for (std::uint64_t i = 0; i < 4; ++i) decision = story.join(i);
-  return end_sentence(story, decision, 2);
+  const Decision decision = story.gather();
+  CHECK(story.state.phase == Phase::finished);
+  const std::string sentence = end_of(decision, 4, 2);
+  CHECK(decision.explanation == sentence);
+  return sentence;
 }
 
 }  // namespace
@@ -57,8 +44,8 @@ TEST_CASE("a worker gets the number it wants where that is free, else the lowest
   };
   CHECK(number(1, 2) == 2);
   CHECK(number(2, 2) == 0);   // taken
-  CHECK(number(3, 9) == 1);   // not one of this run's
-  CHECK(number(4, -2) == 3);  // any
+  CHECK(number(3, 9) == 9);   // free: the launcher counts on beyond the first
+  CHECK(number(4, -2) == 1);  // any
 }
 
 TEST_CASE("a worker with another spec is refused with both values", "[unit]") {
@@ -76,22 +63,57 @@ TEST_CASE("a worker with another spec is refused with both values", "[unit]") {
   CHECK(events(decision, "refused")[0].fields == Json{{"peer", "host:2"}, {"why", why}});
   CHECK(all_of<Admit>(decision).empty());
   CHECK(story.state.members.size() == 1);
-  CHECK(story.join(3).explanation.starts_with("view 1: "));  // the place is still free
+  CHECK(story.join(3).explanation == "worker 1 joined: 2 of 2");  // the place is still free
 }
 
-TEST_CASE("a worker too many is turned away, also while training", "[unit]") {
+TEST_CASE("a worker too many is turned away before the first step, and welcome after it",
+          "[unit]") {
+  CoordinatorStory story({.workers = 2});
+  story.gather();
+  const Decision decision = story.join(3);
+  REQUIRE(all_of<TurnAway>(decision).size() == 1);
+  CHECK(all_of<TurnAway>(decision)[0].why == "this run has all its 2 workers");
+  CHECK(events(decision, "refused").size() == 1);
+  story.all_ready();
+  REQUIRE(story.state.phase == Phase::training);
+  const Decision later = story.join(3);
+  CHECK(later.explanation == "worker 2 joined in step 1");
+  const auto welcome = sent<Welcome>(later).at(WorkerId{2});
+  REQUIRE(welcome.members.size() == 2);  // whom it must connect to
+  CHECK(welcome.members[1] == Member{WorkerId{1}, "host:101"});
+}
+
+TEST_CASE("nobody joins a run that is ending", "[unit]") {
+  CoordinatorStory story({.workers = 1});
+  story.start();
+  story.give(StopRequested{"signal 15"});
+  story.whole_step();
+  const auto turned = all_of<TurnAway>(story.join(3));
+  REQUIRE(turned.size() == 1);
+  CHECK(turned[0].why == "this run is applying its last step");
+}
+
+TEST_CASE("the first view waits until all are connected to each other", "[unit]") {
+  CoordinatorStory story({.workers = 2, .spares = 1});
+  for (std::uint64_t i = 0; i < 3; ++i) story.join(i);
+  CHECK(story.say(2, Connected{}).explanation == "worker 2 is connected to the others");
+  story.say(0, Connected{});
+  CHECK(story.say(0, Connected{}).explanation ==
+        "connected of worker 0 ignored: it has come before");
+  CHECK(story.state.phase == Phase::joining);
+  CHECK(story.say(1, Connected{}).explanation.starts_with("view 1: "));
+  CHECK(story.state.view.members.size() == 3);
+}
+
+TEST_CASE("who cannot connect to another says so while it joins", "[unit]") {
   CoordinatorStory story({.workers = 2});
   story.join(1);
   story.join(2);
-  for (int time = 0; time < 2; ++time) {
-    const Decision decision = story.join(3);
-    REQUIRE(all_of<TurnAway>(decision).size() == 1);
-    CHECK(all_of<TurnAway>(decision)[0].why == "this run has all its 2 workers");
-    CHECK(events(decision, "refused").size() == 1);
-    story.say(0, Ready{ViewNumber{1}});
-    story.say(1, Ready{ViewNumber{1}});
-    CHECK(story.state.phase == Phase::training);
-  }
+  const Decision decision = story.say(1, Connected{{WorkerId{0}}});
+  CHECK(
+      decision.explanation ==
+      "worker 1 is connected to the others; worker 1 cannot reach worker 0: it could not connect");
+  CHECK(story.state.unreachable.size() == 1);
 }
 
 TEST_CASE("a misfit hears what does not fit, even where there is no place", "[unit]") {
@@ -105,7 +127,7 @@ TEST_CASE("a misfit hears what does not fit, even where there is no place", "[un
              Catch::StartsWith("worker from host:2 refused: seed: "));
 }
 
-TEST_CASE("a worker lost while joining is forgotten and its number is free again", "[unit]") {
+TEST_CASE("a worker lost while joining is forgotten, and its number is nobody's again", "[unit]") {
   CoordinatorStory story({.workers = 2});
   story.join(1);
   const Decision lost = story.lose(0, "connection reset");
@@ -114,17 +136,21 @@ TEST_CASE("a worker lost while joining is forgotten and its number is free again
   REQUIRE(events(lost, "worker_lost").size() == 1);
   CHECK(events(lost, "worker_lost")[0].fields == Json{{"worker", 0}, {"why", "connection reset"}});
   const Decision again = story.join(2);
-  CHECK(all_of<Admit>(again).at(0).worker == WorkerId{0});
+  CHECK(all_of<Admit>(again).at(0).worker == WorkerId{1});
   CHECK(all_of<SpecFixed>(again).empty());  // run.json stands
-  CHECK(story.say(1, Ready{ViewNumber{1}}).explanation ==
-        "ready of worker 1 ignored: it is not a member");
+  CHECK(story.say(0, Ready{ViewNumber{1}}).explanation ==
+        "ready of worker 0 ignored: it is not a member");
+  // What was planned for worker 0 goes to the first of those that are there.
+  story.join(3);
+  story.say(1, Connected{});
+  story.say(2, Connected{});
+  CHECK(workers_of(story.state.view.layout) == std::vector{WorkerId{1}, WorkerId{2}});
 }
 
 TEST_CASE("when all have joined, the layout asked for becomes view 1", "[unit]") {
   const Layout layout = grid(2, {1, 3}, 2);
   CoordinatorStory story({.workers = 5, .layout = layout, .schedule = "gpipe"});
-  Decision decision;
-  for (std::uint64_t i = 0; i < 5; ++i) decision = story.join(i);
+  const Decision decision = story.gather();
   CHECK(decision.explanation == "view 1: 2 pipelines x 2 stages, as asked for");
   CHECK(story.state.phase == Phase::preparing);
   const auto views = sent<NewView>(decision);
@@ -134,7 +160,7 @@ TEST_CASE("when all have joined, the layout asked for becomes view 1", "[unit]")
     CHECK(view.first_step == Step{1});
     CHECK(view.layout == layout);
     REQUIRE(view.members.size() == 5);
-    CHECK(view.members[3] == Member{WorkerId{3}, "host:3"});
+    CHECK(view.members[3] == Member{WorkerId{3}, "host:103"});
     CHECK(view.schedules == std::vector<std::string>(2, "0: F0 F1 G0 G1\n1: F0 F1 G0 G1\n"));
   }
   const auto announced = events(decision, "view");
@@ -142,7 +168,7 @@ TEST_CASE("when all have joined, the layout asked for becomes view 1", "[unit]")
   CHECK(announced[0].view == ViewNumber{1});
   CHECK(announced[0].step == Step{0});
   CHECK(announced[0].fields.at("layout") == to_json(layout));
-  CHECK(announced[0].fields.at("members").at(4) == Json{{"worker", 4}, {"address", "host:4"}});
+  CHECK(announced[0].fields.at("members").at(4) == Json{{"worker", 4}, {"address", "host:104"}});
   CHECK(announced[0].fields.at("explanation") == "2 pipelines x 2 stages, as asked for");
 }
 
@@ -150,14 +176,13 @@ TEST_CASE("without a layout the planner chooses, by the layers' costs", "[unit]"
   RunSpec spec = toy_spec();
   spec.layers[3].cost = 3;
   CoordinatorStory story({.workers = 2, .width = 1, .depth = 2}, spec);
-  story.join(1);
-  story.join(2);
+  story.gather();
   CHECK(shape(story.state.view.layout) == "0:0-2 1:3-3 x4");
 }
 
 TEST_CASE("a step begins only when every member is ready, idle ones too", "[unit]") {
   CoordinatorStory story({.workers = 3, .layout = grid(1, {2, 2}, 4)});
-  for (std::uint64_t i = 0; i < 3; ++i) story.join(i);
+  story.gather();
   CHECK(story.say(1, Ready{ViewNumber{1}}).explanation ==
         "view 1 waits: workers 0 and 2 are not ready");
   CHECK(story.say(0, Ready{ViewNumber{2}}).explanation ==
@@ -176,46 +201,43 @@ TEST_CASE("a step begins only when every member is ready, idle ones too", "[unit
 }
 
 TEST_CASE("what cannot be laid out ends the run before anything runs", "[unit]") {
-  CHECK(end_of({.depth = 5}) == "depth: 5, must be at most 4, the number of layers");
-  CHECK(end_of({.layout = grid(1, {2, 1}, 4)}) ==
+  CHECK(end_of_four({.depth = 5}) == "depth: 5, must be at most 4, the number of layers");
+  CHECK(end_of_four({.layout = grid(1, {2, 1}, 4)}) ==
         "pipelines[0].stages[1].last_layer: 2, must be 3, the last layer");
   Layout stranger = grid(1, {2, 2}, 4);
   stranger.pipelines[0].stages[1].worker = WorkerId{4};
-  CHECK(end_of({.layout = stranger}) == "pipelines[0].stages[1].worker: 4, must be 0 to 3");
-  Layout shadowed = grid(1, {4}, 4);
-  shadowed.shadows = {{WorkerId{1}, {LayerId{0}}}};
-  CHECK(end_of({.layout = shadowed}) == "shadows: 1, must be none: this version does not run them");
+  CHECK(end_of_four({.layout = stranger}) == "pipelines[0].stages[1].worker: 4, must be 0 to 3");
   RunSpec spec = toy_spec();
   spec.steps = 0;
-  CHECK(end_of({}, spec) == "steps: 0, must be at least 1");
+  CHECK(end_of_four({}, spec) == "steps: 0, must be at least 1");
 }
 
 TEST_CASE("schedules are proven before they run", "[unit]") {
   const Layout layout = grid(1, {2, 2}, 4);
-  CHECK(end_of({.schedule = "2f2b"}).find("2f2b") != std::string::npos);
-  CHECK(end_of({.layout = layout, .schedule_text = "0: F0 G0\n1: F0 G0\n"}) ==
+  CHECK(end_of_four({.schedule = "2f2b"}).find("2f2b") != std::string::npos);
+  CHECK(end_of_four({.layout = layout, .schedule_text = "0: F0 G0\n1: F0 G0\n"}) ==
         "schedule: 2 stages and 1 micro-batches, must be 2 and 4 for pipeline 0");
   const std::string crossed = "0: F0 F1 F2 F3 G0 G1 G2 G3\n1: F0 G0 F1 F2 G2 G1 F3 G3\n";
   RunSpec one_lane = toy_spec();
   one_lane.lane_size = 4;
-  const std::string sentence = end_of({.layout = layout, .schedule_text = crossed}, one_lane);
+  const std::string sentence = end_of_four({.layout = layout, .schedule_text = crossed}, one_lane);
   CHECK(sentence.starts_with("schedule of pipeline 0: "));
   CHECK(sentence.find("rank 1") != std::string::npos);
   // With lanes of one, the order of weight gradients is free.
   CoordinatorStory story({.workers = 2, .layout = layout, .schedule_text = crossed});
-  story.join(1);
-  CHECK(story.join(2).explanation == "view 1: 1 pipeline x 2 stages, as asked for");
+  CHECK(story.gather().explanation == "view 1: 1 pipeline x 2 stages, as asked for");
   CHECK(story.state.view.schedules.at(0) == crossed);
 }
 
-TEST_CASE("a worker lost before the first step ends the run", "[unit]") {
-  CoordinatorStory story({.workers = 2});
-  story.join(1);
-  story.join(2);
-  const Decision decision = story.lose(1, "killed");
-  CHECK(end_sentence(story, decision, 1) == "worker 1 was lost before the first step: killed");
-  CHECK(events(decision, "worker_lost").size() == 1);
-  CHECK(sent<End>(decision).count(WorkerId{1}) == 0);
+TEST_CASE("the first view shadows every layer k times, over idle workers first", "[unit]") {
+  CoordinatorStory story({.workers = 2, .spares = 1, .width = 1, .depth = 2, .commit_domains = 2});
+  story.gather();
+  const Layout& layout = story.state.view.layout;
+  CHECK(shape(layout) == "0:0-1 1:2-3 x4");
+  for (LayerId layer{0}; layer.value < 4; layer = layer.next()) {
+    CHECK(shadows_of(layout, layer).size() == 1);
+  }
+  CHECK_FALSE(shadowed_by(layout, WorkerId{2}).empty());
 }
 
 }  // namespace planaria::protocol

@@ -1,5 +1,7 @@
 #include "protocol/coordinator_story.hpp"
 
+#include <catch2/catch.hpp>
+
 #include <fmt/format.h>
 
 namespace planaria::protocol {
@@ -42,15 +44,10 @@ Layout grid(int width, const std::vector<int>& layers_per_stage, int micro_batch
 }
 
 CoordinatorStory::CoordinatorStory(CoordinatorOptions asked, RunSpec run)
-    : options(std::move(asked)), spec(std::move(run)), state(options) {}
+    : options(std::move(asked)), spec(std::move(run)), state(options), truth_(spec) {}
 
 Decision CoordinatorStory::give(const Input& input) {
-  Decision decision = step(state, input, clock.now());
-  for (const auto& [worker, view] : sent<NewView>(decision)) {
-    toys_[worker] = ToyWorker(spec, view, worker);
-  }
-  for (const auto& [worker, commit] : sent<Commit>(decision)) toys_[worker].apply(commit.record);
-  return decision;
+  return step(state, input, clock.now());
 }
 
 Decision CoordinatorStory::join(std::uint64_t connection, WorkerId wanted) {
@@ -69,29 +66,152 @@ Decision CoordinatorStory::lose(int worker, const std::string& why) {
   return give(WorkerLost{WorkerId{worker}, why});
 }
 
-Decision CoordinatorStory::start() {
-  for (int i = 0; i < options.workers; ++i) join(100 + static_cast<std::uint64_t>(i));
+Decision CoordinatorStory::pass(Milliseconds time, const std::set<int>& silent) {
   Decision decision;
-  for (int i = 0; i < options.workers; ++i) decision = say(i, Ready{ViewNumber{1}});
+  for (double passed = 0; passed < time.value; passed += 50) {
+    clock.advance(Milliseconds{50});
+    std::vector<WorkerId> members;
+    for (const auto& [worker, membership] : state.members) members.push_back(worker);
+    for (const WorkerId worker : members) {
+      if (!silent.contains(worker.value)) say(worker.value, Alive{});
+    }
+    decision = give(Tick{});
+    if (!decision.commands.empty()) return decision;
+  }
   return decision;
 }
 
-Decision CoordinatorStory::whole_step() {
-  std::map<WorkerId, Report> reports;
-  for (const auto& [worker, toy] : toys_) {
-    if (toy.active()) reports[worker] = toy.compute(state.step);
+Decision CoordinatorStory::gather() {
+  const int count = options.workers + options.spares;
+  for (int i = 0; i < count; ++i) join(next_connection_++);
+  Decision decision;
+  for (int i = 0; i < count; ++i) decision = say(i, Connected{});
+  return decision;
+}
+
+Decision CoordinatorStory::start() {
+  gather();
+  return all_ready();
+}
+
+int CoordinatorStory::newcomer() {
+  const auto admitted = all_of<Admit>(join(next_connection_++));
+  const int worker = admitted.at(0).worker.value;
+  say(worker, Connected{});
+  return worker;
+}
+
+Decision CoordinatorStory::all_ready() {
+  Decision decision;
+  const auto view = state.view;
+  for (const Member& member : view.members) {
+    decision = say(member.worker.value, Ready{view.view});
+  }
+  return decision;
+}
+
+Report CoordinatorStory::report(int worker) {
+  const Step now = state.step;
+  const auto count = static_cast<int>(spec.layers.size());
+  std::map<LayerId, std::uint64_t> states;
+  for (LayerId layer{0}; layer.value < count; layer = layer.next()) {
+    states[layer] = truth_.state(layer, Step{now.value - 1});
+  }
+  const std::uint64_t model = toy_model(states);
+  const Place place = *place_of(state.view.layout, WorkerId{worker});
+  const auto& pipeline = state.view.layout.pipelines[static_cast<std::size_t>(place.pipeline)];
+  const LayerRange range = pipeline.stages[static_cast<std::size_t>(place.stage)].layers;
+  Report report{.view = state.view.view, .step = now};
+  for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
+    const std::uint64_t gradient = truth_.gradient(layer, now);
+    report.layers.push_back({layer, toy_norm(gradient), gradient});
+  }
+  const MicroBatchRange share = micro_batches_of(state.view.layout, place.pipeline);
+  for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
+    const std::uint64_t sample = toy_sample(spec, now, i);
+    if (range.first == LayerId{0}) report.read.push_back({i, sample});
+    if (range.last != LayerId{count - 1}) continue;
+    report.labelled.push_back({i, sample + 1});
+    report.losses.push_back({i, toy_loss(spec, now, i, model)});
+  }
+  report.rate = toy_rate(now);
+  report.resident_bytes = 1000 + now.value;
+  return report;
+}
+
+ShadowReport CoordinatorStory::shadow_report(int worker, bool filled) {
+  ShadowReport report{state.view.view, state.step, {}};
+  for (const LayerId layer : shadowed_by(state.view.layout, WorkerId{worker})) {
+    const auto holders = state.holders.find(layer);
+    const bool held = holders != state.holders.end() && holders->second.contains(WorkerId{worker});
+    if (held || filled) report.layers.push_back({layer, truth_.gradient(layer, state.step)});
+  }
+  return report;
+}
+
+Applied CoordinatorStory::applied(int worker) {
+  Applied applied{.view = state.view.view, .step = state.step, .peak_resident_bytes = 4096};
+  for (const auto& [layer, holders] : state.holders) {
+    if (!holders.contains(WorkerId{worker})) continue;
+    const Json tensor{{"name", spec.layers[static_cast<std::size_t>(layer.value)].name}};
+    applied.layers.push_back({layer, truth_.state(layer, state.step), {tensor}});
+  }
+  return applied;
+}
+
+namespace {
+
+Decision whole_step_of(CoordinatorStory& story, bool filled) {
+  std::map<WorkerId, std::vector<Message>> said;
+  for (const Member& member : story.state.view.members) {
+    const int worker = member.worker.value;
+    if (place_of(story.state.view.layout, member.worker)) {
+      said[member.worker].emplace_back(story.report(worker));
+    }
+    const ShadowReport shadowed = story.shadow_report(worker, filled);
+    if (!shadowed.layers.empty()) said[member.worker].emplace_back(shadowed);
   }
   Decision decision;
-  for (const auto& [worker, report] : reports) decision = say(worker.value, report);
+  for (const auto& [worker, messages] : said) {
+    for (const Message& message : messages) {
+      Decision next = story.say(worker.value, message);
+      if (!sent<Commit>(next).empty()) decision = std::move(next);
+    }
+  }
   return decision;
+}
+
+}  // namespace
+
+Decision CoordinatorStory::whole_step() {
+  return whole_step_of(*this, false);
+}
+
+// Reports are read in worker order: whoever fills is late where all the others have a lower number.
+Decision CoordinatorStory::whole_step_filled() {
+  return whole_step_of(*this, true);
 }
 
 Decision CoordinatorStory::all_applied() {
   Decision decision;
-  for (const auto& [worker, toy] : toys_) {
-    decision = say(worker.value, toy.applied());
+  const auto members = state.view.members;
+  for (const Member& member : members) {
+    decision = say(member.worker.value, applied(member.worker.value));
   }
   return decision;
+}
+
+std::string end_of(const Decision& decision, std::size_t members, int status) {
+  const auto finish = all_of<Finish>(decision);
+  if (finish.size() != 1) return "did not finish";
+  CHECK(finish[0].status == status);
+  const auto ends = sent<End>(decision);
+  CHECK(ends.size() == members);
+  for (const auto& [worker, end] : ends) {
+    CHECK(end.status == status);
+    CHECK(end.sentence == finish[0].sentence);
+  }
+  return finish[0].sentence;
 }
 
 }  // namespace planaria::protocol

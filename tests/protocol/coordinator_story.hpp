@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ std::string shape(const Layout& layout);
 /// Returns pipelines of `micro_batches` each over stages of whole layers, workers in order from 0.
 Layout grid(int width, const std::vector<int>& layers_per_stage, int micro_batches);
 
-/// One coordinator and what its workers would do. Each step forward is one call.
+/// One coordinator and what its honest workers say, which is the truth (ToyTruth) about the view
+/// and step that the coordinator stands at. Each step forward is one call.
 class CoordinatorStory {
  public:
   explicit CoordinatorStory(CoordinatorOptions options, RunSpec spec = toy_spec());
@@ -37,17 +39,28 @@ class CoordinatorStory {
   Decision join(std::uint64_t connection, WorkerId wanted = WorkerId{-2});
   Decision join(std::uint64_t connection, WorkerId wanted, const RunSpec& spec);
   Decision say(int worker, const Message& message);
-  Decision lose(int worker, const std::string& why);
+  Decision lose(int worker, const std::string& why = "killed");
+  /// Time passes, in ticks of 50 ms, and everybody but `silent` says Alive; returns the last tick.
+  Decision pass(Milliseconds time, const std::set<int>& silent = {});
 
-  /// Everybody joins and is ready; returns the decision that begins step 1.
+  /// All workers and spares join and are connected; returns the decision that announces view 1.
+  Decision gather();
+  /// And are ready; returns the decision that begins step 1.
   Decision start();
-  /// The workers that compute, honestly, as far as records were sent to them.
-  ToyWorker& toy(int worker) { return toys_.at(WorkerId{worker}); }
-  Report report(int worker) { return toy(worker).compute(state.step); }
-  /// All active workers report the step in flight honestly and apply its record; returns the
-  /// commit.
+  /// Another joins and is connected; returns its number.
+  int newcomer();
+  /// Every member of the view that is being prepared is ready; returns the last decision.
+  Decision all_ready();
+  [[nodiscard]] Report report(int worker);
+  /// With the layers of the view that the worker shadows and holds; `filled`: those it fills too.
+  [[nodiscard]] ShadowReport shadow_report(int worker, bool filled = false);
+  [[nodiscard]] Applied applied(int worker);
+  /// All who are waited for report the step in flight; returns the commit. Those who fill say
+  /// nothing.
   Decision whole_step();
-  /// All active workers send `applied`; returns the last decision.
+  /// And those who fill have it all.
+  Decision whole_step_filled();
+  /// All members of the view say what they hold; returns the last decision.
   Decision all_applied();
 
   CoordinatorOptions options;
@@ -56,7 +69,11 @@ class CoordinatorStory {
   ManualClock clock;
 
  private:
-  std::map<WorkerId, ToyWorker> toys_;
+  ToyTruth truth_;
+  std::uint64_t next_connection_ = 100;
 };
+
+/// Checks that the decision ends the run for all `members`; returns the sentence.
+std::string end_of(const Decision& decision, std::size_t members, int status);
 
 }  // namespace planaria::protocol

@@ -16,7 +16,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 // Two pipelines of two stages: layers 0-1 on workers 0 and 2, layers 2-3 on 1 and 3; worker 4 idle.
 CoordinatorStory two_by_two() {
-  return CoordinatorStory({.workers = 5, .layout = grid(2, {2, 2}, 2)});
+  return CoordinatorStory({.workers = 4, .spares = 1, .layout = grid(2, {2, 2}, 2)});
 }
 
 // Lets all report `step 1` honestly but worker `worker`, whose report `spoil` changes; returns how
@@ -207,6 +207,8 @@ TEST_CASE("messages in a wrong phase or direction change nothing", "[unit]") {
   CHECK(story.say(0, report).explanation ==
         "report of worker 0 on step 1 ignored: the run is joining");
   story.join(2);
+  story.say(0, Connected{});
+  story.say(1, Connected{});
   CHECK(story.say(0, Applied{}).explanation == "applied of worker 0 ignored: the run is preparing");
   CHECK(story.say(0, Begin{}).explanation ==
         "begin of worker 0 ignored: only the coordinator sends it");

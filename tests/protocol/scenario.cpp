@@ -29,7 +29,9 @@ RunSpec spec_of(Random& random) {
 }
 
 // Mostly few workers, where every one matters; sometimes many.
-int workers_of(Random& random, int most) {
+int workers_of(Random& random, const ScenarioBounds& bounds) {
+  const int most = bounds.workers_max;
+  if (bounds.workers_min > 1) return static_cast<int>(random.between(bounds.workers_min, most));
   const std::int64_t usual = std::min(most, 6);
   if (random.below(20) == 0) return static_cast<int>(random.between(1, most));
   return static_cast<int>(random.between(1, usual));
@@ -63,7 +65,7 @@ ClusterOptions scenario_of(std::uint64_t seed, const ScenarioBounds& bounds) {
   options.seed = seed;
   options.spec = spec_of(random);
   auto& coordinator = options.coordinator;
-  coordinator.workers = workers_of(random, bounds.workers_max);
+  coordinator.workers = workers_of(random, bounds);
   coordinator.spares = random.below(3) == 0 ? static_cast<int>(random.between(1, 2)) : 0;
   coordinator.commit_domains = static_cast<int>(random.between(1, 3));
   coordinator.silence_max_ms = 600;
@@ -102,6 +104,11 @@ ClusterOptions scenario_of(std::uint64_t seed, const ScenarioBounds& bounds) {
         LayerId{static_cast<int>(random.between(0, layers - 1))},
         static_cast<int>(random.between(1, 2))};
   }
+  // Drawn last, so that seeds keep their stories.
+  if (random.below(4) == 0) {
+    options.evaluate_every = static_cast<int>(random.between(1, 3));
+    options.spec.evaluation_samples = random.between(1, 9);
+  }
   return options;
 }
 
@@ -112,6 +119,9 @@ std::string text_of(const ClusterOptions& scenario) {
                   coordinator.workers, coordinator.spares, scenario.spec.layers.size(),
                   scenario.spec.steps, scenario.spec.micro_batches, coordinator.commit_domains);
   if (coordinator.depth) text += fmt::format(", depth {}", *coordinator.depth);
+  if (scenario.evaluate_every > 0) {
+    text += fmt::format(", evaluated every {}", scenario.evaluate_every);
+  }
   for (const ClusterFault& fault : scenario.faults) {
     text += fmt::format("; {} process {} before delivery {}", name_of(fault.kind), fault.process,
                         fault.before_delivery);

@@ -7,6 +7,7 @@ namespace planaria::protocol {
 
 /// What a scenario may contain; a story about one kind of fault takes the others out.
 struct ScenarioBounds {
+  int workers_min = 1;
   int workers_max = 64;
   int faults_max = 8;
   bool crashes = true;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <planaria/model/sample_order.hpp>
+
 namespace planaria::protocol {
 
 // ---- I/O side
@@ -31,6 +33,8 @@ bool ToyProcess::work() {
       return begin_command();
     case Part::prepare:
       return finish_preparing();
+    case Part::evaluation:
+      return exchange_evaluations();
     case Part::activations:
       return exchange_activations();
     case Part::partials:
@@ -43,6 +47,12 @@ bool ToyProcess::work() {
 
 bool ToyProcess::begin_command() {
   if (commands_.empty()) return false;
+  // The loop is still where it evaluates, and everybody is ready in the view that stands.
+  const auto* next = std::get_if<agent::Compute>(&commands_.front());
+  if (evaluates_ && next != nullptr && next->view == view_.view && next->view >= floor_) {
+    begin_evaluation();
+    return true;
+  }
   const agent::Command command = std::move(commands_.front());
   commands_.pop_front();
   return std::visit([&](const auto& known) { return carry_out(known); }, command);
@@ -69,6 +79,7 @@ bool ToyProcess::carry_out(const agent::Prepare& command) {
   level_ = Step{view_.first_step.value - 1};
   part_ = Part::prepare;
   if (level_ == Step{0}) {
+    evaluates_.reset();  // until the level is there again
     arrived_.clear();
     store_.build(role_layers());
   } else {
@@ -103,6 +114,11 @@ bool ToyProcess::finish_preparing() {
 }
 
 bool ToyProcess::carry_out(const agent::Compute& command) {
+  // The loop goes on also where the step is given up at once.
+  if (!evaluates_ && command.step > looped_) {
+    looped_ = command.step;
+    world_.tell_agent(agent::StepStarted{looped_});
+  }
   if (command.view < floor_) return true;
   if (command.view != view_.view) world_.breaks("a worker computes in a view it does not know");
   if (command.step != level_.next()) world_.breaks("a worker computes at a wrong level");
@@ -113,9 +129,14 @@ bool ToyProcess::carry_out(const agent::Compute& command) {
   part_ = Part::activations;
   ToyFrame mine{ToyFrame::Kind::activation, view_.view, step_, LayerId{-1}};
   for (const LayerId layer : active_layers()) {
-    const auto& held = store_.held().at(layer);
-    if (held.level != level_) world_.breaks("an active layer stands at another level");
-    mine.states[layer] = held.state;
+    const auto held = store_.held().find(layer);
+    if (held == store_.held().end() || held->second.level != level_) {
+      world_.breaks(fmt::format("worker {} computes layer {}, which it has not at level {}",
+                                self_.value, layer.value, level_.value));
+      part_ = Part::none;
+      return true;
+    }
+    mine.states[layer] = held->second.state;
   }
   for (const StageAssignment& stage : pipeline().stages) {
     if (stage.worker != self_) world_.send(stage.worker, mine);
@@ -237,7 +258,8 @@ bool ToyProcess::take_shadows() {
   }
   part_ = Part::none;
   std::erase_if(frames_, [&](const auto& entry) {
-    return entry.second.view <= view_.view && entry.second.step <= step_;
+    const bool next = entry.second.kind == ToyFrame::Kind::evaluation && entry.second.step == step_;
+    return entry.second.view <= view_.view && entry.second.step <= step_ && !next;
   });
   if (!shadowed.empty()) world_.tell_agent(agent::Shadowed{report});
   return true;
@@ -248,10 +270,12 @@ bool ToyProcess::carry_out(const agent::Apply& command) {
   const bool in_view = view_.view != ViewNumber{0};
   if (in_view) {
     for (const LayerId layer : active_layers()) {
-      const auto& held = store_.held().at(layer);
-      if (!held.gradient || held.level.next() != record.step) {
-        world_.breaks(fmt::format("worker {} applies step {} to layer {} at level {}", self_.value,
-                                  record.step.value, layer.value, held.level.value));
+      const auto held = store_.held().find(layer);
+      const bool ready = held != store_.held().end() && held->second.gradient &&
+                         held->second.level.next() == record.step;
+      if (!ready) {
+        world_.breaks(fmt::format("worker {} applies step {} to layer {} without its gradient",
+                                  self_.value, record.step.value, layer.value));
       }
     }
     store_.apply(record);
@@ -272,7 +296,67 @@ bool ToyProcess::carry_out(const agent::Apply& command) {
     std::erase_if(frames_, [&](const auto& entry) { return entry.second.view < floor_; });
   }
   send_moves(command.moves, level_);
+  // Steps that are done again are hidden from the loop, which is further.
+  const bool evaluates = in_view && looped_ == level_ && evaluation_done_ < level_;
+  if (evaluates && world_.evaluates(level_)) {
+    evaluates_ = level_;
+    if (told_.contains(level_)) {
+      world_.tell_agent(agent::EvaluationStarted{level_});
+      evaluation_done_ = level_;
+      evaluates_.reset();
+    } else if (view_.view >= floor_) {
+      begin_evaluation();  // else once the newer view has begun
+    }
+  }
   return true;
+}
+
+void ToyProcess::begin_evaluation() {
+  world_.tell_agent(agent::EvaluationStarted{*evaluates_});
+  part_ = Part::evaluation;
+  evaluated_ = active_layers().empty();
+  ToyFrame mine{ToyFrame::Kind::evaluation, view_.view, level_, LayerId{-1}};
+  for (const LayerId layer : active_layers()) mine.states[layer] = store_.held().at(layer).state;
+  if (evaluated_) return;
+  for (const StageAssignment& stage : pipeline().stages) {
+    if (stage.worker != self_) world_.send(stage.worker, mine);
+  }
+}
+
+bool ToyProcess::exchange_evaluations() {
+  if (told_.contains(*evaluates_)) {
+    evaluation_done_ = *evaluates_;
+    evaluates_.reset();
+    part_ = Part::none;
+    return true;
+  }
+  if (evaluated_) return false;
+  std::map<LayerId, std::uint64_t> states;
+  for (const StageAssignment& stage : pipeline().stages) {
+    if (stage.worker == self_) continue;
+    const auto frame =
+        frames_.find({ToyFrame::Kind::evaluation, view_.view, level_, LayerId{-1}, stage.worker});
+    if (frame == frames_.end()) return false;
+    states.insert(frame->second.states.begin(), frame->second.states.end());
+  }
+  for (const LayerId layer : active_layers()) states[layer] = store_.held().at(layer).state;
+  evaluated_ = true;
+  if (active_layers().contains(LayerId{static_cast<int>(spec_.layers.size()) - 1})) {
+    tell_evaluated(states);
+  }
+  return true;
+}
+
+void ToyProcess::tell_evaluated(const std::map<LayerId, std::uint64_t>& states) {
+  const EvaluationOrder order{spec_.dataset_samples, spec_.evaluation_samples,
+                              spec_.micro_batch_size};
+  const auto pipelines = static_cast<int>(view_.layout.pipelines.size());
+  const int mine = place_of(view_.layout, self_)->pipeline;
+  Evaluated evaluated{view_.view, level_, {}};
+  for (MicroBatchId i{mine}; i.value < order.micro_batches(); i = i.next(pipelines)) {
+    evaluated.losses.push_back({i, toy_evaluation_loss(spec_, level_, i, toy_model(states))});
+  }
+  world_.tell_agent(agent::EvaluationComputed{evaluated});
 }
 
 bool ToyProcess::carry_out(const agent::HandOver& command) {

@@ -20,9 +20,10 @@
 namespace planaria::protocol {
 
 /// What workers send each other. `activation` stands for all that pipelines exchange: the sender's
-/// numbers; `partial`: its sum of one layer; `shadow`: the whole gradient; `state`: a copy.
+/// numbers; `evaluation`: the same, forward only;
+/// `partial`: its sum of one layer; `shadow`: the whole gradient; `state`: a copy.
 struct ToyFrame {
-  enum class Kind { activation, partial, shadow, state };
+  enum class Kind { activation, evaluation, partial, shadow, state };
   Kind kind = Kind::activation;
   ViewNumber view;
   Step step;
@@ -41,6 +42,7 @@ class ToyProcess {
     std::function<void(const agent::Input&)> tell_agent;
     /// Whether user code throws there; asked once per computed (step, micro-batch, layer).
     std::function<bool(Step, MicroBatchId, LayerId)> throws;
+    std::function<bool(Step)> evaluates;  // whether the training loop evaluates the level
     std::function<void(const std::string&)> breaks;  // something that must not be
     std::function<void(Step, MicroBatchId, LayerId)> computed;
   };
@@ -52,6 +54,7 @@ class ToyProcess {
   void become(WorkerId worker) { self_ = worker; }
   void frame_arrived(WorkerId from, const ToyFrame& frame);
   void abort(ViewNumber view);
+  void evaluation_told(const Evaluation& evaluation) { told_.insert(evaluation.step); }
   void queue(const agent::Command& command) { commands_.push_back(command); }
 
   // ---- compute thread
@@ -62,7 +65,7 @@ class ToyProcess {
 
  private:
   using FrameName = std::tuple<ToyFrame::Kind, ViewNumber, Step, LayerId, WorkerId>;
-  enum class Part { none, prepare, activations, partials, shadows };
+  enum class Part { none, prepare, evaluation, activations, partials, shadows };
 
   bool begin_command();
   bool carry_out(const agent::Connect& command);
@@ -75,6 +78,9 @@ class ToyProcess {
   template <class Other>
   bool carry_out(const Other& other);
   bool finish_preparing();
+  void begin_evaluation();
+  bool exchange_evaluations();
+  void tell_evaluated(const std::map<LayerId, std::uint64_t>& states);
   bool exchange_activations();
   bool exchange_partials();
   bool take_shadows();
@@ -95,6 +101,11 @@ class ToyProcess {
   Step level_{0};
   Step step_{0};
   Part part_ = Part::none;
+  Step looped_{0};                 // the newest step that the training loop began
+  std::optional<Step> evaluates_;  // the level that the loop waits to be evaluated
+  bool evaluated_ = false;         // its own part of it, in this view
+  Step evaluation_done_{0};        // the newest level whose evaluation the loop has behind it
+  std::set<Step> told_;            // levels whose evaluation it has heard
   std::uint64_t model_ = 0;
   std::map<FrameName, ToyFrame> frames_;
   std::map<LayerId, std::map<Step, std::uint64_t>> arrived_;  // states

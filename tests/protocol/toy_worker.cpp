@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <planaria/base/random.hpp>
+#include <planaria/model/sample_order.hpp>
 
 namespace planaria::protocol {
 namespace {
@@ -50,6 +51,12 @@ std::uint64_t toy_model(const std::map<LayerId, std::uint64_t>& states) {
 
 double toy_loss(const RunSpec& spec, Step step, MicroBatchId micro_batch, std::uint64_t model) {
   return static_cast<double>(mix({toy_sample(spec, step, micro_batch), model}) % 1000);
+}
+
+double toy_evaluation_loss(const RunSpec& spec, Step level, MicroBatchId micro_batch,
+                           std::uint64_t model) {
+  return static_cast<double>(
+      mix({spec.seed, bits(level.value), bits(micro_batch.value), model, 7}) % 1000);
 }
 
 std::uint64_t toy_sample(const RunSpec& spec, Step step, MicroBatchId micro_batch) {
@@ -121,6 +128,23 @@ std::uint64_t ToyTruth::gradient(LayerId layer, Step step) {
 const CommitRecord& ToyTruth::record(Step step) {
   compute_up_to(step);
   return records_.at(static_cast<std::size_t>(step.value) - 1);
+}
+
+Evaluation ToyTruth::evaluation(Step level) {
+  compute_up_to(level);
+  std::map<LayerId, std::uint64_t> all;
+  for (LayerId layer{0}; layer.value < static_cast<int>(spec_.layers.size());
+       layer = layer.next()) {
+    all[layer] = state(layer, level);
+  }
+  const EvaluationOrder order{spec_.dataset_samples, spec_.evaluation_samples,
+                              spec_.micro_batch_size};
+  double sum = 0;
+  for (MicroBatchId i{0}; i.value < order.micro_batches(); i = i.next()) {
+    sum += toy_evaluation_loss(spec_, level, i, toy_model(all)) *
+           static_cast<double>(order.size_of(i));
+  }
+  return {level, sum / static_cast<double>(spec_.evaluation_samples), spec_.evaluation_samples};
 }
 
 void ToyStore::build(const std::set<LayerId>& layers) {

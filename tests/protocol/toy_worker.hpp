@@ -25,6 +25,7 @@ class ToyTruth {
   /// The whole step's gradient.
   [[nodiscard]] std::uint64_t gradient(LayerId layer, Step step);
   [[nodiscard]] const CommitRecord& record(Step step);
+  [[nodiscard]] Evaluation evaluation(Step level);
 
  private:
   void compute_up_to(Step step);
@@ -76,6 +77,8 @@ class ToyStore {
 [[nodiscard]] double toy_loss(const RunSpec& spec, Step step, MicroBatchId micro_batch,
                               std::uint64_t model);
 [[nodiscard]] std::uint64_t toy_sample(const RunSpec& spec, Step step, MicroBatchId micro_batch);
+[[nodiscard]] double toy_evaluation_loss(const RunSpec& spec, Step level, MicroBatchId micro_batch,
+                                         std::uint64_t model);
 [[nodiscard]] double toy_norm(std::uint64_t gradient);
 [[nodiscard]] double toy_rate(Step step);
 

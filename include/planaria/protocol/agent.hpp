@@ -170,6 +170,7 @@ struct AgentState {
   std::optional<WorkerId> worker;
   std::optional<NewView> view;
   Step level{0};                          // of the run, as this worker has heard
+  Step began{0};                          // the first step that the loop began; 0: none yet
   Step started{0};                        // the newest step that the loop began
   std::optional<Step> evaluated;          // the newest level that the loop evaluates
   std::optional<EvaluationBegun> others;  // the newest evaluation that somebody began

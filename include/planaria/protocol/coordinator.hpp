@@ -183,6 +183,9 @@ struct CoordinatorState {
   std::map<LayerId, std::int64_t> layer_bytes;  // as far as its builders have said
   std::optional<Migration> migration;           // that has begun and not ended
   std::set<Move> filling;                       // under way to shadows that do not count yet
+  /// Shadows that have been filled but were behind when they said so: once they are waited for, so
+  /// that they are level at last.
+  std::set<std::pair<LayerId, WorkerId>> owed;
   bool plan_wanted = false;                     // members changed since the last plan
   std::optional<Layout> target;          // begins when those who compute in it hold their layers
   std::vector<CommittedStep> committed;  // steps 1, 2, ...: also those that are being done again
@@ -200,6 +203,8 @@ struct CoordinatorState {
   /// Of the evaluation in flight, at the level before `step` (after the last record: at `step`);
   /// empty: none.
   std::map<WorkerId, Evaluated> evaluated;
+  std::map<Step, Evaluation> evaluations;  // told, by level: for loops that come there later
+  bool evaluation_given_up = false;        // of the last level
   std::map<WorkerId, Applied> applied;
   int attempt = -1;    // at storing
   LayerId storing{0};  // the layer being fetched; the number of layers once all are
