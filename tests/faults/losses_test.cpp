@@ -32,7 +32,6 @@ void survives_in_every_phase(const Way& way, const std::vector<int>& spares) {
   Training training;
   const RunFiles& undisturbed = training.undisturbed();
   for (std::size_t i = 0; i < phases.size(); ++i) {
-    // Where both are to be tried they take turns, unless all are.
     for (std::size_t k = 0; k < spares.size(); ++k) {
       const auto options = fmt::format("{} --spares {}", way.options, spares[k]);
       const RunFiles run = training.run(

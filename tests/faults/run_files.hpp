@@ -30,10 +30,10 @@ struct RunFiles {
 /// Returns the events of one kind, in order.
 [[nodiscard]] std::vector<Json> events_named(const RunFiles& run, const std::string& name);
 
-/// Returns `layers` x `workers` as the first `view` event has it.
+/// Returns the layout of the first view.
 [[nodiscard]] const Json& first_layout(const RunFiles& run);
 
-/// Returns a worker's options of its own way: {"--workers", "4", ...}, from words with spaces.
+/// Returns the words of a text, parted by spaces.
 [[nodiscard]] std::vector<std::string> words(const std::string& text);
 
 /// One training, run as often as one likes: alone in one process, and under `planaria run`.
