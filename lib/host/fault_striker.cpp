@@ -1,12 +1,16 @@
 #include <planaria/host/fault_striker.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -73,6 +77,10 @@ class FaultStriker::Impl {
     });
     if (due == orders_.end()) return;
     const FaultOrder& order = due->order;
+    if (due->is_anybodys() && !claim(due)) {
+      due->struck = true;
+      return;
+    }
     // A throw strikes whoever computes its micro-batch there, as often as that is.
     due->struck = order.kind != FaultAct::throws;
     if (options_.tell) {
@@ -100,7 +108,27 @@ class FaultStriker::Impl {
   struct Order {
     FaultOrder order;
     bool struck = false;
+    // Whoever joined or was promoted last: another may be that when the first is gone.
+    [[nodiscard]] bool is_anybodys() const {
+      return order.kind != FaultAct::throws && !std::holds_alternative<WorkerId>(order.who);
+    }
   };
+
+  // True for one worker of the run alone: it creates the file. Without a run directory all are
+  // alone. Equal orders count from the last, since who starts later has not those that have struck,
+  // the first first.
+  [[nodiscard]] bool claim(std::vector<Order>::const_iterator due) const {
+    if (options_.run_dir.empty()) return true;
+    const auto equals_behind = std::count_if(
+        due + 1, orders_.end(), [&](const Order& other) { return other.order == due->order; });
+    const RunDirectory directory{.path = options_.run_dir, .made = {}};
+    const std::string path =
+        directory.struck_order(fmt::format("{}-{}", text_of(due->order), equals_behind));
+    const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (file < 0) return errno != EEXIST;
+    ::close(file);
+    return true;
+  }
 
   void open_page() {
     page_.reset();

@@ -27,6 +27,9 @@ std::string RunDirectory::worker_events(int worker) const {
 std::string RunDirectory::worker_phase(int worker) const {
   return fmt::format("{}/workers/{}.phase", path, worker);
 }
+std::string RunDirectory::struck_order(const std::string& order) const {
+  return fmt::format("{}/workers/{}.struck", path, order);
+}
 std::string RunDirectory::launcher_events() const {
   return path + "/workers/launcher.jsonl";
 }

@@ -13,6 +13,7 @@ void Filling::keep(LayerId layer, Step step, StepGradients gradients) {
 }
 
 void Filling::note(const protocol::CommitRecord& record) {
+  last_ = record.step;
   if (!kept_.empty()) records_.insert_or_assign(record.step, record);
 }
 
@@ -23,8 +24,7 @@ const std::map<Step, StepGradients>* Filling::kept_of(LayerId layer) const {
 
 Result<void> Filling::verify_reach(LayerId layer, Step level) const {
   const auto* kept = kept_of(layer);
-  Step last = level;
-  if (!records_.empty()) last = std::max(last, records_.rbegin()->first);
+  Step last = std::max(level, last_);
   if (kept != nullptr) last = std::max(last, kept->rbegin()->first);
   for (Step step = level.next(); step <= last; step = step.next()) {
     if (kept != nullptr && kept->contains(step)) continue;
@@ -58,6 +58,11 @@ std::vector<Filling::Missed> Filling::take(LayerId layer, Step level) {
 void Filling::forget(LayerId layer) {
   kept_.erase(layer);
   if (kept_.empty()) records_.clear();
+}
+
+void Filling::restart() {
+  forget_all();
+  last_ = Step{0};
 }
 
 void Filling::forget_all() {

@@ -43,12 +43,15 @@ class Filling {
 
   void forget(LayerId layer);
   void forget_all();
+  /// Forgets the last record too: everything begins again at level 0.
+  void restart();
   /// The layers something is kept for.
   [[nodiscard]] std::set<LayerId> layers() const;
 
  private:
   std::map<LayerId, std::map<Step, StepGradients>> kept_;
   std::map<Step, protocol::CommitRecord> records_;  // empty where nothing is kept
+  Step last_{0};                                    // record noted, whatever was kept then
 };
 
 }  // namespace planaria::runtime

@@ -56,7 +56,7 @@ std::unique_ptr<Stage> Stage::create(const StageOptions& options) {
 Result<void> Stage::build(const std::set<LayerId>& layers) {
   compute_on(std::nullopt);
   layers_.clear();
-  filling_.forget_all();
+  filling_.restart();
   Result<void> built = build_layers(layers);
   if (!built) layers_.clear();
   return built;

@@ -138,6 +138,44 @@ TEST_CASE("a process that joins again under another number is not struck again b
   CHECK(read_phase_page(run.worker_phase(4)) == PhaseSeen{FaultPhase::committed, Step(6), 1});
 }
 
+TEST_CASE("an order for whoever is promoted strikes one worker of a run, not the next one too") {
+  // Each promoted worker killed itself, then the one that took its place, until nobody was left.
+  const TemporaryFolder folder;
+  const RunDirectory directory = directory_in(folder);
+  const std::string orders = "kill@step=3:worker=promoted";
+  Struck struck;
+  FaultStriker first = struck.striker(orders, 1, false, directory.path);
+  FaultStriker second = struck.striker(orders, 2, false, directory.path);
+  first.promoted(WorkerId(1));
+  second.promoted(WorkerId(1));
+  train(first, 3, 3);
+  second.promoted(WorkerId(2));
+  train(second, 3, 5);
+  CHECK(struck.told == Told{"3 forward kill@step=3:worker=promoted worker 1"});
+  // Another order of the same kind is another one's to take.
+  FaultStriker third =
+      struck.striker(orders + ",kill@step=4:worker=promoted", 3, false, directory.path);
+  third.promoted(WorkerId(3));
+  train(third, 4, 5);
+  CHECK(struck.told.size() == 2);
+}
+
+TEST_CASE("of equal orders each strikes one, also when a worker starts without the first of them") {
+  const TemporaryFolder folder;
+  const RunDirectory directory = directory_in(folder);
+  const std::string order = "kill@step=3:worker=joined";
+  Struck struck;
+  FaultStriker first = struck.striker(order + "," + order, 4, true, directory.path);
+  train(first, 3, 3);
+  CHECK(struck.told.size() == 2);  // the signals are only written down here
+  const RunDirectory other = create_run_directory(folder.file("other")).value();
+  FaultStriker before = struck.striker(order + "," + order, 4, true, other.path);
+  before.at(point(3, FaultPhase::forward));
+  FaultStriker newcomer = struck.striker(order, 5, true, other.path);
+  newcomer.at(point(4, FaultPhase::forward));
+  CHECK(struck.told.size() == 4);
+}
+
 TEST_CASE("random faults are the same in every worker as in the launcher") {
   const FaultPlan plan = faults_from_text("random:kills=3:seed=5").value();
   const auto drawn =

@@ -20,6 +20,8 @@ struct RunDirectory {
   [[nodiscard]] std::string worker_events(int worker) const;
   /// Where a worker stands, one page (FaultStriker), in runs with faults on purpose.
   [[nodiscard]] std::string worker_phase(int worker) const;
+  /// Is there once a worker has carried out that order of `--faults`, of those that name nobody.
+  [[nodiscard]] std::string struck_order(const std::string& order) const;
   /// What the launcher itself did to the run's workers.
   [[nodiscard]] std::string launcher_events() const;
 };

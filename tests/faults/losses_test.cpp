@@ -1,0 +1,89 @@
+// One worker is killed, in every phase of a step and in every kind of layout.
+#include <catch2/catch.hpp>
+
+#include <fmt/format.h>
+
+#include "faults/run_rules.hpp"
+
+namespace planaria::test {
+namespace {
+
+const std::vector<std::string> phases = {"forward", "backward", "reduce", "reported", "committed"};
+
+// A layout, and the order that gets somebody killed in the middle of sending a layer: after a loss
+// the first holders of what needs another copy send it.
+struct Way {
+  std::string options;
+  std::string victims;  // one for each phase
+  std::string while_sending;
+  int copies;
+};
+
+const Way deep{"--workers 4 --width 1 --depth 4", "02312",
+               "kill@step=12:worker=0,kill@step=12:worker=1:phase=migrate", 3};
+const Way square{"--workers 4 --width 2 --depth 2", "30120",
+                 "kill@step=12:worker=0,kill@step=12:worker=2:phase=migrate", 3};
+const Way wide{"--workers 4 --width 4 --depth 1", "12303",
+               "kill@step=12:worker=0,kill@step=12:worker=1:phase=migrate", 4};
+const Way uneven{"--workers 7", "06253",
+                 "kill@step=12:worker=0,kill@step=12:worker=1:phase=migrate", 3};
+
+void survives_in_every_phase(const Way& way, const std::vector<int>& spares) {
+  Training training;
+  const RunFiles& undisturbed = training.undisturbed();
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    for (std::size_t k = 0; k < spares.size(); ++k) {
+      const auto options = fmt::format("{} --spares {}", way.options, spares[k]);
+      const RunFiles run = training.run(
+          options, fmt::format("kill@step=12:worker={}:phase={}", way.victims[i], phases[i]));
+      CHECK(complaints_about(run, undisturbed) == "");
+      CHECK(events_named(run, "rolled_back").empty());
+    }
+  }
+}
+
+void survives_while_sending(const Way& way, int spares) {
+  Training training;
+  const RunFiles run = training.run(
+      fmt::format("{} --spares {} --commit-domains {}", way.options, spares, way.copies),
+      way.while_sending);
+  CHECK(complaints_about(run, training.undisturbed(), way.copies) == "");
+  CHECK(events_named(run, "worker_lost").size() == 2);
+  CHECK(events_named(run, "rolled_back").empty());
+}
+
+}  // namespace
+
+TEST_CASE("four stages survive a kill in any phase", "[faults]") {
+  survives_in_every_phase(deep, {0});
+}
+
+TEST_CASE("two pipelines of two stages and a spare survive a kill in any phase", "[faults]") {
+  survives_in_every_phase(square, {1});
+}
+
+TEST_CASE("four pipelines of one stage survive a kill in any phase", "[faults]") {
+  survives_in_every_phase(wide, {0});
+}
+
+TEST_CASE("pipelines of 2, 2, 2 and 1 stages survive a kill in any phase", "[faults]") {
+  survives_in_every_phase(uneven, {0});
+}
+
+TEST_CASE("who is killed while it sends a layer is survived", "[faults]") {
+  survives_while_sending(deep, 0);
+  survives_while_sending(square, 1);
+  survives_while_sending(wide, 1);
+  survives_while_sending(uneven, 0);
+}
+
+// Everything with everything: asked for by name or by the label slow.
+TEST_CASE("every layout survives a kill in any phase, with and without spares", "[.product]") {
+  for (const Way& way : {deep, square, wide, uneven}) {
+    survives_in_every_phase(way, {0, 2});
+    survives_in_every_phase({way.options + " --transport tcp", way.victims, "", 2}, {0, 1});
+    survives_while_sending(way, 1);
+  }
+}
+
+}  // namespace planaria::test
