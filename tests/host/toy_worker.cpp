@@ -248,7 +248,7 @@ class ToyWorker {
   }
 
   void strike_at(Step step, MicroBatchId micro_batch) {
-    for (const auto& [id, layer] : layers_) {
+    for (LayerId id = range_.first; id <= range_.last; id = id.next()) {
       striker_->at({.step = step,
                     .phase = host::FaultPhase::forward,
                     .micro_batch = micro_batch,
@@ -269,7 +269,7 @@ class ToyWorker {
 
   void note_computed(const agent::Compute& wanted, MicroBatchId micro_batch) {
     if (!open_events()) return;
-    for (const auto& [id, layer] : layers_) {
+    for (LayerId id = range_.first; id <= range_.last; id = id.next()) {
       static_cast<void>(events_->write(to_json(Event{.at = clock_.now(),
                                                      .view = wanted.view,
                                                      .step = wanted.step,
