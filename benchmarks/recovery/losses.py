@@ -141,6 +141,42 @@ def longest_action_ms(timeline: dict) -> float | None:
     return max(actions, default=None)
 
 
+def filling_steps(events: list[dict]) -> tuple[set[int], set[int]]:
+    """The steps while states are on their way to newcomers, and those before the first of them."""
+    filling: set[int] = set()
+    began: int | None = None
+    last = 0
+    for event in events:
+        last = max(last, event["step"])
+        if event["event"] == "migration_begin" and began is None:
+            began = event["step"]
+        elif event["event"] == "migration_end" and began is not None:
+            filling |= set(range(began, event["step"] + 1))
+            began = None
+    if began is not None:
+        filling |= set(range(began, last + 1))
+    joined = [event["step"] for event in events
+              if event["event"] == "fault_injected" and event["kind"] == "join"]
+    before = set(range(WARM_UP + 1, min(joined, default=0)))
+    return filling, before
+
+
+def copying_ms(timeline: dict, filling: set[int], before: set[int]) -> list[float]:
+    """For each step while states are on their way: by how much longer than before the joins its
+    `apply` took at the worker where that is most. It holds the copies that others are sent and the
+    roles of a new view, but also the optimizer of what the worker has begun to shadow. Only the
+    first steps of a run have spans."""
+    spans: dict[int, dict[int, float]] = {}
+    for event in timeline["traceEvents"]:
+        if event.get("cat") == "apply" and event.get("ph") == "X":
+            spans.setdefault(event["pid"], {})[event["args"]["step"]] = event["dur"] / 1000
+    usual = {worker: statistics.median(ms for step, ms in of_worker.items() if step in before)
+             for worker, of_worker in spans.items() if before & of_worker.keys()}
+    steps = sorted({step for worker in usual for step in spans[worker] if step in filling})
+    return [max(spans[worker][step] - usual[worker] for worker in usual if step in spans[worker])
+            for step in steps]
+
+
 def planned_views(events: list[dict]) -> list[PlannedView]:
     """Every planned view: by how much later than usual the others began their next step."""
     commits: dict[int, float] = {}

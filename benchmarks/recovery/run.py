@@ -123,7 +123,7 @@ class Measuring:
 
     def lossy(self, part: str, shape: str, by_clock: bool) -> list[dict]:
         """A run in which workers are killed one after the other, and fresh ones on what was left."""
-        model, steps, first, apart = ((runs.MODEL, 13, 4, 3) if part == "kills"
+        model, steps, first, apart = ((runs.MODEL, 11, 3, 3) if part == "kills"
                                       else (runs.TOY, 700, 150, 150))
         clock_s = self.step_s[part] if by_clock and self.step_s[part] > 0 else None
         faults = kills_in_turn(self.draw, first, apart, clock_s)
@@ -150,13 +150,16 @@ class Measuring:
                 if loss.whole]
 
     def joins(self) -> list[dict]:
-        first = 3 + self.draw.randrange(2)
-        run = self.bench.planaria(["--workers", "2", "--width", "1", "--depth", "2"], runs.MODEL, 18,
-                                  f"join@step={first}:count=1,join@step={first + 5}:count=1")
+        """Two workers, others come: a row for each planned view, the whole run's beside it."""
+        run = self.bench.planaria(["--workers", "2", "--width", "1", "--depth", "2"], runs.MODEL, 24,
+                                  "join@step=5:count=1,join@step=11:count=1")
         told = {join["worker"]: join for join in run.result["joins"]}
+        filling, before = losses.filling_steps(run.events)
+        copying = losses.copying_ms(run.timeline, filling, before)
         return [{**dataclasses.asdict(view), "waited_ms": view.waited_ms, "load": run.load,
+                 "copying_ms": copying if number == 0 else [],
                  "told": [told.get(worker) for worker in view.newcomers]}
-                for view in losses.planned_views(run.events)]
+                for number, view in enumerate(losses.planned_views(run.events))]
 
     def torchrun(self, number: int) -> list[dict]:
         load = os.getloadavg()[0]
@@ -191,7 +194,7 @@ def measure(options: argparse.Namespace) -> dict:
     if not chosen:
         raise BadInput("--only: nothing is left to run")
     wanted = {"kills": options.kills, "toy": options.kills, "stops": max(1, options.kills // 4),
-              "joins": max(1, options.kills // 4), "torchrun": max(1, options.kills // 4)}
+              "joins": max(1, options.kills // 2), "torchrun": max(1, options.kills // 4)}
     results = {"version": 1, "machine": {"cpus": os.cpu_count(), "kind": platform.machine()},
                "seed": options.seed, "parts": {part: [] for part in chosen}}
     with tempfile.TemporaryDirectory(prefix="planaria-bench-") as temporary:

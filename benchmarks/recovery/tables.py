@@ -131,6 +131,9 @@ def joins(rows: list[dict]) -> list[str]:
     waited = [join["waited_ms"] for join in told if join["waited_ms"] is not None]
     if waited:
         lines.append(line("  the same, told by result.json", waited))
+    copying = [ms for row in rows for ms in row["copying_ms"]]
+    if copying:
+        lines.append(line("apply longer while states are sent, each step", copying))
     filled = [join["fill_ms"] for join in told if join["fill_ms"] is not None]
     if filled:
         lines.append(line("joined to filled", filled))
