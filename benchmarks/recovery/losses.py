@@ -30,6 +30,7 @@ class Loss:
     commit_ms: float | None = None
     layout: dict | None = None  # of the view that training went on in, workers renumbered
     members: int = 0
+    rolled_back: int = 0  # steps that all had to compute again, since nobody was left with a layer
     overlapped: bool = False  # another fault came before the next commit
 
     @property
@@ -115,6 +116,9 @@ def losses_of(events: list[dict]) -> list[Loss]:
         elif name == "migration_end":
             for loss in open_:
                 loss.moved_ms = t_ms
+        elif name == "rolled_back":
+            for loss in open_:
+                loss.rolled_back += event["from"] - event["to"]
         elif name == "resumed":
             for loss in open_:
                 loss.begin_ms = t_ms

@@ -151,8 +151,8 @@ class Measuring:
 
     def joins(self) -> list[dict]:
         """Two workers, others come: a row for each planned view, the whole run's beside it."""
-        run = self.bench.planaria(["--workers", "2", "--width", "1", "--depth", "2"], runs.MODEL, 24,
-                                  "join@step=5:count=1,join@step=11:count=1")
+        # Without a shape asked for, so that what comes is given layers: two pipelines become four.
+        run = self.bench.planaria(["--workers", "2"], runs.MODEL, 20, "join@step=5:count=2")
         told = {join["worker"]: join for join in run.result["joins"]}
         filling, before = losses.filling_steps(run.events)
         copying = losses.copying_ms(run.timeline, filling, before)

@@ -59,6 +59,13 @@ def agreement(rows: list[dict]) -> str:
     return f"result.json says the same of {agreeing} of {len(rows)}"
 
 
+def rolled_back(rows: list[dict]) -> str:
+    """A stall ends with the next committed step, also where that is an old one."""
+    found = [row["rolled_back"] for row in rows if row.get("rolled_back", 0) > 0]
+    return (f"{len(found)} rolled back (killed before the last loss's layers had a second holder again): "
+            f"{sum(found)} steps computed again, which no stall counts")
+
+
 def kills(rows: list[dict]) -> list[str]:
     stalls = [stall_ms(row) for row in rows]
     # Under load a single action can take any time: the median of the runs' longest is the stricter.
@@ -81,6 +88,7 @@ def kills(rows: list[dict]) -> list[str]:
         f"kill to Begin without the step's own noise: median "
         f"{verdict(statistics.median(begin), median_max)}, most {verdict(max(begin), most_max)}",
         f"{len(moved)} with layers to send; {agreement(rows)}",
+        rolled_back(rows),
         "", f"{'struck in':14}{'count':>6}{'to Begin, median':>18}{'most':>8}{'stall, median':>15}"]
     for phase in sorted({row["phase"] for row in rows}):
         of_phase = [row for row in rows if row["phase"] == phase]

@@ -67,6 +67,12 @@ class Losses(unittest.TestCase):
         (loss,) = one_loss(commit(355, 3))
         self.assertEqual((loss.fault_ms, loss.from_ms, loss.commit_ms), (350, 355, 480))
 
+    def test_steps_that_a_roll_back_takes_away_are_counted_beside_the_stall(self):
+        (loss,) = one_loss(event(355, "rolled_back", 3, **{"from": 2, "to": 0}))
+        self.assertEqual(loss.rolled_back, 2)
+        self.assertIn("1 rolled back", tables.rolled_back([vars(loss)]))
+        self.assertIn("2 steps computed again", tables.rolled_back([vars(loss)]))
+
     def test_who_computes_nothing_is_no_loss_and_two_at_once_are_not_told_apart(self):
         # Worker 2 is a spare; worker 0 goes before the others have gone on.
         self.assertEqual(len(one_loss(kill(352, 2, 3))), 1)
