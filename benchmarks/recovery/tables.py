@@ -115,7 +115,7 @@ def toy(rows: list[dict]) -> list[str]:
              f"{sum(ms <= STALL_MS_MAX for ms in times)} of {len(times)} within"),
         *parts_of_loss(rows),
         line("undisturbed step on the layout left", [row["fresh_step_ms"] for row in rows]),
-        agreement(rows)]
+        rolled_back(rows), agreement(rows)]
 
 
 def stops(rows: list[dict]) -> list[str]:

@@ -133,7 +133,7 @@ class Domains(unittest.TestCase):
         self.assertAlmostEqual(costs["all"], 0.12)
         self.assertAlmostEqual(costs["optimizer"], 0.08)
         self.assertAlmostEqual(costs["beyond"], 0.04)
-        self.assertAlmostEqual(costs["by spans"], 0.025)
+        self.assertAlmostEqual(costs["spans, waits included"], 0.025)
         self.assertIn("under 3 missed", domains.table([pair]))
 
 
