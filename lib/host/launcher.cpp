@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <optional>
@@ -157,6 +158,20 @@ class ChildEnvironment {
     }
     return *this;
   }
+  /// The others hear of a death when the kernel closes the sockets, after it has freed the memory:
+  /// page by page that takes a hundredth of a second and more for a model of this machine's size,
+  /// with large pages less than a tenth of it. Where glibc is not the allocator or the kernel has
+  /// no large pages to give, nothing changes. A user's own word for it stands.
+  ChildEnvironment& prefer_large_pages() {
+    constexpr const char* name = "GLIBC_TUNABLES";
+    const std::string tunable = "glibc.malloc.hugetlb";
+    const char* value = std::getenv(name);
+    std::string tunables = value == nullptr ? "" : value;
+    if (tunables.find(tunable) != std::string::npos) return *this;
+    if (!tunables.empty()) tunables += ':';
+    changes_.push_back({name, tunables + tunable + "=1"});
+    return *this;
+  }
   [[nodiscard]] const std::vector<EnvironmentChange>& changes() const { return changes_; }
 
  private:
@@ -199,7 +214,8 @@ class Starter {
     environment.set(env_coordinator, address_)
         .set(env_secret_file, prepared_.secret_file)
         .set(env_worker, std::to_string(worker))
-        .set(env_run_dir, prepared_.run.run_dir);
+        .set(env_run_dir, prepared_.run.run_dir)
+        .prefer_large_pages();
     set_faults(environment);
     ChildOptions child_options = program();
     child_options.environment = environment.changes();

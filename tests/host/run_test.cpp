@@ -1,9 +1,12 @@
 // Whole runs that go well: real processes, every file, the same bits whatever the layout.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include <planaria/base/hash.hpp>
 #include <planaria/base/text.hpp>
@@ -239,6 +242,26 @@ TEST_CASE("a second signal ends everything at once") {
   CHECK(ended.status == 1);
   CHECK(lines_of(ended.err).back() == "planaria: ended at once, as asked for twice");
   CHECK_FALSE(fs::exists(run_dir + "/result.json"));
+}
+
+// The kernel frees a dead worker's memory before it closes its sockets: with large pages sooner.
+TEST_CASE("workers ask glibc for large pages, and what the user says of its tunables stands") {
+  const auto tunables_seen = [](std::optional<std::string> users) {
+    const TemporaryFolder folder;
+    const Ended ended =
+        planaria_ends({"run", "--workers", "1", "--run-dir", folder.file("run"), "--", "/bin/sh",
+                       "-c", "echo \"seen $GLIBC_TUNABLES\" >&2; exit 3"},
+                      {{"GLIBC_TUNABLES", std::move(users)}});
+    const auto lines = lines_of(ended.out + ended.err);
+    const auto seen = std::ranges::find_if(
+        lines, [](const std::string& line) { return line.find("seen ") != std::string::npos; });
+    INFO(ended.out << ended.err);
+    REQUIRE(seen != lines.end());
+    return seen->substr(seen->find("seen ") + 5);
+  };
+  CHECK(tunables_seen(std::nullopt) == "glibc.malloc.hugetlb=1");
+  CHECK(tunables_seen("glibc.malloc.check=0") == "glibc.malloc.check=0:glibc.malloc.hugetlb=1");
+  CHECK(tunables_seen("glibc.malloc.hugetlb=0") == "glibc.malloc.hugetlb=0");
 }
 
 }  // namespace planaria::test
