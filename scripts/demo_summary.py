@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Prints the demo's last lines from two run directories; fails unless both have the same bits.
+"""Prints the demo's last lines from two run directories; fails unless both have the same bits,
+three workers were lost and one more joined.
 
 demo_summary.py --layout TEXT --compared STATUS PIPELINES ALONE
 
@@ -13,6 +14,8 @@ import sys
 
 LOSS_MAX = 2.7  # nats per byte, mean of the last ten steps: it has learnt something
 LAST = 10
+LOST = 3
+JOINED = 1
 
 
 def losses_of(run: pathlib.Path) -> list[float]:
@@ -42,6 +45,12 @@ def main() -> int:
 
     print(f"runs       {options.pipelines} {options.alone}")
     print(f"layout     {options.layout}, and one process alone")
+    for loss in results[0]["recoveries"]:
+        print(f"lost       worker {loss['worker']}: {loss['resume_ms']:.0f} ms to the next step")
+    for join in results[0]["joins"]:
+        print(f"joined     worker {join['worker']}: the others waited {join['waited_ms']:.1f} ms")
+    print(f"again      {results[0]['redone_micro_batches']} layers of micro-batches were computed "
+          "more than once")
     print(f"steps      {results[0]['steps']}, {results[0]['samples']} samples")
     print(f"loss       {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end, "
           f"{mean:.3f} the mean of the last {len(last)} (nats per byte)")
@@ -52,7 +61,11 @@ def main() -> int:
     if mean > LOSS_MAX:
         print(f"it did not learn: the mean of the last losses must be at most {LOSS_MAX}",
               file=sys.stderr)
-    return 0 if same and mean <= LOSS_MAX else 1
+    survived = results[0]["workers_lost"] == LOST and len(results[0]["joins"]) == JOINED
+    if not survived:
+        print(f"must be {LOST} workers lost and {JOINED} joined, were {results[0]['workers_lost']} "
+              f"and {len(results[0]['joins'])}", file=sys.stderr)
+    return 0 if same and survived and mean <= LOSS_MAX else 1
 
 
 sys.exit(main())

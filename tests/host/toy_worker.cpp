@@ -2,6 +2,7 @@
 // where it is told to. Options: see ToyArguments.
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
@@ -206,7 +207,7 @@ class ToyWorker {
       const protocol::LayerReport found = layer.report(wanted.step);
       if (range_.contains(id)) {
         report.layers.push_back(found);
-      } else {
+      } else if (std::ranges::find(shadowed_, id) != shadowed_.end()) {
         shadows.layers.push_back({id, found.checksum});
       }
     }
