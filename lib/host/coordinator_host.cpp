@@ -16,6 +16,7 @@
 
 #include "host/mailbox.hpp"
 #include "host/model_store.hpp"
+#include "host/overloaded.hpp"
 #include "host/run_files.hpp"
 #include "host/run_record.hpp"
 
@@ -35,13 +36,6 @@ struct Peer {
   std::optional<WorkerId> worker;
   bool evicted = false;  // it was a worker's: what still comes means nothing
 };
-
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // How long the last messages may take to reach the workers, and these to leave: longer than any
 // worker that still listens needs, shorter than a person would wait.
@@ -191,7 +185,7 @@ class CoordinatorHost::Impl {
     if (std::exchange(started_, true) || !machine_.spec) return;
     const auto checked = check_faults(options_, *machine_.spec);
     if (!checked.ok()) refused_ = checked.fault().sentence;
-    if (!refused_) emit("run_started", started_fields());
+    if (!refused_) emit("run_started", started_json(machine_));
   }
 
   void note_phase() {
@@ -202,16 +196,6 @@ class CoordinatorHost::Impl {
       last_commit_ = machine_.last_record->step;
       if (training_began_) figures_.training_ms = (now_ - *training_began_).value;
     }
-  }
-
-  [[nodiscard]] Json started_fields() const {
-    Json fields = {{"layout", text_of(machine_.view.layout)}, {"workers", machine_.members.size()}};
-    if (machine_.spec) {
-      fields["steps"] = machine_.spec->steps;
-      fields["micro_batches"] = machine_.spec->micro_batches;
-      fields["micro_batch_size"] = machine_.spec->micro_batch_size;
-    }
-    return fields;
   }
 
   // In order, but the end is written before the workers hear of it: who watches then knows the

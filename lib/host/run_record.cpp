@@ -83,6 +83,16 @@ Json run_json(const RunOptions& options, const RunSpec& spec) {
           {"identity", std::move(identity)}};
 }
 
+Json started_json(const protocol::CoordinatorState& state) {
+  Json fields = {{"layout", text_of(state.view.layout)}, {"workers", state.members.size()}};
+  if (state.spec) {
+    fields["steps"] = state.spec->steps;
+    fields["micro_batches"] = state.spec->micro_batches;
+    fields["micro_batch_size"] = state.spec->micro_batch_size;
+  }
+  return fields;
+}
+
 Json ledger_json(const SampleOrder& order, const protocol::LedgerLine& line) {
   Json micro_batches = Json::array();
   for (std::size_t i = 0; i < line.read.size(); ++i) {

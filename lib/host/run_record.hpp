@@ -16,6 +16,8 @@ namespace planaria::host {
 /// run.json: what was asked, and the first worker's spec, which binds.
 [[nodiscard]] Json run_json(const RunOptions& options, const RunSpec& spec);
 
+/// The fields of the event run_started.
+[[nodiscard]] Json started_json(const protocol::CoordinatorState& state);
 /// A line of ledger.jsonl. The sample ids are derived again from the spec, not taken from a worker.
 [[nodiscard]] Json ledger_json(const SampleOrder& order, const protocol::LedgerLine& line);
 

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "protocol/coordinator_transitions.hpp"
-#include "protocol/replan_request.hpp"
+#include "protocol/layout_choice.hpp"
 
 namespace planaria::protocol {
 namespace {

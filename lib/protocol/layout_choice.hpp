@@ -1,0 +1,33 @@
+// protocol/layout_choice.hpp: the layouts of the first view and of views after a loss. Private to
+// protocol.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <planaria/planner/replan.hpp>
+#include <planaria/protocol/coordinator.hpp>
+
+namespace planaria::protocol {
+
+/// A layout, the states that it needs first, and where it comes from.
+struct Choice {
+  Layout layout;
+  std::vector<Move> moves;
+  std::string explanation;
+};
+
+/// The layout asked for, or the planner's; shadows are placed unless the user has.
+[[nodiscard]] Result<Choice> first_layout(const CoordinatorState& state);
+/// What `workers`, who are left, compute: as much as possible by promotion, since everybody waits;
+/// as before, where nobody with a role is gone.
+[[nodiscard]] Result<Choice> layout_after_loss(const CoordinatorState& state,
+                                               const std::vector<WorkerId>& workers);
+
+/// What replan() is asked for `workers`; prices are the caller's to set.
+[[nodiscard]] ReplanRequest replan_request(const CoordinatorState& state,
+                                           const std::vector<WorkerId>& workers);
+/// Proves that the layout fits the run and names no worker that never was.
+[[nodiscard]] Result<void> verify_layout(const CoordinatorState& state, const Layout& layout);
+
+}  // namespace planaria::protocol
