@@ -13,6 +13,8 @@ namespace {
 // A state is copied between two steps, while the pipelines wait: so many layers of one worker at a
 // time, that the wait stays small beside a step.
 constexpr int copies_per_step = 2;
+// More of those that another loss would take along.
+constexpr int copies_per_step_at_risk = 6;
 
 bool all_usable(const CoordinatorState& state, const Layout& layout,
                 const std::vector<WorkerId>& usable) {
@@ -100,10 +102,12 @@ std::vector<Move> next_moves(const CoordinatorState& state, const Layout& layout
         return move.layer == layer && move.to == shadow.worker;
       });
       if (under_way || holds(state, shadow.worker, layer)) continue;
+      const auto& holders = state.holders.at(layer);
+      const bool at_risk = static_cast<int>(holders.size()) < state.options.commit_domains;
+      const int most = at_risk ? copies_per_step_at_risk : copies_per_step;
       std::optional<WorkerId> source;
-      for (const WorkerId holder : state.holders.at(layer)) {
-        const bool may =
-            std::ranges::binary_search(usable, holder) && sends[holder] < copies_per_step;
+      for (const WorkerId holder : holders) {
+        const bool may = std::ranges::binary_search(usable, holder) && sends[holder] < most;
         if (may && (!source || sends[holder] < sends[*source])) source = holder;
       }
       if (!source) continue;  // with a later record

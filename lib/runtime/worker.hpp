@@ -152,6 +152,7 @@ class Worker {
   WorkerId self_{-2};
   protocol::NewView view_;
   bool built_ = false;
+  bool rejoined_ = false;  // this process was another worker before
   Step level_{0};
   Step done_{0};               // the newest step whose metrics the loop has, or must not see
   Step current_{0};            // the step that the loop is in

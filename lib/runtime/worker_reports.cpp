@@ -96,6 +96,7 @@ void Worker::write_fault(Step step, const Json& fields) {
 }
 
 void Worker::make_striker(bool joined_later) {
+  if (rejoined_) return striker_.joins_again(self_);  // what has struck it stays struck
   auto striker = host::FaultStriker::from_environment(
       {.orders = {},
        .bounds = {},

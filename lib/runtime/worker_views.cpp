@@ -100,6 +100,7 @@ void Worker::carry_out(const agent::Rejoin& command) {
   view_ = {};
   level_ = Step{-1};
   options_.wanted = transport::not_yet_joined;
+  rejoined_ = true;
   if (const auto connected = connect_to_coordinator(); !connected) {
     outcome_ = {1, fmt::format("the coordinator was lost: {}", command.why)};
   }

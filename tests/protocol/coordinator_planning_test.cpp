@@ -1,6 +1,8 @@
 // Planned views: newcomers are filled while training goes on, then begin with a step.
 #include <catch2/catch.hpp>
 
+#include <fmt/format.h>
+
 #include "protocol/coordinator_story.hpp"
 
 namespace planaria::protocol {
@@ -80,28 +82,29 @@ TEST_CASE("a newcomer shadows what it will compute, two layers of a source at a 
   CHECK(view.fields.at("explanation").get<std::string>().starts_with("on the way to "));
 }
 
-TEST_CASE("further layers are sent as earlier ones are there, and none twice", "[unit]") {
-  CoordinatorStory story({.workers = 1, .width = 1, .depth = 1, .commit_domains = 2},
-                         spec_of_twenty());
+TEST_CASE("of layers at risk six go at a time, further ones as those are there, and none twice",
+          "[unit]") {
+  RunSpec spec = spec_of_twenty();
+  for (int i = 4; i < 8; ++i) spec.layers.push_back({fmt::format("more{}", i), 1, 8, ""});
+  CoordinatorStory story({.workers = 1, .width = 1, .depth = 1, .commit_domains = 2}, spec);
   story.start();
   story.newcomer();
   std::set<Move> moves;
   const auto add = [&](const Commit& commit) {
-    CHECK(commit.moves.size() <= 2);
     for (const Move& move : commit.moves) CHECK(moves.insert(move).second);
   };
   add(commit_of(story.whole_step()));
-  CHECK(moves.size() == 2);
+  CHECK(moves.size() == 6);
   add(commit_of(story.whole_step()));
-  CHECK(moves.size() == 2);  // the first are still under way
+  CHECK(moves.size() == 6);  // the first are still under way
   fill(story, 1);
   CHECK(story.state.filling.empty());
   add(commit_of(story.whole_step()));
-  CHECK(moves.size() == 4);
+  CHECK(moves.size() == 8);
   fill(story, 1);
   add(commit_of(story.whole_step()));
-  CHECK(moves.size() == 4);
-  for (LayerId layer{0}; layer.value < 4; layer = layer.next()) {
+  CHECK(moves.size() == 8);
+  for (LayerId layer{0}; layer.value < 8; layer = layer.next()) {
     CHECK(story.state.holders.at(layer).size() == 2);
   }
 }
@@ -167,7 +170,7 @@ TEST_CASE("a loss that begins a view forgets the target, and plans anew with the
   // The view that stands has the newcomer as a shadow of all already: its states are named only.
   const Commit commit = commit_of(story.whole_step());
   CHECK_FALSE(commit.next.has_value());
-  CHECK(commit.moves.size() == 2);
+  CHECK(commit.moves.size() == 4);
   CHECK(story.state.target.has_value());
 }
 

@@ -18,7 +18,7 @@ CoordinatorStory one_shadow() {
 }
 
 // One pipeline of one stage on worker 0; worker 1 joins and is named to shadow it (k 2). Moves of
-// two layers go with the first record.
+// all four layers go with the first record, since they are at risk.
 CoordinatorStory one_filling() {
   RunSpec spec = toy_spec();
   spec.steps = 9;
@@ -27,7 +27,7 @@ CoordinatorStory one_filling() {
   story.newcomer();
   story.whole_step();
   REQUIRE(story.state.view.view == ViewNumber{2});
-  REQUIRE(story.state.filling.size() == 2);
+  REQUIRE(story.state.filling.size() == 4);
   return story;
 }
 
@@ -109,7 +109,7 @@ TEST_CASE("a shadow counts from the step in which it first reports a layer", "[u
     const bool sent = filling.contains({layer.layer, WorkerId{0}, WorkerId{1}});
     if (sent) filled.layers.push_back(layer);
   }
-  REQUIRE(filled.layers.size() == 2);
+  REQUIRE(filled.layers.size() == 4);
   story.say(1, filled);
   story.say(0, story.report(0));
   REQUIRE(story.state.step == Step{3});
