@@ -290,6 +290,7 @@ void Worker::install_arrived() {
     if (stage_->holds(layer)) continue;
     const auto level = arrivals_.newest(layer, level_);
     if (!level) continue;
+    strike(host::FaultPhase::fill, shown_step_);
     const auto payload = arrivals_.take(layer, *level);
     const auto state = read_block(*payload);
     const auto installed =
