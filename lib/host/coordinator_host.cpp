@@ -231,7 +231,6 @@ class CoordinatorHost::Impl {
                           },
                           [&](const protocol::Emit& emit) {
                             if (emit.event.name == "view") note_view();
-                            if (emit.event.name == "worker_lost") ++figures_.workers_lost;
                             files_.event(emit.event);
                           },
                           [&](const protocol::SpecFixed& fixed) { fix_spec(fixed.spec); },

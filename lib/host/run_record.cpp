@@ -120,10 +120,10 @@ Json result_json(const protocol::CoordinatorState& state, const RunFigures& figu
           {"weights_xxh3_128", figures.weights_hex},
           {"state_xxh3_128", figures.state_hex},
           {"holders_agree", figures.holders_agree},
-          // These and what the losses cost are counted when the events are merged.
+          // This and what losses and joins cost are counted when the events are merged.
           {"redone_micro_batches", 0},
           {"views", state.view.view.value},
-          {"workers_lost", figures.workers_lost},
+          {"workers_lost", 0},
           {"lost_step_ms", 0.0},
           {"recoveries", Json::array()},
           {"joins", Json::array()},

@@ -26,7 +26,6 @@ struct RunFigures {
   std::string weights_hex;
   std::string state_hex;
   bool holders_agree = true;
-  int workers_lost = 0;
   std::map<WorkerId, std::int64_t> peak_resident_bytes;  // idle workers' too
   double training_ms = 0;  // from the first step's beginning to the last commit
 };

@@ -16,14 +16,6 @@ constexpr int copies_per_step = 2;
 // More of those that another loss would take along.
 constexpr int copies_per_step_at_risk = 6;
 
-bool all_usable(const CoordinatorState& state, const Layout& layout,
-                const std::vector<WorkerId>& usable) {
-  static_cast<void>(state);
-  return std::ranges::all_of(workers_of(layout), [&](WorkerId worker) {
-    return std::ranges::binary_search(usable, worker);
-  });
-}
-
 std::vector<ShadowAssignment> shadows_for(const CoordinatorState& state, const Layout& layout,
                                           const std::vector<WorkerId>& usable) {
   LayerHolders holders(state.holders.begin(), state.holders.end());
@@ -64,7 +56,7 @@ struct Plan {
 
 // The layout of the next view; nothing where it stays as it is.
 std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<WorkerId>& usable) {
-  if (state.target && !all_usable(state, *state.target, usable)) {
+  if (state.target && !all_among(*state.target, usable)) {
     state.target.reset();
     state.plan_wanted = true;
   }

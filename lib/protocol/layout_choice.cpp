@@ -58,13 +58,17 @@ std::map<LayerId, WorkerId> rescued_layers(const CoordinatorState& state,
 // Whether nobody with a role in the view is gone, and all that compute hold their layers.
 bool still_stands(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
   const Layout& layout = state.view.layout;
-  const bool all_here = std::ranges::all_of(workers_of(layout), [&](WorkerId worker) {
-    return std::ranges::binary_search(workers, worker);
-  });
-  return all_here && (state.step == Step{1} || missing_for(state, layout).empty());
+  return all_among(layout, workers) &&
+         (state.step == Step{1} || missing_for(state, layout).empty());
 }
 
 }  // namespace
+
+bool all_among(const Layout& layout, const std::vector<WorkerId>& workers) {
+  return std::ranges::all_of(workers_of(layout), [&](WorkerId worker) {
+    return std::ranges::binary_search(workers, worker);
+  });
+}
 
 ReplanRequest replan_request(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
   ReplanRequest request;

@@ -24,6 +24,8 @@ struct Choice {
 [[nodiscard]] Result<Choice> layout_after_loss(const CoordinatorState& state,
                                                const std::vector<WorkerId>& workers);
 
+/// Whether every worker with a role is among `workers`, which ascend.
+[[nodiscard]] bool all_among(const Layout& layout, const std::vector<WorkerId>& workers);
 /// What replan() is asked for `workers`; prices are the caller's to set.
 [[nodiscard]] ReplanRequest replan_request(const CoordinatorState& state,
                                            const std::vector<WorkerId>& workers);
