@@ -92,6 +92,15 @@ std::optional<LaneTree::Merge> LaneTree::merge_of(TreeNode node) const {
   return std::nullopt;
 }
 
+std::vector<TreeNode> added_up(const LaneTree& tree, const std::vector<TreeNode>& nodes) {
+  struct Nothing {};
+  TreeFold<Nothing> fold(tree);
+  for (const TreeNode node : nodes) fold.put(node, {}, [](Nothing&, Nothing&&) {});
+  std::vector<TreeNode> left;
+  for (const auto& [node, nothing] : fold.held()) left.push_back(node);
+  return left;
+}
+
 int LaneTree::partial_sums_max(int lanes) {
   // Worst over starts within one period: no start beyond the next power of two differs.
   int period = 1;

@@ -162,7 +162,7 @@ Decision on_prepared(AgentState& state, const Prepared& prepared) {
                    fmt::format("view {} stands", state.view->view.value));
   }
   state.phase = Phase::ready;
-  return {{SendMessage{Ready{prepared.view, prepared.held}}},
+  return {{SendMessage{Ready{prepared.view, prepared.held, prepared.salvaged}}},
           fmt::format("ready in view {}", prepared.view.value)};
 }
 

@@ -31,8 +31,8 @@ class StepSum {
     // The record of a step that is done again has the first one's rate, whatever is said now.
     const bool again = static_cast<std::size_t>(state_.step.value) <= state_.committed.size();
     PLANARIA_TRY(rate, again ? Result<double>(0.0) : common_rate());
-    PLANARIA_TRY(read, hashes("was read", &Report::read));
-    PLANARIA_TRY(labelled, hashes("was labelled", &Report::labelled));
+    PLANARIA_TRY(read, hashes("was read", &Report::read, state_.told.read));
+    PLANARIA_TRY(labelled, hashes("was labelled", &Report::labelled, state_.told.labelled));
     const bool finite = std::isfinite(norm);
     const int skips_before = state_.last_record ? state_.last_record->skips_in_a_row : 0;
     const CommitRecord record{.step = state_.step,
@@ -113,11 +113,13 @@ class StepSum {
     return std::sqrt(sum);
   }
 
-  // Collects one value per micro-batch from all reports; `verb` as in "was read by nobody".
+  // Collects one value per micro-batch from all reports, else from what was told in views that are
+  // over; `verb` as in "was read by nobody".
   template <class Value, class Element>
-  Result<std::vector<From<Value>>> once_each(const char* verb,
+  Result<std::vector<Value>> once_each(const char* verb,
                                              std::vector<Element> Report::*elements,
-                                             Value Element::*value) const {
+                                             Value Element::*value,
+                                             const std::map<MicroBatchId, Value>& told) const {
     const int count = state_.spec->micro_batches;
     std::map<MicroBatchId, From<Value>> seen;
     for (const auto& [worker, report] : state_.reports) {
@@ -139,30 +141,30 @@ class StepSum {
         }
       }
     }
-    std::vector<From<Value>> values;
+    std::vector<Value> values;
     for (MicroBatchId id{0}; id.value < count; id = id.next()) {
       const auto known = seen.find(id);
-      if (known == seen.end())
+      const auto before = told.find(id);
+      if (known == seen.end() && before == told.end()) {
         return wrong(fmt::format("micro-batch {} {} by nobody", id.value, verb));
-      values.push_back(known->second);
+      }
+      values.push_back(known != seen.end() ? known->second.value : before->second);
     }
     return values;
   }
 
   Result<double> mean_loss() const {
-    PLANARIA_TRY(losses, once_each("was computed", &Report::losses, &MicroBatchLoss::loss));
+    PLANARIA_TRY(losses, once_each("was computed", &Report::losses, &MicroBatchLoss::loss,
+                                   state_.told.losses));
     double sum = 0;
-    for (const auto& loss : losses) sum += loss.value;
+    for (const double loss : losses) sum += loss;
     return sum / state_.spec->micro_batches;
   }
 
-  Result<std::vector<std::uint64_t>> hashes(const char* verb,
-                                            std::vector<MicroBatchHash> Report::*field) const {
-    PLANARIA_TRY(found, once_each(verb, field, &MicroBatchHash::xxh3));
-    std::vector<std::uint64_t> values;
-    values.reserve(found.size());
-    for (const auto& hash : found) values.push_back(hash.value);
-    return values;
+  Result<std::vector<std::uint64_t>> hashes(
+      const char* verb, std::vector<MicroBatchHash> Report::*field,
+      const std::map<MicroBatchId, std::uint64_t>& told) const {
+    return once_each(verb, field, &MicroBatchHash::xxh3, told);
   }
 
   Result<double> common_rate() const {

@@ -213,6 +213,7 @@ void compute_again(CoordinatorState& state, const std::map<WorkerId, LayerId>& d
     if (++state.differed[worker] >= 2) out[worker] = what + ", for the second time";
     why += (why.empty() ? "" : "; ") + what;
   }
+  state.compute_whole = true;
   if (out.empty()) return begin_unplanned_view(state, why, now, decision);
   // Without one that only shadowed the others agree, and the step is committed; without one that
   // computed another view begins.
@@ -252,6 +253,9 @@ void commit(CoordinatorState& state, Instant now, Decision& decision) {
   }
   state.reports.clear();
   state.shadow_reports.clear();
+  state.told = {};
+  state.sums.clear();
+  state.compute_whole = false;
 }
 
 }  // namespace

@@ -69,6 +69,14 @@ void commit_if_complete(CoordinatorState& state, Instant now, Decision& decision
 /// Asks for the state of the layers, one after another, if all have applied the last record.
 void store_if_complete(CoordinatorState& state, Decision& decision);
 
+// ---- what need not be computed again (coordinator_salvage.cpp)
+
+/// Notes what a worker of the view has of the step in flight.
+void note_salvaged(CoordinatorState& state, WorkerId from, const Salvaged& salvaged);
+/// How the step in flight begins again once all are ready; nothing: it is computed whole.
+[[nodiscard]] std::optional<Salvage> salvage_of(const CoordinatorState& state);
+[[nodiscard]] Json to_json(const Salvage& salvage);
+
 /// The view that the record of the step before `state.step` names, and the states that begin to be
 /// sent with it. Changes the plans of `state`, not its view.
 struct NextView {

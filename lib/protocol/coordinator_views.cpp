@@ -108,7 +108,10 @@ void ask_all(CoordinatorState& state, const std::string& why, Decision& decision
       fmt::format("{}; asks everybody what it holds at level {}", why, state.step.value);
 }
 
+// What is finished of it is with the workers, who say so when they are ready.
 void forget_step_in_flight(CoordinatorState& state) {
+  state.told = {};
+  state.sums.clear();
   state.reports.clear();
   state.shadow_reports.clear();
   state.evaluated.clear();
@@ -261,6 +264,7 @@ Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, In
   }
   state.ready.insert(from);
   for (const LayerBytes& held : ready.held) state.layer_bytes[held.layer] = held.bytes;
+  if (ready.salvaged) note_salvaged(state, from, *ready.salvaged);
   // What it was sent it holds from now on, whatever becomes of the view.
   for (const Move& move : state.view.moves) {
     if (move.to == from) state.holders[move.layer].insert(from);
@@ -287,11 +291,15 @@ Decision on_ready(CoordinatorState& state, WorkerId from, const Ready& ready, In
   }
   Decision decision{{}, fmt::format("step {} begins: all workers are ready", state.step.value)};
   end_migration(state, now, decision);
+  const auto salvage = salvage_of(state);
   for (const Member& member : state.view.members) {
-    decision.commands.emplace_back(Send{member.worker, Begin{state.view.view, state.step}});
+    decision.commands.emplace_back(
+        Send{member.worker, Begin{state.view.view, state.step, salvage}});
   }
   if (state.view.view > ViewNumber{1}) {
-    emit(state, now, "resumed", {{"moved", state.view.moves.size()}}, decision);
+    Json fields{{"moved", state.view.moves.size()}};
+    if (salvage) fields["salvage"] = to_json(*salvage);
+    emit(state, now, "resumed", std::move(fields), decision);
   }
   return decision;
 }

@@ -16,6 +16,7 @@ concept Is = std::same_as<std::remove_const_t<M>, T>;
 // Generous, and small enough that a next step or view never overflows.
 inline constexpr std::int64_t number_max = 1'000'000'000'000'000;  // of steps and views
 inline constexpr std::int64_t index_max = 999'999'999;  // of workers, layers and micro-batches
+inline constexpr std::int64_t height_max = 30;          // of tree nodes: beyond any number of lanes
 
 template <class Io, Is<Member> M>
 void fields(Io& io, M& m) {
@@ -81,10 +82,32 @@ void fields(Io& io, M& m) {
   io.whole("bytes", m.bytes, 0, INT64_MAX);
 }
 
+template <class Io, Is<TreeNode> M>
+void fields(Io& io, M& m) {
+  io.whole("height", m.height, 0, height_max);
+  io.whole("index", m.index, 0, index_max);
+}
+
+template <class Io, Is<LayerSum> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+  fields(io, m.node);
+}
+
+template <class Io, Is<Salvaged> M>
+void fields(Io& io, M& m) {
+  io.whole("step", m.step, 1, number_max);
+  io.list("sums", m.sums);
+  io.list("losses", m.losses);
+  io.list("read", m.read);
+  io.list("labelled", m.labelled);
+}
+
 template <class Io, Is<Ready> M>
 void fields(Io& io, M& m) {
   io.whole("view", m.view, 1, number_max);
   io.list("held", m.held);
+  io.optional("salvaged", m.salvaged);
 }
 
 template <class Io, Is<Report> M>
@@ -191,10 +214,30 @@ void fields(Io& io, M& m) {
   io.whole("again_until", m.again_until, 0, number_max);
 }
 
+template <class Io, Is<OwnedSum> M>
+void fields(Io& io, M& m) {
+  io.whole("layer", m.layer, 0, index_max);
+  fields(io, m.node);
+  io.whole("owner", m.owner, 0, index_max);
+}
+
+template <class Io, Is<PipelineWork> M>
+void fields(Io& io, M& m) {
+  io.ids("lanes", m.lanes, 0, index_max);
+  io.text("schedule", m.schedule);
+}
+
+template <class Io, Is<Salvage> M>
+void fields(Io& io, M& m) {
+  io.list("sums", m.sums);
+  io.list("work", m.work);
+}
+
 template <class Io, Is<Begin> M>
 void fields(Io& io, M& m) {
   io.whole("view", m.view, 1, number_max);
   io.whole("step", m.step, 1, number_max);
+  io.optional("salvage", m.salvage);
 }
 
 template <class Io, Is<Commit> M>

@@ -64,6 +64,7 @@ struct ClusterReport {
   int deliveries = 0;
   int computed = 0;  // (step, micro-batch, layer)
   int redone = 0;    // of them, not for the first time
+  int salvaged = 0;  // (layer, lane) whose sum was used in a step that began again
   int rolled_back = 0;
   int losses = 0;           // members that went, whatever the reason
   int evicted_silent = 0;   // of them, as they were not heard

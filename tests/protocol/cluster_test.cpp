@@ -22,6 +22,7 @@ struct Sums {
   int evicted_silent = 0;
   int evicted_cut_off = 0;
   int redone = 0;
+  int salvaged = 0;
   int planned_views = 0;
   int moves = 0;
   int evaluations = 0;
@@ -40,6 +41,7 @@ struct Sums {
     evicted_silent += report.evicted_silent;
     evicted_cut_off += report.evicted_cut_off;
     redone += report.redone;
+    salvaged += report.salvaged;
     planned_views += report.planned_views;
     moves += report.moves;
     evaluations += report.evaluations;
@@ -85,9 +87,9 @@ TEST_CASE("whatever happens to a cluster, a run keeps the promises", "[simulatio
   for (std::uint64_t seed = 0; seed < 2400; ++seed) sums.add(run_unbroken(seed));
   INFO(
       fmt::format("{} done, {} losses, {} roll-backs, {} late fills, {} silent, {} cut off, {} "
-                  "redone, {} planned views, {} moves, {} evaluations, {} exceptions",
+                  "redone, {} salvaged, {} planned views, {} moves, {} evaluations, {} exceptions",
                   sums.done, sums.losses, sums.rolled_back, sums.late_fills, sums.evicted_silent,
-                  sums.evicted_cut_off, sums.redone, sums.planned_views, sums.moves,
+                  sums.evicted_cut_off, sums.redone, sums.salvaged, sums.planned_views, sums.moves,
                   sums.evaluations, sums.thrown));
   CHECK(sums.done > 1600);
   CHECK(sums.losses > 500);
@@ -96,6 +98,7 @@ TEST_CASE("whatever happens to a cluster, a run keeps the promises", "[simulatio
   CHECK(sums.evicted_silent > 2);
   CHECK(sums.evicted_cut_off > 5);
   CHECK(sums.redone > 500);
+  CHECK(sums.salvaged > 500);
   CHECK(sums.planned_views > 300);
   CHECK(sums.moves > 5);
   CHECK(sums.evaluations > 400);
@@ -171,6 +174,29 @@ TEST_CASE("a loss costs no more than the step in flight", "[simulation]") {
   }
   CHECK(compared > 400);
   CHECK(redone > 100);
+}
+
+TEST_CASE("of what pipelines have finished only the lost one's lanes are computed again",
+          "[simulation]") {
+  int salvaged = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const int workers = 2 + static_cast<int>(seed % 5);
+    ClusterOptions scenario = quiet_cluster(seed, workers);
+    scenario.coordinator.depth = 1;
+    scenario.spec.micro_batches = 24;
+    Random random(seed);
+    // Behind the first step, which begins again from nothing.
+    scenario.faults = {crash(static_cast<int>(random.below(2)),
+                             static_cast<int>(random.between(150, 400)) * workers)};
+    INFO("seed " << seed << "\n  " << text_of(scenario));
+    const ClusterReport report = run_cluster(scenario);
+    REQUIRE(report.broken == "");
+    const int lanes = 24 / scenario.spec.lane_size;
+    const int share = (lanes + workers - 1) / workers * scenario.spec.lane_size;
+    CHECK(report.redone <= share * static_cast<int>(scenario.spec.layers.size()));
+    salvaged += report.salvaged;
+  }
+  CHECK(salvaged > 1000);
 }
 
 TEST_CASE("while fewer than k are lost before the layers are held k times again, nobody goes back",

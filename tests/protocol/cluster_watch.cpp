@@ -90,7 +90,48 @@ void ClusterWatch::sent(const Message& message, const CoordinatorState& state,
     if (commit->next) check_view(*commit->next, state);
   } else if (const auto* view = std::get_if<NewView>(&message)) {
     check_view(*view, state);
+  } else if (const auto* begin = std::get_if<Begin>(&message)) {
+    if (begin->salvage) check_salvage(*begin, state);
   }
+}
+
+// Counts lane by lane; knows nothing of how they were chosen.
+void ClusterWatch::check_salvage(const Begin& begin, const CoordinatorState& state) {
+  const LaneTree tree = toy_tree(options_.spec);
+  const auto layers = options_.spec.layers.size();
+  std::vector<int> computed(static_cast<std::size_t>(tree.lanes()), 0);
+  for (const PipelineWork& work : begin.salvage->work) {
+    if (work.lanes.empty() != work.schedule.empty()) breaks("lanes without a schedule, or it alone");
+    for (const LaneId lane : work.lanes) ++computed.at(static_cast<std::size_t>(lane.value));
+  }
+  std::vector<std::vector<int>> finished(layers, std::vector<int>(computed.size(), 0));
+  for (const OwnedSum& sum : begin.salvage->sums) {
+    const auto active = active_holders(state.view.layout, sum.layer);
+    if (std::ranges::find(active, sum.owner) == active.end()) breaks("a sum of who computes it not");
+    const auto lanes = tree.lanes_under(sum.node);
+    if (!lanes) return breaks("a sum over no lanes");
+    for (LaneId lane = lanes->first; lane <= lanes->last; lane = lane.next()) {
+      ++finished.at(static_cast<std::size_t>(sum.layer.value))
+            .at(static_cast<std::size_t>(lane.value));
+    }
+  }
+  for (std::size_t lane = 0; lane < computed.size(); ++lane) {
+    int having = 0;
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      const int times = finished[layer][lane];
+      if (times > 1) breaks(fmt::format("lane {} of layer {} counts twice", lane, layer));
+      if (times == 0 && computed[lane] == 0) {
+        breaks(fmt::format("lane {} of layer {} is computed by nobody", lane, layer));
+      }
+      having += times;
+    }
+    if (computed[lane] > 1) breaks(fmt::format("lane {} is computed twice", lane));
+    if (computed[lane] > 0 && having == static_cast<int>(layers)) {
+      breaks(fmt::format("lane {} is computed though all layers have it", lane));
+    }
+    if (salvaged_in_ != begin.view) report_.salvaged += having;  // sent to several
+  }
+  salvaged_in_ = begin.view;
 }
 
 void ClusterWatch::check_view(const NewView& view, const CoordinatorState& state) {

@@ -17,6 +17,8 @@ namespace planaria::protocol {
 ///   the layer at the level that stands, or what makes it so;
 /// - all go back only where nobody has the level, and never while fewer than k holders of a layer
 ///   were lost since k held it;
+/// - a step that begins again has of every layer every lane once: within one finished sum of a
+///   worker that computes the layer, or computed; and computes no lane that all layers have;
 /// - views only rise, no number is used for two views, and nobody in one is gone;
 /// - a state that a record names is sent as the record is applied;
 /// - an evaluation of a level is the truth's, for everybody who hears it;
@@ -44,6 +46,7 @@ class ClusterWatch {
   void committed(const CommitRecord& record, const CoordinatorState& state, const Stores& stores);
   void check_commit(Step step, const CoordinatorState& state, const Stores& stores);
   void check_view(const NewView& view, const CoordinatorState& state);
+  void check_salvage(const Begin& begin, const CoordinatorState& state);
   void check_holders(const CoordinatorState& state, const Stores& stores);
   void check_roll_back(const Event& event, const CoordinatorState& state, const Stores& stores);
   void check_ending(const Finish& outcome);
@@ -65,6 +68,7 @@ class ClusterWatch {
   std::map<Move, Step> filling_;  // named by which record
   std::set<std::pair<Move, Step>> states_sent_;
   std::set<Step> evaluated_;
+  ViewNumber salvaged_in_{0};
 };
 
 }  // namespace planaria::protocol

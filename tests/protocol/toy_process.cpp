@@ -37,6 +37,8 @@ bool ToyProcess::work() {
       return exchange_evaluations();
     case Part::activations:
       return exchange_activations();
+    case Part::lanes:
+      return compute_lane();
     case Part::partials:
       return exchange_partials();
     case Part::shadows:
@@ -109,7 +111,7 @@ bool ToyProcess::finish_preparing() {
   }
   for (const LayerId layer : missing) store_.install(layer, level_, arrived_[layer].at(level_));
   part_ = Part::none;
-  world_.tell_agent(agent::Prepared{view_.view});
+  world_.tell_agent(agent::Prepared{view_.view, {}, salvaged()});
   return true;
 }
 
@@ -122,111 +124,13 @@ bool ToyProcess::carry_out(const agent::Compute& command) {
   if (command.view < floor_) return true;
   if (command.view != view_.view) world_.breaks("a worker computes in a view it does not know");
   if (command.step != level_.next()) world_.breaks("a worker computes at a wrong level");
-  step_ = command.step;
-  store_.begin_step();
-  part_ = Part::shadows;
-  if (active_layers().empty()) return true;
-  part_ = Part::activations;
-  ToyFrame mine{ToyFrame::Kind::activation, view_.view, step_, LayerId{-1}};
-  for (const LayerId layer : active_layers()) {
-    const auto held = store_.held().find(layer);
-    if (held == store_.held().end() || held->second.level != level_) {
-      world_.breaks(fmt::format("worker {} computes layer {}, which it has not at level {}",
-                                self_.value, layer.value, level_.value));
-      part_ = Part::none;
-      return true;
-    }
-    mine.states[layer] = held->second.state;
-  }
-  for (const StageAssignment& stage : pipeline().stages) {
-    if (stage.worker != self_) world_.send(stage.worker, mine);
-  }
+  begin_work(command);
   return true;
 }
 
 const ToyFrame* ToyProcess::find(ToyFrame::Kind kind, LayerId layer, WorkerId from) const {
   const auto found = frames_.find({kind, view_.view, step_, layer, from});
   return found == frames_.end() ? nullptr : &found->second;
-}
-
-bool ToyProcess::exchange_activations() {
-  std::map<LayerId, std::uint64_t> states;
-  for (const StageAssignment& stage : pipeline().stages) {
-    if (stage.worker == self_) continue;
-    const ToyFrame* frame = find(ToyFrame::Kind::activation, LayerId{-1}, stage.worker);
-    if (frame == nullptr) return false;
-    states.insert(frame->states.begin(), frame->states.end());
-  }
-  for (const LayerId layer : active_layers()) states[layer] = store_.held().at(layer).state;
-  model_ = toy_model(states);
-  const MicroBatchRange share =
-      micro_batches_of(view_.layout, place_of(view_.layout, self_)->pipeline);
-  for (const LayerId layer : active_layers()) {
-    std::uint64_t sum = 0;
-    for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
-      world_.computed(step_, i, layer);
-      if (world_.throws(step_, i, layer)) {
-        part_ = Part::none;
-        world_.tell_agent(
-            agent::WorkerFailed{Failed{"bad sample", FaultKind::unavailable, step_, i, layer}});
-        return true;
-      }
-      sum += store_.part(layer, step_, i, model_);
-    }
-    frames_[{ToyFrame::Kind::partial, view_.view, step_, layer, self_}] =
-        ToyFrame{ToyFrame::Kind::partial, view_.view, step_, layer, sum};
-    for (const WorkerId other : active_holders(view_.layout, layer)) {
-      if (other == self_) continue;
-      world_.send(other, {ToyFrame::Kind::partial, view_.view, step_, layer, sum});
-    }
-  }
-  part_ = Part::partials;
-  return true;
-}
-
-bool ToyProcess::exchange_partials() {
-  std::map<LayerId, std::uint64_t> gradients;
-  for (const LayerId layer : active_layers()) {
-    for (const WorkerId holder : active_holders(view_.layout, layer)) {
-      const ToyFrame* frame = find(ToyFrame::Kind::partial, layer, holder);
-      if (frame == nullptr) return false;
-      gradients[layer] += frame->value;
-    }
-  }
-  for (const auto& [layer, gradient] : gradients) {
-    store_.set_gradient(layer, gradient);
-    if (lowest_active_holder(view_.layout, layer) != self_) continue;
-    for (const WorkerId shadow : shadows_of(view_.layout, layer)) {
-      world_.send(shadow, {ToyFrame::Kind::shadow, view_.view, step_, layer, gradient});
-    }
-  }
-  report(model_);
-  part_ = Part::shadows;
-  return true;
-}
-
-void ToyProcess::report(std::uint64_t model) {
-  Report report;
-  report.view = view_.view;
-  report.step = step_;
-  for (const LayerId layer : active_layers()) {
-    const std::uint64_t gradient = *store_.held().at(layer).gradient;
-    report.layers.push_back({layer, toy_norm(gradient), gradient});
-  }
-  const auto layers = active_layers();
-  const bool first = layers.contains(LayerId{0});
-  const bool last = layers.contains(LayerId{static_cast<int>(spec_.layers.size()) - 1});
-  const MicroBatchRange share =
-      micro_batches_of(view_.layout, place_of(view_.layout, self_)->pipeline);
-  for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
-    const std::uint64_t sample = toy_sample(spec_, step_, i);
-    if (first) report.read.push_back({i, sample});
-    if (last) report.labelled.push_back({i, sample + 1});
-    if (last) report.losses.push_back({i, toy_loss(spec_, step_, i, model)});
-  }
-  report.rate = toy_rate(step_);
-  report.resident_bytes = 1000 + step_.value;
-  world_.tell_agent(agent::Computed{report});
 }
 
 bool ToyProcess::take_shadows() {
@@ -244,6 +148,7 @@ bool ToyProcess::take_shadows() {
     const ToyFrame* frame = find(ToyFrame::Kind::shadow, layer, source);
     if (frame == nullptr) continue;
     const std::uint64_t gradient = frame->value;
+    note(frame->notes);
     if (!store_.holds(layer)) {
       for (const auto& [level, state] : arrived_[layer]) {
         if (level <= level_ && store_.fill(layer, level, state, level_)) break;

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include <planaria/protocol/agent.hpp>
+#include <planaria/protocol/coordinator.hpp>
+#include <planaria/protocol/salvage.hpp>
 
 #include "protocol/toy_worker.hpp"
 
@@ -21,7 +23,7 @@ namespace planaria::protocol {
 
 /// What workers send each other. `activation` stands for all that pipelines exchange: the sender's
 /// numbers; `evaluation`: the same, forward only;
-/// `partial`: its sum of one layer; `shadow`: the whole gradient; `state`: a copy.
+/// `partial`: its sums of one layer; `shadow`: the whole gradient; `state`: a copy.
 struct ToyFrame {
   enum class Kind { activation, evaluation, partial, shadow, state };
   Kind kind = Kind::activation;
@@ -30,6 +32,8 @@ struct ToyFrame {
   LayerId layer;
   std::uint64_t value = 0;
   std::map<LayerId, std::uint64_t> states = {};
+  std::map<TreeNode, std::uint64_t> sums = {};
+  StepNotes notes = {};  // with sums and whole gradients travels what belongs to them
 };
 
 class ToyProcess {
@@ -65,7 +69,7 @@ class ToyProcess {
 
  private:
   using FrameName = std::tuple<ToyFrame::Kind, ViewNumber, Step, LayerId, WorkerId>;
-  enum class Part { none, prepare, evaluation, activations, partials, shadows };
+  enum class Part { none, prepare, evaluation, activations, lanes, partials, shadows };
 
   bool begin_command();
   bool carry_out(const agent::Connect& command);
@@ -81,15 +85,23 @@ class ToyProcess {
   void begin_evaluation();
   bool exchange_evaluations();
   void tell_evaluated(const std::map<LayerId, std::uint64_t>& states);
+  void begin_work(const agent::Compute& command);
   bool exchange_activations();
+  bool compute_lane();
+  bool compute_in(LayerId layer, LaneId lane);
+  void note(MicroBatchId micro_batch);
+  void note(const StepNotes& notes);
+  void send_partials();
   bool exchange_partials();
+  [[nodiscard]] bool add_partials(LayerId layer, std::uint64_t& gradient);
+  [[nodiscard]] std::optional<Salvaged> salvaged() const;
   bool take_shadows();
   void send_moves(const std::vector<Move>& moves, Step level);
   [[nodiscard]] const ToyFrame* find(ToyFrame::Kind kind, LayerId layer, WorkerId from) const;
   [[nodiscard]] std::set<LayerId> active_layers() const;
   [[nodiscard]] std::set<LayerId> role_layers() const;
   [[nodiscard]] const PipelineAssignment& pipeline() const;
-  void report(std::uint64_t model);
+  void report();
 
   RunSpec spec_;
   World world_;
@@ -107,6 +119,9 @@ class ToyProcess {
   Step evaluation_done_{0};        // the newest level whose evaluation the loop has behind it
   std::set<Step> told_;            // levels whose evaluation it has heard
   std::uint64_t model_ = 0;
+  std::optional<StepWork> work_;      // of the step that is being computed
+  std::size_t lane_ = 0;              // of it, the next of its pipeline's
+  std::pair<Step, StepNotes> notes_;  // what it knows of which step
   std::map<FrameName, ToyFrame> frames_;
   std::map<LayerId, std::map<Step, std::uint64_t>> arrived_;  // states
 };

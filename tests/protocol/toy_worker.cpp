@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include <planaria/base/random.hpp>
 #include <planaria/model/sample_order.hpp>
@@ -63,6 +64,14 @@ std::uint64_t toy_sample(const RunSpec& spec, Step step, MicroBatchId micro_batc
   return mix({spec.seed, bits(step.value), bits(micro_batch.value)});
 }
 
+void toy_add(std::uint64_t& left, std::uint64_t&& right) {
+  left = mix({left, right});
+}
+
+LaneTree toy_tree(const RunSpec& spec) {
+  return {spec.micro_batches, spec.lane_size};
+}
+
 double toy_norm(std::uint64_t gradient) {
   return static_cast<double>(gradient % 1000);
 }
@@ -88,10 +97,17 @@ void ToyTruth::compute_up_to(Step step) {
     std::vector<std::uint64_t> gradients;
     double squares = 0;
     for (const auto& [layer, state] : all) {
-      std::uint64_t gradient = 0;
-      for (MicroBatchId i{0}; i.value < spec_.micro_batches; i = i.next()) {
-        gradient += part_of(spec_, layer, state, next, i, model);
+      const LaneTree tree = toy_tree(spec_);
+      TreeFold<std::uint64_t> fold(tree);
+      for (LaneId lane{0}; lane.value < tree.lanes(); lane = lane.next()) {
+        std::uint64_t sum = 0;
+        const MicroBatchRange range = tree.micro_batches_of(lane);
+        for (MicroBatchId i = range.first; i <= range.last; i = i.next()) {
+          sum += part_of(spec_, layer, state, next, i, model);
+        }
+        fold.put({0, lane.value}, sum, toy_add);
       }
+      const std::uint64_t gradient = fold.take();
       gradients.push_back(gradient);
       squares += toy_norm(gradient);
     }
@@ -149,6 +165,7 @@ Evaluation ToyTruth::evaluation(Step level) {
 
 void ToyStore::build(const std::set<LayerId>& layers) {
   held_.clear();
+  sums_.clear();
   forget_fills();
   for (const LayerId layer : layers) held_[layer] = {Step{0}, toy_initial(spec_, layer), {}};
 }
@@ -156,10 +173,42 @@ void ToyStore::build(const std::set<LayerId>& layers) {
 void ToyStore::install(LayerId layer, Step level, std::uint64_t state) {
   held_[layer] = {level, state, {}};
   kept_.erase(layer);
+  sums_.erase(layer);
 }
 
-void ToyStore::begin_step() {
+bool ToyStore::begin_step(Step step, const std::map<LayerId, std::vector<TreeNode>>& finished) {
   for (auto& [layer, held] : held_) held.gradient.reset();
+  if (step != sums_step_) sums_.clear();
+  sums_step_ = step;
+  std::map<LayerId, TreeFold<std::uint64_t>> before = std::exchange(sums_, {});
+  for (const auto& [layer, nodes] : finished) {
+    const auto found = before.find(layer);
+    TreeFold<std::uint64_t>& fold = sums_.emplace(layer, toy_tree(spec_)).first->second;
+    for (const TreeNode node : nodes) {
+      if (found == before.end() || !found->second.held().contains(node)) return false;
+      fold.put(node, found->second.held().at(node), toy_add);
+    }
+  }
+  return true;
+}
+
+void ToyStore::add(LayerId layer, LaneId lane, std::uint64_t part) {
+  sums_.try_emplace(layer, toy_tree(spec_)).first->second.put({0, lane.value}, part, toy_add);
+}
+
+const std::map<TreeNode, std::uint64_t>& ToyStore::sums(LayerId layer) const {
+  static const std::map<TreeNode, std::uint64_t> none;
+  const auto found = sums_.find(layer);
+  return found == sums_.end() ? none : found->second.held();
+}
+
+// The whole sum, which any sum is within.
+void ToyStore::set_gradient(LayerId layer, std::uint64_t gradient) {
+  held_.at(layer).gradient = gradient;
+  const LaneTree tree = toy_tree(spec_);
+  TreeFold<std::uint64_t> fold(tree);
+  fold.put(tree.root(), gradient, toy_add);
+  sums_.insert_or_assign(layer, std::move(fold));
 }
 
 std::uint64_t ToyStore::part(LayerId layer, Step step, MicroBatchId micro_batch,
@@ -194,6 +243,7 @@ void ToyStore::apply(const CommitRecord& record) {
 
 void ToyStore::drop_all_but(const std::set<LayerId>& layers) {
   std::erase_if(held_, [&](const auto& entry) { return !layers.contains(entry.first); });
+  std::erase_if(sums_, [&](const auto& entry) { return !layers.contains(entry.first); });
 }
 
 }  // namespace planaria::protocol

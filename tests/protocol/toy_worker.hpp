@@ -9,6 +9,7 @@
 #include <set>
 #include <vector>
 
+#include <planaria/model/lanes.hpp>
 #include <planaria/protocol/messages.hpp>
 
 namespace planaria::protocol {
@@ -51,11 +52,18 @@ class ToyStore {
 
   void build(const std::set<LayerId>& layers);
   void install(LayerId layer, Step level, std::uint64_t state);
-  void begin_step();
+  /// Begins a step: of the sums that are there only `finished` stay, and only if they are of the
+  /// same step; false where one of them is not there.
+  [[nodiscard]] bool begin_step(Step step, const std::map<LayerId, std::vector<TreeNode>>& finished);
   /// One micro-batch's part of the layer's gradient; `model` is the mix of all layers' numbers.
   [[nodiscard]] std::uint64_t part(LayerId layer, Step step, MicroBatchId micro_batch,
                                    std::uint64_t model) const;
-  void set_gradient(LayerId layer, std::uint64_t gradient) { held_.at(layer).gradient = gradient; }
+  /// Adds a lane's part, and up the tree as far as possible.
+  void add(LayerId layer, LaneId lane, std::uint64_t part);
+  /// The sums that are there of the step that was begun last.
+  [[nodiscard]] const std::map<TreeNode, std::uint64_t>& sums(LayerId layer) const;
+  [[nodiscard]] Step sums_step() const { return sums_step_; }
+  void set_gradient(LayerId layer, std::uint64_t gradient);
   /// Of a layer that is being filled.
   void keep(LayerId layer, Step step, std::uint64_t gradient) { kept_[layer][step] = gradient; }
   /// Installs what arrived and applies what was kept since; false where a gradient is missing.
@@ -68,6 +76,8 @@ class ToyStore {
   RunSpec spec_;
   std::map<LayerId, Held> held_;
   std::map<LayerId, std::map<Step, std::uint64_t>> kept_;
+  std::map<LayerId, TreeFold<std::uint64_t>> sums_;
+  Step sums_step_{0};
   std::map<Step, CommitRecord> records_;
 };
 
@@ -79,6 +89,9 @@ class ToyStore {
 [[nodiscard]] std::uint64_t toy_sample(const RunSpec& spec, Step step, MicroBatchId micro_batch);
 [[nodiscard]] double toy_evaluation_loss(const RunSpec& spec, Step level, MicroBatchId micro_batch,
                                          std::uint64_t model);
+/// Adds along the tree: in another order, or twice, it comes out otherwise.
+void toy_add(std::uint64_t& left, std::uint64_t&& right);
+[[nodiscard]] LaneTree toy_tree(const RunSpec& spec);
 [[nodiscard]] double toy_norm(std::uint64_t gradient);
 [[nodiscard]] double toy_rate(Step step);
 

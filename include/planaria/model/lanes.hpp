@@ -75,6 +75,11 @@ class LaneTree {
   int lanes_;
 };
 
+/// Returns what is left of disjoint `nodes` when their sums are added as far as the tree allows,
+/// ascending: the nodes that a TreeFold holds then. O(nodes log nodes log lanes).
+[[nodiscard]] std::vector<TreeNode> added_up(const LaneTree& tree,
+                                             const std::vector<TreeNode>& nodes);
+
 /// Folds values that arrive in any order of nodes, adding left + right wherever both halves of a
 /// node are there. `Add` is called as add(left&, right&&) and leaves the sum in left. Values are
 /// added in the tree's order only, so any split of the lanes gives the same bits.

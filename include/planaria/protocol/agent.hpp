@@ -39,6 +39,7 @@ struct PeerLost {
 struct Prepared {
   ViewNumber view;
   std::vector<LayerBytes> held = {};
+  std::optional<Salvaged> salvaged = {};
 };
 /// What Compute asked for is done.
 struct Computed {
@@ -100,10 +101,12 @@ struct Abort {
 struct Prepare {
   NewView view;
 };
-/// Compute `step`: actions, reduction, report, and the gradients of shadowed layers.
+/// Compute `step`, or what `salvage` leaves of it: actions, reduction, report, and the gradients of
+/// shadowed layers.
 struct Compute {
   ViewNumber view;
   Step step;
+  std::optional<Salvage> salvage = {};
 };
 /// Apply the record's step (clipping, verdict); layers of this worker's roles stand at record.step.
 /// Layers without a role in the view that stood are dropped. Then take the roles of `next`, where

@@ -6,8 +6,8 @@
 // commits a step when every layer is held by all its holders with equal checksums (PROTOCOL 3).
 // When a worker that computes is lost, a new view begins at once with the layers' surviving
 // holders; when one joins, or another layout would be faster, the layers it needs are filled while
-// training goes on, and a record names the view that uses them (PROTOCOL 5). For now: it does not
-// survive itself, and sums that were finished in an aborted step are computed again.
+// training goes on, and a record names the view that uses them (PROTOCOL 5); the
+// step that was in flight goes on from what is finished of it. For now: it does not survive itself.
 #pragma once
 
 #include <map>
@@ -149,6 +149,12 @@ struct Migration {
   std::int64_t bytes = 0;
   int layers = 0;
 };
+/// What belongs to a step beside gradients, as far as workers have told it.
+struct StepNotes {
+  std::map<MicroBatchId, double> losses;
+  std::map<MicroBatchId, std::uint64_t> read;
+  std::map<MicroBatchId, std::uint64_t> labelled;
+};
 /// Where user code failed.
 struct FailurePlace {
   Step step;
@@ -177,6 +183,10 @@ struct CoordinatorState {
   std::map<WorkerId, Report> reports;               // of the step in flight
   std::map<WorkerId, ShadowReport> shadow_reports;  // of the step in flight
   Instant step_began;
+  /// What is finished of a step that begins again, as those who are ready in its view have said.
+  std::map<WorkerId, std::vector<LayerSum>> sums;
+  StepNotes told;              // beside the sums
+  bool compute_whole = false;  // holders differed: nothing that is finished is used
   /// Who holds each layer at the level before `step` (after the last record: at `step`). At level 0
   /// everybody can build every layer, and the roles of the view that begins hold.
   std::map<LayerId, std::set<WorkerId>> holders;

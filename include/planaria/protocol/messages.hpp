@@ -37,12 +37,6 @@ struct LayerBytes {
   LayerId layer;
   std::int64_t bytes = 0;  // parameters, buffers and optimizer state
 };
-/// Layers of the view's roles are there, at the level before its first step. Their sizes, which
-/// nobody knows before the first are built.
-struct Ready {
-  ViewNumber view;
-  std::vector<LayerBytes> held;
-};
 struct LayerReport {
   LayerId layer;
   double squared_norm = 0;     // of the reduced gradient; a tied parameter's at its first layer
@@ -55,6 +49,29 @@ struct MicroBatchLoss {
 struct MicroBatchHash {
   MicroBatchId micro_batch;
   std::uint64_t xxh3 = 0;
+};
+/// A finished sum of gradients: of `layer`, over the lanes under `node` (PROTOCOL 1).
+struct LayerSum {
+  LayerId layer;
+  TreeNode node;
+  friend auto operator<=>(const LayerSum&, const LayerSum&) = default;
+};
+/// What a worker has of `step` from views that are over: pure values, as good in any view (PROTOCOL
+/// 5, salvage). Sums of layers that it computes in the new view; of the first and the last layer's
+/// also what was read, the losses and the labels, which travel wherever such sums do.
+struct Salvaged {
+  Step step;
+  std::vector<LayerSum> sums;
+  std::vector<MicroBatchLoss> losses;
+  std::vector<MicroBatchHash> read;
+  std::vector<MicroBatchHash> labelled;
+};
+/// Layers of the view's roles are there, at the level before its first step. Their sizes, which
+/// nobody knows before the first are built; and what is there of the step that begins again.
+struct Ready {
+  ViewNumber view;
+  std::vector<LayerBytes> held;
+  std::optional<Salvaged> salvaged = {};
 };
 /// "I hold every reduced gradient of step n for my layers."
 struct Report {
@@ -166,10 +183,32 @@ struct NewView {
   Step again_until{0};  // steps up to this one were committed before and are done again
   friend bool operator==(const NewView&, const NewView&) = default;
 };
-/// Everybody is ready: compute `step`.
+/// A finished sum that is not computed again, and whose it is.
+struct OwnedSum {
+  LayerId layer;
+  TreeNode node;
+  WorkerId owner;
+  friend auto operator<=>(const OwnedSum&, const OwnedSum&) = default;
+};
+/// What one pipeline computes of a step that begins again: these lanes, ascending, by a schedule
+/// over their micro-batches; none: no lane, no schedule.
+struct PipelineWork {
+  std::vector<LaneId> lanes;
+  std::string schedule;
+  friend bool operator==(const PipelineWork&, const PipelineWork&) = default;
+};
+/// How a step that begins again goes on from what is finished (PROTOCOL 5): of each layer, disjoint
+/// sums, and the lanes that are to be computed for what they leave out (salvage.hpp).
+struct Salvage {
+  std::vector<OwnedSum> sums;      // ascending
+  std::vector<PipelineWork> work;  // by pipeline of the view
+  friend bool operator==(const Salvage&, const Salvage&) = default;
+};
+/// Everybody is ready: compute `step`; all of it, or what `salvage` leaves.
 struct Begin {
   ViewNumber view;
   Step step;
+  std::optional<Salvage> salvage = {};
 };
 enum class Verdict { apply, skip };
 /// Step n is committed (PROTOCOL 3.2). The same for everyone; valid in any view.
