@@ -8,33 +8,16 @@
 #include "protocol/coordinator_transitions.hpp"
 
 namespace planaria::protocol {
-namespace {
-
-template <class Value>
-std::set<MicroBatchId> keys_of(const std::map<MicroBatchId, Value>& values) {
-  std::set<MicroBatchId> keys;
-  for (const auto& [key, value] : values) keys.insert(keys.end(), key);
-  return keys;
-}
-
-}  // namespace
-
 void note_salvaged(CoordinatorState& state, WorkerId from, const Salvaged& salvaged) {
   if (salvaged.step != state.step || state.compute_whole) return;
   state.sums[from] = salvaged.sums;
-  StepNotes& told = state.told;
-  for (const auto& [micro_batch, loss] : salvaged.losses) told.losses[micro_batch] = loss;
-  for (const auto& [micro_batch, hash] : salvaged.read) told.read[micro_batch] = hash;
-  for (const auto& [micro_batch, hash] : salvaged.labelled) told.labelled[micro_batch] = hash;
+  state.told.add(notes_of(salvaged));
 }
 
 std::optional<Salvage> salvage_of(const CoordinatorState& state) {
-  const Finished finished{.sums = state.sums,
-                          .losses = keys_of(state.told.losses),
-                          .read = keys_of(state.told.read),
-                          .labelled = keys_of(state.told.labelled)};
   const LaneTree tree(state.spec->micro_batches, state.spec->lane_size);
-  auto salvage = plan_salvage(state.view.layout, tree, layer_count(state), finished);
+  auto salvage =
+      plan_salvage(state.view.layout, tree, layer_count(state), state.sums, state.told);
   if (!salvage) return salvage;
   const StepWork work(state.view.layout, tree, salvage);
   for (std::size_t i = 0; i < salvage->work.size(); ++i) {

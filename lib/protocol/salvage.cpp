@@ -15,7 +15,8 @@ bool covers_lanes(const LaneTree& tree, TreeNode node) {
   return lanes && tree.cover(*lanes) == std::vector{node};
 }
 
-bool all_told(const std::set<MicroBatchId>& told, const LaneTree& tree, LaneRange lanes) {
+template <class Value>
+bool all_told(const std::map<MicroBatchId, Value>& told, const LaneTree& tree, LaneRange lanes) {
   const MicroBatchId last = tree.micro_batches_of(lanes.last).last;
   for (MicroBatchId id = tree.micro_batches_of(lanes.first).first; id <= last; id = id.next()) {
     if (!told.contains(id)) return false;
@@ -24,22 +25,22 @@ bool all_told(const std::set<MicroBatchId>& told, const LaneTree& tree, LaneRang
 }
 
 // What a layer's sum stands for beside gradients must be known too, or it is computed for that.
-bool counts(const LayerSum& sum, const LaneTree& tree, int layers, const Finished& finished) {
+bool counts(const LayerSum& sum, const LaneTree& tree, int layers, const StepNotes& notes) {
   const LaneRange lanes = *tree.lanes_under(sum.node);
-  if (sum.layer.value == 0 && !all_told(finished.read, tree, lanes)) return false;
+  if (sum.layer.value == 0 && !all_told(notes.read, tree, lanes)) return false;
   if (sum.layer.value != layers - 1) return true;
-  return all_told(finished.losses, tree, lanes) && all_told(finished.labelled, tree, lanes);
+  return all_told(notes.losses, tree, lanes) && all_told(notes.labelled, tree, lanes);
 }
 
 std::vector<OwnedSum> candidates(const Layout& layout, const LaneTree& tree, int layers,
-                                 const Finished& finished) {
+                                 const FinishedSums& finished, const StepNotes& notes) {
   std::vector<OwnedSum> sums;
-  for (const auto& [worker, kept] : finished.sums) {
+  for (const auto& [worker, kept] : finished) {
     for (const LayerSum& sum : kept) {
       const auto active = active_holders(layout, sum.layer);
       const bool computes = std::ranges::find(active, worker) != active.end();
       const bool fits = computes && sum.layer.value < layers && covers_lanes(tree, sum.node) &&
-                        counts(sum, tree, layers, finished);
+                        counts(sum, tree, layers, notes);
       if (fits) sums.push_back({sum.layer, sum.node, worker});
     }
   }
@@ -88,11 +89,34 @@ std::vector<PipelineWork> share_out(const Layout& layout, const std::vector<Lane
 
 }  // namespace
 
+void StepNotes::add(const StepNotes& others) {
+  losses.insert(others.losses.begin(), others.losses.end());
+  read.insert(others.read.begin(), others.read.end());
+  labelled.insert(others.labelled.begin(), others.labelled.end());
+}
+
+Salvaged salvaged(Step step, std::vector<LayerSum> sums, const StepNotes& notes) {
+  Salvaged salvaged{
+      .step = step, .sums = std::move(sums), .losses = {}, .read = {}, .labelled = {}};
+  for (const auto& [id, loss] : notes.losses) salvaged.losses.push_back({id, loss});
+  for (const auto& [id, hash] : notes.read) salvaged.read.push_back({id, hash});
+  for (const auto& [id, hash] : notes.labelled) salvaged.labelled.push_back({id, hash});
+  return salvaged;
+}
+
+StepNotes notes_of(const Salvaged& salvaged) {
+  StepNotes notes;
+  for (const auto& [id, loss] : salvaged.losses) notes.losses[id] = loss;
+  for (const auto& [id, hash] : salvaged.read) notes.read[id] = hash;
+  for (const auto& [id, hash] : salvaged.labelled) notes.labelled[id] = hash;
+  return notes;
+}
+
 std::optional<Salvage> plan_salvage(const Layout& layout, const LaneTree& tree, int layers,
-                                    const Finished& finished) {
+                                    const FinishedSums& finished, const StepNotes& notes) {
   Salvage salvage;
   std::map<LayerId, std::set<LaneId>> done;
-  for (const OwnedSum& sum : candidates(layout, tree, layers, finished)) {
+  for (const OwnedSum& sum : candidates(layout, tree, layers, finished, notes)) {
     const LaneRange lanes = *tree.lanes_under(sum.node);
     auto& of_layer = done[sum.layer];
     if (of_layer.contains(lanes.first)) continue;  // within a sum that is used

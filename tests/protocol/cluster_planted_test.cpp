@@ -246,8 +246,13 @@ TEST_CASE("planted: a view change keeps what was evaluated in the view before", 
       if (place_of(state.view.layout, worker)) state.evaluated[worker] = evaluated;
     }
   };
-  check_found(first_broken(around_coordinator(before, after), 12),
-              {"ended without reason", "is another than alone"});
+  const Plant plant = around_coordinator(before, after);
+  const Plant planted = [=](ClusterOptions& options) {
+    plant(options);
+    options.evaluate_every = 1;
+    options.spec.evaluation_samples = 9;
+  };
+  check_found(first_broken(planted, 12), {"ended without reason", "is another than alone"});
 }
 
 TEST_CASE("planted: the loss of who computes the last evaluation goes unheeded", "[simulation]") {

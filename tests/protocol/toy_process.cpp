@@ -148,7 +148,7 @@ bool ToyProcess::take_shadows() {
     const ToyFrame* frame = find(ToyFrame::Kind::shadow, layer, source);
     if (frame == nullptr) continue;
     const std::uint64_t gradient = frame->value;
-    note(frame->notes);
+    notes_.second.add(frame->notes);
     if (!store_.holds(layer)) {
       for (const auto& [level, state] : arrived_[layer]) {
         if (level <= level_ && store_.fill(layer, level, state, level_)) break;

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include <planaria/protocol/agent.hpp>
-#include <planaria/protocol/coordinator.hpp>
 #include <planaria/protocol/salvage.hpp>
 
 #include "protocol/toy_worker.hpp"
@@ -90,7 +89,6 @@ class ToyProcess {
   bool compute_lane();
   bool compute_in(LayerId layer, LaneId lane);
   void note(MicroBatchId micro_batch);
-  void note(const StepNotes& notes);
   void send_partials();
   bool exchange_partials();
   [[nodiscard]] bool add_partials(LayerId layer, std::uint64_t& gradient);

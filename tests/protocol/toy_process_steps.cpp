@@ -91,12 +91,6 @@ void ToyProcess::note(MicroBatchId micro_batch) {
   notes_.second.losses[micro_batch] = toy_loss(spec_, step_, micro_batch, model_);
 }
 
-void ToyProcess::note(const StepNotes& notes) {
-  notes_.second.losses.insert(notes.losses.begin(), notes.losses.end());
-  notes_.second.read.insert(notes.read.begin(), notes.read.end());
-  notes_.second.labelled.insert(notes.labelled.begin(), notes.labelled.end());
-}
-
 void ToyProcess::send_partials() {
   for (const LayerId layer : active_layers()) {
     const ToyFrame mine{.kind = ToyFrame::Kind::partial,
@@ -148,7 +142,7 @@ bool ToyProcess::add_partials(LayerId layer, std::uint64_t& gradient) {
                                 holder.value, layer.value, self_.value));
     }
     for (const auto& [node, sum] : frame->sums) fold.put(node, sum, toy_add);
-    note(frame->notes);
+    notes_.second.add(frame->notes);
   }
   if (!fold.complete()) world_.breaks(fmt::format("the sum of layer {} misses lanes", layer.value));
   gradient = fold.held().empty() ? 0 : fold.held().begin()->second;
@@ -181,15 +175,12 @@ void ToyProcess::report() {
 // What is there of the step that the view begins again.
 std::optional<Salvaged> ToyProcess::salvaged() const {
   const Step step = level_.next();
-  Salvaged salvaged{.step = step, .sums = {}, .losses = {}, .read = {}, .labelled = {}};
   if (store_.sums_step() != step || notes_.first != step) return std::nullopt;
+  std::vector<LayerSum> sums;
   for (const LayerId layer : active_layers()) {
-    for (const auto& [node, sum] : store_.sums(layer)) salvaged.sums.push_back({layer, node});
+    for (const auto& [node, sum] : store_.sums(layer)) sums.push_back({layer, node});
   }
-  for (const auto& [i, loss] : notes_.second.losses) salvaged.losses.push_back({i, loss});
-  for (const auto& [i, hash] : notes_.second.read) salvaged.read.push_back({i, hash});
-  for (const auto& [i, hash] : notes_.second.labelled) salvaged.labelled.push_back({i, hash});
-  return salvaged;
+  return protocol::salvaged(step, std::move(sums), notes_.second);
 }
 
 }  // namespace planaria::protocol

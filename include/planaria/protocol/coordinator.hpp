@@ -20,6 +20,7 @@
 #include <planaria/base/clock.hpp>
 #include <planaria/observe/events.hpp>
 #include <planaria/protocol/messages.hpp>
+#include <planaria/protocol/salvage.hpp>
 
 namespace planaria::protocol {
 
@@ -148,12 +149,6 @@ struct Migration {
   std::set<WorkerId> to;
   std::int64_t bytes = 0;
   int layers = 0;
-};
-/// What belongs to a step beside gradients, as far as workers have told it.
-struct StepNotes {
-  std::map<MicroBatchId, double> losses;
-  std::map<MicroBatchId, std::uint64_t> read;
-  std::map<MicroBatchId, std::uint64_t> labelled;
 };
 /// Where user code failed.
 struct FailurePlace {

@@ -15,12 +15,22 @@
 
 namespace planaria::protocol {
 
-/// What is known of a step from views that are over.
-struct Finished {
-  std::map<WorkerId, std::vector<LayerSum>> sums;  // by who has them
-  /// Of which the loss, and the hashes of what was read and labelled, have been told.
-  std::set<MicroBatchId> losses, read, labelled;
+/// What belongs to a step beside gradients: pure values, whoever computed them.
+struct StepNotes {
+  std::map<MicroBatchId, double> losses;
+  std::map<MicroBatchId, std::uint64_t> read;      // hashes of the bytes
+  std::map<MicroBatchId, std::uint64_t> labelled;  // hashes of the bytes
+
+  /// Takes over what is not there yet.
+  void add(const StepNotes& others);
 };
+/// Returns what a worker tells of `step`.
+[[nodiscard]] Salvaged salvaged(Step step, std::vector<LayerSum> sums, const StepNotes& notes);
+/// Returns what a worker has told beside sums.
+[[nodiscard]] StepNotes notes_of(const Salvaged& salvaged);
+
+/// By who has them.
+using FinishedSums = std::map<WorkerId, std::vector<LayerSum>>;
 
 /// Chooses disjoint sums, the largest first and of equals the lowest worker's, and shares the lanes
 /// that are to be computed out to the pipelines by their shares of a whole step; schedules are left
@@ -28,7 +38,8 @@ struct Finished {
 /// all it covers was read, of the last where its losses and labels are known. Nothing where no sum
 /// counts. O(layers x lanes + sums log sums).
 [[nodiscard]] std::optional<Salvage> plan_salvage(const Layout& layout, const LaneTree& tree,
-                                                  int layers, const Finished& finished);
+                                                  int layers, const FinishedSums& finished,
+                                                  const StepNotes& notes);
 
 /// Who computes what of a step, whole or begun again.
 ///
