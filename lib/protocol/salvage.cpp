@@ -198,4 +198,18 @@ std::vector<TreeNode> StepWork::contributed(LayerId layer, WorkerId worker) cons
   return added_up(tree_, nodes);
 }
 
+std::vector<MicroBatchId> StepWork::contributed_micro_batches(LayerId layer,
+                                                              WorkerId worker) const {
+  std::vector<MicroBatchId> ids;
+  for (const TreeNode node : contributed(layer, worker)) {
+    const LaneRange lanes = *tree_.lanes_under(node);
+    const MicroBatchId last = tree_.micro_batches_of(lanes.last).last;
+    for (auto id = tree_.micro_batches_of(lanes.first).first; id <= last; id = id.next()) {
+      ids.push_back(id);
+    }
+  }
+  std::ranges::sort(ids);
+  return ids;
+}
+
 }  // namespace planaria::protocol

@@ -35,7 +35,6 @@ Executor::Executor(const ExecutorContext& context, protocol::NewView view, Stage
       shadowed_(shadowed_by(view_.layout, context.self)),
       actions_(std::move(actions)) {
   std::reverse(shadowed_.begin(), shadowed_.end());
-  if (place_) share_ = micro_batches_of(view_.layout, place_->pipeline);
 }
 
 Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& context,
@@ -45,9 +44,13 @@ Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& contex
   std::vector<Action> actions;
   std::optional<LayerRange> range;
   if (place) {
-    PLANARIA_TRY(mine, actions_of(context, view, *place));
+    const auto pipeline = static_cast<std::size_t>(place->pipeline);
+    const auto& stages = stages_of(view.layout, *place);
+    PLANARIA_TRY(mine, actions_of(context, view.schedules.at(pipeline),
+                                  static_cast<int>(stages.size()),
+                                  view.layout.pipelines[pipeline].micro_batches, *place));
     actions = std::move(mine);
-    range = stages_of(view.layout, *place)[static_cast<std::size_t>(place->stage)].layers;
+    range = stages[static_cast<std::size_t>(place->stage)].layers;
   }
   stage.compute_on(range);
   return std::unique_ptr<Executor>(
@@ -55,17 +58,14 @@ Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& contex
 }
 
 Result<std::vector<Action>> Executor::actions_of(const ExecutorContext& context,
-                                                 const protocol::NewView& view, Place place) {
-  const auto pipeline = static_cast<std::size_t>(place.pipeline);
-  PLANARIA_TRY(schedule, schedule_from_text(view.schedules.at(pipeline), "the view's schedule"));
+                                                 const std::string& text, int stages,
+                                                 int micro_batches, Place place) {
+  PLANARIA_TRY(schedule, schedule_from_text(text, "the view's schedule"));
   PLANARIA_TRY_VOID(validate(schedule, {.lane_size = context.trainer->lane_size}));
-  const auto& stages = stages_of(view.layout, place);
-  if (schedule.stages() != static_cast<int>(stages.size()) ||
-      schedule.micro_batches != view.layout.pipelines[pipeline].micro_batches) {
+  if (schedule.stages() != stages || schedule.micro_batches != micro_batches) {
     return Fault::infeasible(fmt::format(
         "the schedule of pipeline {} is for {} stages and {} micro-batches, must be for {} and {}",
-        pipeline, schedule.stages(), schedule.micro_batches, stages.size(),
-        view.layout.pipelines[pipeline].micro_batches));
+        place.pipeline, schedule.stages(), schedule.micro_batches, stages, micro_batches));
   }
   std::vector<Action> actions = schedule.ranks[static_cast<std::size_t>(place.stage)];
   for (const Action& action : actions) {
@@ -89,7 +89,7 @@ std::optional<WorkerId> Executor::neighbour(int offset) const {
 }
 
 ReductionContext Executor::reduction() const {
-  return {context_.self, view_.view, step_, &view_.layout, context_.trainer};
+  return {context_.self, view_.view, step_, &view_.layout, context_.trainer, &*work_};
 }
 
 Result<void> Executor::reduce_gradients() {
@@ -102,15 +102,40 @@ Result<void> Executor::reduce_gradients() {
   return {};
 }
 
-Result<protocol::Report> Executor::compute(Step step) {
+// What a lane asks of the stages is the same rule everywhere (protocol/salvage.hpp), so that a
+// stage that does not come to a micro-batch's backward is waited for by nobody.
+Result<void> Executor::begin_work(Step step, const std::optional<protocol::Salvage>& salvage) {
+  const LaneTree tree(context_.trainer->micro_batches, context_.trainer->lane_size);
   step_ = step;
-  read_.clear();
-  labelled_.clear();
+  work_.emplace(view_.layout, tree, salvage);
+  left_.clear();
+  stage_.begin_step(step, *work_, context_.self);
+  if (!place_) return {};
+  micro_batches_ = work_->micro_batches_of(place_->pipeline);
+  std::vector<Action> actions = salvage ? std::vector<Action>{} : actions_;
+  if (salvage && !micro_batches_.empty()) {
+    const auto& work = salvage->work.at(static_cast<std::size_t>(place_->pipeline));
+    PLANARIA_TRY(mine, actions_of(context_, work.schedule,
+                                  static_cast<int>(stages_of(view_.layout, *place_).size()),
+                                  static_cast<int>(micro_batches_.size()), *place_));
+    actions = std::move(mine);
+  }
+  for (const Action& action : actions) {
+    const MicroBatchId micro_batch = micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
+    const bool comes = action.kind == ActionKind::forward ||
+                       work_->lowest_needed(tree.lane_of(micro_batch)) <= stage_.range().last;
+    if (comes) left_.push_back(action);
+  }
+  return {};
+}
+
+Result<protocol::Report> Executor::compute(Step step,
+                                           const std::optional<protocol::Salvage>& salvage) {
   failure_.reset();
-  stage_.begin_step(step);
-  for (const Action& action : actions_) {
+  PLANARIA_TRY_VOID(begin_work(step, salvage));
+  for (const Action& action : left_) {
     if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
-    const MicroBatchId micro_batch = share_.first.next(action.micro_batch);
+    const MicroBatchId micro_batch = micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
     if (action.kind == ActionKind::forward) {
       PLANARIA_TRY_VOID(forward(micro_batch));
     } else {
@@ -171,7 +196,11 @@ Result<void> Executor::backward(MicroBatchId micro_batch) {
     PLANARIA_TRY(computed, stage_.backward(micro_batch, std::move(gradients)));
     passed = std::move(computed);
   }
-  if (const auto previous = neighbour(-1)) {
+  const LaneTree tree(context_.trainer->micro_batches, context_.trainer->lane_size);
+  const bool ends_here =
+      work_->lowest_needed(tree.lane_of(micro_batch)) >= stage_.range().first;
+  const auto previous = neighbour(-1);
+  if (previous && !ends_here) {
     const auto span = context_.spans->measure("send", micro_batch);
     exchange_.send(*previous, key(FrameKind::gradient, stage_.range().first, micro_batch), passed);
   }
@@ -186,7 +215,8 @@ Result<Tensors> Executor::load(MicroBatchId micro_batch, Side side) {
   std::vector<std::span<const std::byte>> bytes;
   bytes.reserve(tensors.size());
   for (const at::Tensor& tensor : tensors) bytes.push_back(bytes_of(tensor));
-  (side == Side::read ? read_ : labelled_).push_back({micro_batch, xxh3_64(bytes)});
+  auto& notes = side == Side::read ? stage_.notes().read : stage_.notes().labelled;
+  notes[micro_batch] = xxh3_64(bytes);
   return tensors;
 }
 
@@ -212,7 +242,7 @@ Result<protocol::ShadowReport> Executor::receive_shadows(Step step) {
   protocol::ShadowReport report{view_.view, step, {}};
   for (const LayerId layer : shadowed_) {
     if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
-    PLANARIA_TRY(gradients, receive_lent(reduction(), layer, exchange_));
+    PLANARIA_TRY(gradients, receive_lent(reduction(), layer, stage_, exchange_));
     PLANARIA_TRY(counts, stage_.shadow(layer, step, std::move(gradients)));
     if (!counts) continue;
     const HeldLayer& held = stage_.layer(layer);
@@ -243,11 +273,13 @@ protocol::Report Executor::report() const {
     }
     report.layers.push_back({held.id, sum, gradient_checksum(gradients[layer], held.statistics)});
   }
-  for (const auto& [micro_batch, loss] : stage_.losses()) {
-    report.losses.push_back({micro_batch, loss});
+  const protocol::StepNotes& notes = stage_.notes();
+  for (const MicroBatchId id : micro_batches_) {
+    if (stage_.holds_first()) report.read.push_back({id, notes.read.at(id)});
+    if (!stage_.holds_last()) continue;
+    report.labelled.push_back({id, notes.labelled.at(id)});
+    report.losses.push_back({id, notes.losses.at(id)});
   }
-  report.read = read_;
-  report.labelled = labelled_;
   report.resident_bytes = resident_bytes();
   return report;
 }

@@ -44,11 +44,12 @@ class Executor {
   [[nodiscard]] bool computes() const { return place_.has_value(); }
   /// Whether this worker shadows in the view, and so sends a ShadowReport.
   [[nodiscard]] bool shadows() const { return !shadowed_.empty(); }
-  /// Begins a step on every worker, and computes it up to the report, whose rate is the caller's to
-  /// fill in; without a place the report is empty and not to be sent. Faults: Exchange's; cancelled
-  /// after an abort; unavailable where user code failed (Stage::failure, or failure() for the data
-  /// set).
-  [[nodiscard]] Result<protocol::Report> compute(Step step);
+  /// Begins a step on every worker, and computes it, or what `salvage` leaves of it, up to the
+  /// report, whose rate is the caller's to fill in; without a place the report is empty and not to
+  /// be sent. Faults: Exchange's; cancelled after an abort; infeasible for a schedule that does not
+  /// fit; unavailable where user code failed (Stage::failure, or failure() for the data set).
+  [[nodiscard]] Result<protocol::Report> compute(
+      Step step, const std::optional<protocol::Salvage>& salvage = {});
   /// Receives the reduced gradients of the layers that this worker shadows, after compute() of the
   /// same step. The report lists those that stand at step-1; the stage keeps the gradients of the
   /// others, which are being filled. Faults: Exchange's; cancelled; corrupt where a gradient does
@@ -64,8 +65,9 @@ class Executor {
   Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage, Exchange exchange,
            std::optional<Place> place, std::vector<Action> actions);
   [[nodiscard]] static Result<std::vector<Action>> actions_of(const ExecutorContext& context,
-                                                              const protocol::NewView& view,
-                                                              Place place);
+                                                              const std::string& text, int stages,
+                                                              int micro_batches, Place place);
+  [[nodiscard]] Result<void> begin_work(Step step, const std::optional<protocol::Salvage>& salvage);
   [[nodiscard]] ReductionContext reduction() const;
   [[nodiscard]] Result<void> forward(MicroBatchId micro_batch);
   [[nodiscard]] Result<void> backward(MicroBatchId micro_batch);
@@ -90,11 +92,11 @@ class Executor {
   Exchange exchange_;
   std::optional<Place> place_;     // nothing: this worker does not compute
   std::vector<LayerId> shadowed_;  // descending, as gradients come
-  std::vector<Action> actions_;
-  MicroBatchRange share_;
+  std::vector<Action> actions_;  // of a whole step
   Step step_;
-  std::vector<protocol::MicroBatchHash> read_;
-  std::vector<protocol::MicroBatchHash> labelled_;
+  std::optional<protocol::StepWork> work_;   // of the step in flight
+  std::vector<Action> left_;                 // of it, what is to be done
+  std::vector<MicroBatchId> micro_batches_;  // by the actions' number
   std::optional<protocol::Failed> failure_;
 };
 

@@ -110,10 +110,23 @@ void HeldLayer::take(Step step, StepGradients gradients, int micro_batches) {
 
 void HeldLayer::forget_step() {
   fold.reset();
+  fold_lent = false;
   reduced_step.reset();
   reduced.clear();
   statistics.clear();
   lent = false;
+}
+
+void add_gradients(Gradients& left, Gradients&& right) {
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (!right[i].defined()) continue;
+    if (left[i].defined()) {
+      left[i].add_(right[i]);
+    } else {
+      left[i] = std::move(right[i]);
+    }
+  }
 }
 
 std::uint64_t gradient_checksum(const Gradients& gradients,

@@ -49,7 +49,9 @@ struct HeldLayer {
   std::vector<FoldsStatistics*> folding;   // modules within `layer`, in the module's order
   std::vector<std::size_t> folding_sizes;  // tensors each of them hands out
   std::unique_ptr<LayerOptimizer> optimizer;
+  /// The sums of lanes that are there; after the reduction the whole sum alone, before ties.
   std::optional<TreeFold<Gradients>> fold;
+  bool fold_lent = false;  // its tensors may still be on their way to others
   /// The step whose reduced gradient is here; nothing: none is.
   std::optional<Step> reduced_step;
   Gradients reduced;  // the whole step's gradient, every one defined
@@ -79,6 +81,10 @@ struct HeldLayer {
   /// Forgets what belongs to the step in flight.
   void forget_step();
 };
+
+/// Adds gradients of the tree's left and right halves. An undefined one is a parameter that no
+/// micro-batch reached: it adds nothing.
+void add_gradients(Gradients& left, Gradients&& right);
 
 /// XXH3-64 of a step's gradients, then its statistics by micro-batch: what every holder of the
 /// layer reports. `gradients` lie in host memory.

@@ -6,6 +6,7 @@
 
 #include <planaria/base/check.hpp>
 
+#include "runtime/notes_exchange.hpp"
 #include "runtime/statistics_exchange.hpp"
 #include "runtime/tie_exchange.hpp"
 
@@ -72,21 +73,36 @@ class LayerReduction {
         exchange_(exchange),
         tree_(context.trainer->micro_batches, context.trainer->lane_size),
         plan_(held.trainable),
-        holders_(active_holders(*context.layout, held.id)) {}
+        holders_(active_holders(*context.layout, held.id)) {
+    if (alone()) return;
+    for (const WorkerId holder : holders_) {
+      contributed_.emplace(holder, context.work->contributed(held.id, holder));
+    }
+  }
 
   [[nodiscard]] bool alone() const { return holders_.size() == 1 || plan_.elements == 0; }
 
   // With one holder the local fold is the whole sum: nothing moves, nothing is copied.
   void finish_alone() {
-    held_.reduced = held_.trainable.empty() ? Gradients{} : held_.fold->take();
-    fill_undefined();
+    held_.reduced.assign(held_.trainable.size(), at::Tensor());
+    if (plan_.elements > 0) {
+      check(held_.fold->complete(), "sum taken before every lane was added");
+      held_.reduced = held_.fold->held().begin()->second;
+    }
+    for (std::size_t i = 0; i < held_.reduced.size(); ++i) {
+      if (!held_.reduced[i].defined()) {
+        held_.reduced[i] = at::zeros_like(held_.trainable[i].second);
+      }
+    }
+    keep_whole();
   }
 
   void send_partials() {
     for (auto& [node, gradients] : held_.fold->held()) {
-      packed_.emplace(node, plan_.pack(gradients));
-      gradients.clear();
+      const auto packed = packed_.emplace(node, plan_.pack(gradients)).first;
+      gradients = plan_.unpack(packed->second, held_.trainable);  // the step may begin again
     }
+    held_.fold_lent = true;
     for (std::int64_t slice = 0; slice < plan_.slices(); ++slice) {
       const WorkerId owner = owner_of(slice);
       if (owner == context_.self) continue;
@@ -118,7 +134,7 @@ class LayerReduction {
       target.copy_(sum);
     }
     held_.reduced = plan_.unpack(result_, held_.trainable);
-    held_.fold.reset();
+    keep_whole();
     return {};
   }
 
@@ -137,13 +153,14 @@ class LayerReduction {
 
   Result<at::Tensor> add_slice(std::int64_t slice) {
     TreeFold<at::Tensor> fold(tree_);
-    const auto add = [](at::Tensor& left, at::Tensor&& right) { left.add_(right); };
+    // Not in place: a sum of this worker's own stays as it is, in case the step begins again.
+    const auto add = [](at::Tensor& left, at::Tensor&& right) { left = left.add(right); };
     for (const WorkerId holder : holders_) {
       if (holder == context_.self) {
         for (const auto& [node, flat] : packed_) fold.put(node, plan_.slice_of(flat, slice), add);
         continue;
       }
-      for (const TreeNode node : nodes_of(holder)) {
+      for (const TreeNode node : contributed_.at(holder)) {
         const std::int64_t elements =
             std::min(slice_elements, plan_.elements - (slice * slice_elements));
         PLANARIA_TRY(part,
@@ -154,19 +171,11 @@ class LayerReduction {
     return fold.take();
   }
 
-  [[nodiscard]] std::vector<TreeNode> nodes_of(WorkerId holder) const {
-    const auto place = place_of(*context_.layout, holder);
-    check(place.has_value(), "a holder without a place in the layout");
-    return tree_.cover(tree_.lanes_of(micro_batches_of(*context_.layout, place->pipeline)).value());
-  }
-
-  void fill_undefined() {
-    for (std::size_t i = 0; i < held_.reduced.size(); ++i) {
-      if (!held_.reduced[i].defined()) {
-        held_.reduced[i] = at::zeros_like(held_.trainable[i].second);
-      }
-    }
-    held_.fold.reset();
+  // The whole sum, whatever ties make of it, in place of what it was added from.
+  void keep_whole() {
+    held_.fold.emplace(tree_);
+    held_.fold->put(tree_.root(), held_.reduced, add_gradients);
+    held_.fold_lent = false;
   }
 
   const ReductionContext& context_;
@@ -175,6 +184,7 @@ class LayerReduction {
   LaneTree tree_;
   FlatPlan plan_;
   std::vector<WorkerId> holders_;
+  std::map<WorkerId, std::vector<TreeNode>> contributed_;
   std::map<TreeNode, at::Tensor> packed_;
   at::Tensor result_;
 };
@@ -196,6 +206,7 @@ Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exc
       layer.send_partials();
     }
   }
+  send_notes(context, stage, exchange);
   for (LayerReduction& layer : layers) {
     if (!layer.alone()) PLANARIA_TRY_VOID(layer.add_own_slices());
   }
@@ -203,6 +214,7 @@ Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exc
     if (!layer.alone()) PLANARIA_TRY_VOID(layer.receive_others());
   }
 
+  PLANARIA_TRY_VOID(receive_notes(context, stage, exchange));
   PLANARIA_TRY_VOID(exchange_ties(context, stage, exchange));
   PLANARIA_TRY_VOID(exchange_statistics(context, stage, exchange));
   for (HeldLayer& held : active) held.reduced_step = context.step;

@@ -24,6 +24,7 @@ struct ReductionContext {
   Step step;
   const Layout* layout = nullptr;
   const TrainerOptions* trainer = nullptr;
+  const protocol::StepWork* work = nullptr;  // of the step
 };
 
 /// Fills HeldLayer::reduced of every layer that computes, in descending order. Every lane of the

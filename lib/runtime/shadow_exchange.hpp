@@ -12,9 +12,10 @@ namespace planaria::runtime {
 /// After reduce(). Nothing is copied on a CPU; a layer without shadows costs nothing.
 void lend_to_shadows(const ReductionContext& context, Stage& stage, Exchange& exchange);
 
-/// Waits for the gradients of `layer`, which this worker shadows. Fails as Exchange's receives do;
+/// Waits for the gradients of `layer`, which this worker shadows, and notes what belongs to them.
+/// Fails as Exchange's receives do;
 /// corrupt where the frame is not such a list.
 [[nodiscard]] Result<StepGradients> receive_lent(const ReductionContext& context, LayerId layer,
-                                                 Exchange& exchange);
+                                                 Stage& stage, Exchange& exchange);
 
 }  // namespace planaria::runtime

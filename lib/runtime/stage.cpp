@@ -18,20 +18,6 @@
 namespace planaria::runtime {
 namespace {
 
-// Sums gradients of the tree's left and right halves. An undefined one is a parameter that no
-// micro-batch reached: it adds nothing.
-void add_gradients(Gradients& left, Gradients&& right) {
-  const at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    if (!right[i].defined()) continue;
-    if (left[i].defined()) {
-      left[i].add_(right[i]);
-    } else {
-      left[i] = std::move(right[i]);
-    }
-  }
-}
-
 bool passes_gradient(const at::Tensor& tensor) {
   return at::isFloatingType(tensor.scalar_type());
 }
@@ -119,6 +105,7 @@ bool Stage::holds_last() const {
 
 void Stage::compute_on(const std::optional<LayerRange>& range) {
   range_ = range;
+  work_ = nullptr;
   in_flight_.clear();
   if (!range) return;
   for (LayerId id = range->first; id <= range->last; id = id.next()) {
@@ -144,21 +131,6 @@ void Stage::tell_layer(char kind, MicroBatchId micro_batch, LayerId layer) const
 
 void Stage::tell_action(char kind, MicroBatchId micro_batch, LayerId first, LayerId last) const {
   if (options_.on_action) options_.on_action(kind, step_, micro_batch, first, last);
-}
-
-void Stage::begin_step(Step step) {
-  step_ = step;
-  in_flight_.clear();
-  losses_.clear();
-  failure_.reset();
-  for (HeldLayer& held : layers_) {
-    held.forget_step();
-    for (const auto& [name, parameter] : held.trainable) parameter.mutable_grad() = at::Tensor();
-  }
-  for (HeldLayer& held : active_layers()) {
-    check_equal(held.level.next(), step, "the step after a computing layer's level, and the step");
-    held.fold.emplace(tree_);
-  }
 }
 
 // The one place where exceptions of LibTorch and of user code in a step end and become a fault.
@@ -214,7 +186,7 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
     buffers.verify();
     if (held.is_last_of(*options_.trainer)) {
       const at::Tensor loss = options_.trainer->loss(work.outputs, targets);
-      losses_[micro_batch] = loss.item<double>();
+      notes_.losses[micro_batch] = loss.item<double>();
       work.scaled_loss = loss / static_cast<double>(options_.trainer->micro_batches);
       work.outputs.clear();
     }
@@ -222,17 +194,21 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
   if (!held.folding.empty()) held.statistics[micro_batch] = take_statistics(held);
   Tensors outputs;
   for (const at::Tensor& output : work.outputs) outputs.push_back(canonical(output.detach()));
-  in_flight_.emplace(std::pair{micro_batch, held.id}, std::move(work));
+  // The graph goes where backward will not come.
+  if (held.id >= lowest_backward(micro_batch)) {
+    in_flight_.emplace(std::pair{micro_batch, held.id}, std::move(work));
+  }
   return outputs;
 }
 
 Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
   move_here(gradients);
-  tell_action('G', micro_batch, range().last, range().first);
+  const LayerId lowest = std::max(range().first, lowest_backward(micro_batch));
+  tell_action('G', micro_batch, range().last, lowest);
   const LaneId lane = tree_.lane_of(micro_batch);
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
   const std::span<HeldLayer> active = active_layers();
-  for (auto held = active.rbegin(); held != active.rend(); ++held) {
+  for (auto held = active.rbegin(); held != active.rend() && held->id >= lowest; ++held) {
     PLANARIA_TRY(passed, guarded(micro_batch, held->id, [&] {
                    tell_layer('G', micro_batch, held->id);
                    return backward_layer(*held, micro_batch, gradients);
@@ -279,6 +255,7 @@ void Stage::end_lane(HeldLayer& held, LaneId lane) {
   for (const auto& [name, parameter] : held.trainable) {
     sum.push_back(std::exchange(parameter.mutable_grad(), at::Tensor()));
   }
+  if (!work_->needs(held.id, lane)) return;  // computed only for what others lack
   held.fold->put(TreeNode{0, lane.value}, std::move(sum), add_gradients);
 }
 

@@ -22,6 +22,7 @@
 #include <planaria/model/lanes.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/protocol/messages.hpp>
+#include <planaria/protocol/salvage.hpp>
 #include <planaria/runtime/trainer.hpp>
 
 #include "runtime/device.hpp"
@@ -114,15 +115,19 @@ class Stage {
   [[nodiscard]] bool holds_first() const { return range_ && range_->first.value == 0; }
   [[nodiscard]] bool holds_last() const;
 
-  /// Forgets what belongs to the step in flight, of every layer held. Those that compute must stand
-  /// at step-1.
-  void begin_step(Step step);
+  /// Forgets what belongs to the step in flight, of every layer held, but for the sums that `work`,
+  /// which outlives the step, says are finished and `self`'s, and what was noted of the same step.
+  /// Layers that compute must stand at step-1.
+  void begin_step(Step step, const protocol::StepWork& work, WorkerId self);
+  /// What is there of `step` for the layers of range(): sums with their statistics, and notes.
+  [[nodiscard]] std::optional<protocol::Salvaged> salvaged(Step step) const;
   /// Computes one micro-batch through the range; returns what the next stage gets. Inputs are
   /// canonical. `targets` on the last stage only, whose outputs stay here: the loss is taken.
   [[nodiscard]] Result<Tensors> forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets);
   /// Takes the gradients of forward's floating-point outputs (none on the last stage) and returns
   /// those of its floating-point inputs (none on the first stage). Ends a lane where it is its
-  /// last.
+  /// last. Requires that the step's work comes down to the range; where it ends within, what is
+  /// returned is of the lowest layer that it comes to.
   [[nodiscard]] Result<Tensors> backward(MicroBatchId micro_batch, Tensors gradients);
   /// Computes one micro-batch of an evaluation at `level` through the range, dropout and the like
   /// off, as forward() but without a graph. The loss is evaluation_losses()'s.
@@ -135,8 +140,8 @@ class Stage {
     return evaluation_losses_;
   }
 
-  /// The losses of the step so far, by micro-batch.
-  [[nodiscard]] const std::map<MicroBatchId, double>& losses() const { return losses_; }
+  /// What is known of the step beside gradients.
+  [[nodiscard]] protocol::StepNotes& notes() { return notes_; }
   /// Where user code failed, after a fault of forward or backward.
   [[nodiscard]] const std::optional<protocol::Failed>& failure() const { return failure_; }
 
@@ -171,6 +176,9 @@ class Stage {
   [[nodiscard]] Tensors evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
                                        const Tensors& inputs, const Tensors& targets);
   void end_lane(HeldLayer& held, LaneId lane);
+  [[nodiscard]] LayerId lowest_backward(MicroBatchId micro_batch) const;
+  void keep_finished(HeldLayer& held, const std::vector<TreeNode>& finished);
+  [[nodiscard]] bool takes_part_in_tie(const HeldLayer& held) const;
   void move_here(Tensors& tensors) const;
   void tell_layer(char kind, MicroBatchId micro_batch, LayerId layer) const;
   void tell_action(char kind, MicroBatchId micro_batch, LayerId first, LayerId last) const;
@@ -184,7 +192,8 @@ class Stage {
   std::optional<LayerRange> range_;  // of them, what computes
   Filling filling_;
   std::map<std::pair<MicroBatchId, LayerId>, InFlight> in_flight_;
-  std::map<MicroBatchId, double> losses_;
+  const protocol::StepWork* work_ = nullptr;  // of the step in flight
+  protocol::StepNotes notes_;                 // of the step in flight
   std::map<MicroBatchId, double> evaluation_losses_;
   std::optional<protocol::Failed> failure_;
 };

@@ -110,6 +110,11 @@ Result<bool> Stage::shadow(LayerId layer, Step step, StepGradients gradients) {
   if (held.level.next() != step) return false;  // its state came from a holder that was ahead
   PLANARIA_TRY_VOID(held.verify_gradients(gradients, options_.trainer->micro_batches));
   held.take(step, std::move(gradients), options_.trainer->micro_batches);
+  // As good as the sum of the layer's own lanes, where no other layer's is in it.
+  if (!takes_part_in_tie(held)) {
+    held.fold.emplace(tree_);
+    held.fold->put(tree_.root(), held.reduced, add_gradients);
+  }
   return true;
 }
 

@@ -1,5 +1,8 @@
 #include "runtime/statistics_exchange.hpp"
 
+#include <charconv>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -7,11 +10,24 @@
 
 #include <planaria/base/check.hpp>
 
+#include "runtime/tensors.hpp"
+
 namespace planaria::runtime {
 namespace {
 
 using transport::FrameKey;
 using transport::FrameKind;
+
+// More folding modules than a layer has.
+constexpr std::size_t modules_max = 1 << 16;
+
+std::optional<std::size_t> module_named(const std::string& name) {
+  std::size_t module = 0;
+  const char* end = name.data() + name.size();
+  const auto read = std::from_chars(name.data(), end, module);
+  if (read.ec != std::errc{} || read.ptr != end || module >= modules_max) return std::nullopt;
+  return module;
+}
 
 // Gives every holder of a layer what all micro-batches said to its folding modules.
 class StatisticsExchange {
@@ -20,31 +36,22 @@ class StatisticsExchange {
       : context_(context), held_(held), exchange_(exchange) {}
 
   void send() {
-    Tensors mine;
-    for (const auto& [micro_batch, tensors] : held_.statistics) {
-      mine.insert(mine.end(), tensors.begin(), tensors.end());
-    }
-    for (const WorkerId holder : others()) exchange_.send(holder, key(), mine);
+    const DescribedTensors mine = describe_statistics(held_, micro_batches_of(context_.self));
+    for (const WorkerId holder : others()) exchange_.send_described(holder, key(), mine);
   }
 
   Result<void> receive() {
-    const std::size_t each = held_.statistics.begin()->second.size();
     for (const WorkerId holder : others()) {
-      PLANARIA_TRY(theirs, exchange_.receive(holder, key()));
-      const auto place = place_of(*context_.layout, holder);
-      check(place.has_value(), "a holder without a place in the layout");
-      const MicroBatchRange share = micro_batches_of(*context_.layout, place->pipeline);
-      const auto count = static_cast<std::size_t>(share.size());
-      if (theirs.size() != count * each) {
-        return Fault::corrupt(fmt::format("worker {} sent {} statistics of layer {}, must be {}",
-                                          holder.value, theirs.size(), held_.id.value,
-                                          count * each));
-      }
-      auto next = theirs.begin();
-      for (MicroBatchId id = share.first; id <= share.last; id = id.next()) {
-        held_.statistics[id] = Tensors(next, next + static_cast<std::ptrdiff_t>(each));
-        next += static_cast<std::ptrdiff_t>(each);
-      }
+      PLANARIA_TRY(theirs, exchange_.receive_described(holder, key()));
+      std::vector<std::size_t> sizes;
+      const auto micro_batches = micro_batches_of(holder);
+      if (micro_batches.empty()) continue;
+      PLANARIA_TRY_VOID(cut_statistics(theirs, micro_batches, held_.statistics, sizes));
+      sizes.resize(held_.folding.size(), 0);
+      if (held_.folding_sizes.empty()) held_.folding_sizes = sizes;
+      if (sizes == held_.folding_sizes) continue;
+      return Fault::corrupt(fmt::format("worker {} sent other statistics of layer {} than are here",
+                                        holder.value, held_.id.value));
     }
     return {};
   }
@@ -59,6 +66,9 @@ class StatisticsExchange {
     std::erase(holders, context_.self);
     return holders;
   }
+  [[nodiscard]] std::vector<MicroBatchId> micro_batches_of(WorkerId holder) const {
+    return context_.work->contributed_micro_batches(held_.id, holder);
+  }
 
   const ReductionContext& context_;
   HeldLayer& held_;
@@ -66,6 +76,59 @@ class StatisticsExchange {
 };
 
 }  // namespace
+
+DescribedTensors describe_statistics(const HeldLayer& held,
+                                     const std::vector<MicroBatchId>& micro_batches) {
+  DescribedTensors described;
+  for (const MicroBatchId micro_batch : micro_batches) {
+    const auto found = held.statistics.find(micro_batch);
+    check(found != held.statistics.end(), "statistics of a micro-batch that was not computed");
+    auto tensor = found->second.begin();
+    for (std::size_t module = 0; module < held.folding_sizes.size(); ++module) {
+      for (std::size_t i = 0; i < held.folding_sizes[module]; ++i, ++tensor) {
+        auto info = info_of(*tensor, std::to_string(module));
+        info.role = checkpoint::Role::buffer;
+        described.emplace_back(std::move(info), *tensor);
+      }
+    }
+  }
+  return described;
+}
+
+Result<void> cut_statistics(const DescribedTensors& tensors,
+                            const std::vector<MicroBatchId>& micro_batches,
+                            std::map<MicroBatchId, Tensors>& statistics,
+                            std::vector<std::size_t>& sizes) {
+  const std::size_t count = micro_batches.size();
+  const std::size_t each = tensors.size() / count;
+  if (each * count != tensors.size()) {
+    return Fault::corrupt(fmt::format("{} statistics were sent, must be a multiple of {}, the "
+                                      "micro-batches",
+                                      tensors.size(), count));
+  }
+  sizes.clear();
+  for (std::size_t i = 0; i < each; ++i) {
+    const std::string& name = tensors[i].first.name;
+    const auto module = module_named(name);
+    if (!module || *module + 1 < sizes.size()) {
+      return Fault::corrupt(fmt::format(
+          "a statistic that was sent is of module \"{}\", must be numbers that ascend", name));
+    }
+    sizes.resize(*module + 1, 0);
+    ++sizes[*module];
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].first == tensors[i % each].first) continue;
+    return Fault::corrupt("statistics that were sent differ in form between micro-batches");
+  }
+  auto next = tensors.begin();
+  for (const MicroBatchId micro_batch : micro_batches) {
+    Tensors& of_one = statistics[micro_batch];
+    of_one.clear();
+    for (std::size_t i = 0; i < each; ++i) of_one.push_back((next++)->second);
+  }
+  return {};
+}
 
 Result<void> exchange_statistics(const ReductionContext& context, Stage& stage,
                                  Exchange& exchange) {

@@ -175,7 +175,7 @@ bool Worker::compute(const agent::Compute& command) {
   deliver(agent::StepStarted{command.step});
   shown_step_ = command.step;
   if (!executor_->computes()) strike(host::FaultPhase::idle, command.step);
-  auto computed = executor_->compute(command.step);
+  auto computed = executor_->compute(command.step, command.salvage);
   if (computed) {
     report_ = std::move(computed).value();
   } else {

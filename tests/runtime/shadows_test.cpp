@@ -247,7 +247,7 @@ TEST_CASE("gradients that do not fit a shadowed layer are refused", "[unit]") {
 TEST_CASE("a frame for a shadow that is no list of gradients and statistics is refused", "[unit]") {
   RoleStory story(layers_of_every_kind(), 2);
   Layout layout = pipeline({0}, 6);
-  layout.shadows = {shadow(1, {0})};
+  layout.shadows = {shadow(1, {1})};
   runtime::ReductionContext context{WorkerId{1}, ViewNumber{1}, Step{0}, &layout, &story.options()};
   runtime::Exchange from(*story[0].transport, story[0].peers);
   runtime::Exchange to(*story[1].transport, story[1].peers);
@@ -260,10 +260,10 @@ TEST_CASE("a frame for a shadow that is no list of gradients and statistics is r
       frame.emplace_back(std::move(info), torch::zeros({2}));
     }
     from.send_described(WorkerId{1},
-                        {transport::FrameKind::reduced, ViewNumber{1}, context.step, LayerId{0},
+                        {transport::FrameKind::reduced, ViewNumber{1}, context.step, LayerId{1},
                          MicroBatchId{-4}, 0},
                         frame);
-    const auto received = runtime::receive_lent(context, LayerId{0}, to);
+    const auto received = runtime::receive_lent(context, LayerId{1}, story.stage(1), to);
     if (received.ok()) return std::string("received");
     CHECK(received.fault().kind == FaultKind::corrupt);
     return received.fault().sentence;
@@ -276,19 +276,18 @@ TEST_CASE("a frame for a shadow that is no list of gradients and statistics is r
   CHECK(refusal(six_times({"0", "0", "2"})) == "received");
   CHECK(refusal({}) == "received");
   CHECK(refusal({"0", ""}) ==
-        "worker 0 sent a gradient of layer 0 behind statistics, must be before them");
+        "worker 0 sent a gradient of layer 1 behind statistics, must be before them");
   CHECK(refusal({"", "0", "0"}) ==
-        "2 statistics were sent to a shadow, must be a multiple of 6, the micro-batches");
+        "2 statistics were sent, must be a multiple of 6, the micro-batches");
   for (const char* name : {"x", "-1", "1x", "65536", "99999999999999999999999"}) {
-    CHECK(
-        refusal(six_times({name})) ==
-        fmt::format("a statistic sent to a shadow is of module \"{}\", must be numbers that ascend",
-                    name));
+    CHECK(refusal(six_times({name})) ==
+          fmt::format("a statistic that was sent is of module \"{}\", must be numbers that ascend",
+                      name));
   }
   CHECK(refusal(six_times({"1", "0"})) ==
-        "a statistic sent to a shadow is of module \"0\", must be numbers that ascend");
+        "a statistic that was sent is of module \"0\", must be numbers that ascend");
   CHECK(refusal({"0", "0", "0", "0", "0", "1"}) ==
-        "statistics sent to a shadow differ in form between micro-batches");
+        "statistics that were sent differ in form between micro-batches");
 }
 
 TEST_CASE("a stage holds what it is told to, and drops it", "[unit]") {

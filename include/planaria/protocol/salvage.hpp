@@ -64,6 +64,9 @@ class StepWork {
   /// What `worker` has of the layer once it has computed its lanes and added all it may on its own,
   /// ascending. Requires that it computes the layer.
   [[nodiscard]] std::vector<TreeNode> contributed(LayerId layer, WorkerId worker) const;
+  /// The micro-batches under these, ascending.
+  [[nodiscard]] std::vector<MicroBatchId> contributed_micro_batches(LayerId layer,
+                                                                    WorkerId worker) const;
 
  private:
   Layout layout_;
