@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <torch/nn/functional/dropout.h>
@@ -116,9 +117,14 @@ std::string text_of_state(const runtime::DescribedTensors& state) {
 
 RoleWorker::RoleWorker(WorkerId worker, const TrainerOptions& options,
                        runtime::GeneratorLock& generator,
-                       const std::shared_ptr<transport::InProcessHub>& hub)
+                       const std::shared_ptr<transport::InProcessHub>& hub,
+                       const std::function<void()>& on_action)
     : id(worker),
-      stage(runtime::Stage::create({.trainer = &options, .generator = &generator, .device = {}})) {
+      stage(runtime::Stage::create({.trainer = &options,
+                                    .generator = &generator,
+                                    .device = {},
+                                    .on_action = [on_action](char, Step, MicroBatchId, LayerId,
+                                                             LayerId) { on_action(); }})) {
   transport::TransportOptions transport_options;
   transport_options.secret = "workers of one test";
   transport = transport::make_in_process_transport(hub, transport_options).value();
@@ -142,7 +148,8 @@ RoleStory::RoleStory(TrainerOptions options, int workers)
                  .value()) {
   prepare_process(1);
   for (int i = 0; i < workers; ++i) {
-    workers_.push_back(std::make_unique<RoleWorker>(WorkerId{i}, options_, generator_, hub_));
+    workers_.push_back(std::make_unique<RoleWorker>(WorkerId{i}, options_, generator_, hub_,
+                                                    [this] { count_action(); }));
   }
   connect();
 }
@@ -211,7 +218,7 @@ void RoleStory::compute() {
       worker.report.reset();
       worker.shadowed.reset();
       worker.fault.reset();
-      auto report = worker.executor->compute(step_);
+      auto report = worker.executor->compute(step_, salvage_);
       if (!report) {
         worker.fault = report.fault();
         return;
@@ -229,9 +236,57 @@ void RoleStory::compute() {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Whoever waits for a frame is woken too.
+void RoleStory::count_action() {
+  if (actions_left_.load() == 0 || actions_left_.fetch_sub(1) != 1) return;
+  aborted_ = true;
+  for (const auto& worker : workers_) worker->transport->advance_view(view_.next());
+}
+
+void RoleStory::break_off(int actions) {
+  actions_left_ = actions;
+  compute();
+  actions_left_ = 0;
+  redo();
+}
+
+int RoleStory::go_on(const Layout& layout, int actions) {
+  aborted_ = false;
+  begin_view(layout);
+  protocol::FinishedSums sums;
+  protocol::StepNotes notes;
+  for (const auto& worker : workers_) {
+    const auto salvaged = worker->stage->salvaged(step_.next());
+    if (!salvaged) continue;
+    sums[worker->id] = salvaged->sums;
+    notes.add(protocol::notes_of(*salvaged));
+  }
+  const LaneTree tree(options_.micro_batches, options_.lane_size);
+  salvage_ = protocol::plan_salvage(layout, tree, kinds, sums, notes);
+  int used = 0;
+  if (salvage_) {
+    const protocol::StepWork work(layout, tree, salvage_);
+    for (std::size_t i = 0; i < salvage_->work.size(); ++i) {
+      const auto count = static_cast<int>(work.micro_batches_of(static_cast<int>(i)).size());
+      if (count == 0) continue;
+      salvage_->work[i].schedule = text_of(one_forward_one_backward(
+          {static_cast<int>(layout.pipelines[i].stages.size()), count}));
+    }
+    for (const protocol::OwnedSum& sum : salvage_->sums) used += tree.lanes_under(sum.node)->size();
+    noted_ = notes.losses;
+  }
+  if (actions > 0) {
+    break_off(actions);
+  } else {
+    compute();
+  }
+  salvage_.reset();
+  return used;
+}
+
 protocol::CommitRecord RoleStory::decide(protocol::Verdict verdict) {
   std::map<LayerId, protocol::LayerReport> layers;
-  std::map<MicroBatchId, double> losses;
+  std::map<MicroBatchId, double> losses = std::exchange(noted_, {});
   for (const auto& worker : workers_) {
     INFO("worker " << worker->id.value);
     CHECK(worker->fault.value_or(Fault{}).sentence == "");
@@ -290,14 +345,18 @@ runtime::DescribedTensors RoleStory::sent_state(int from, int layer) {
 }
 
 std::vector<std::vector<std::string>> states_alone(const TrainerOptions& options,
-                                                   const std::vector<protocol::Verdict>& verdicts) {
+                                                   const std::vector<protocol::Verdict>& verdicts,
+                                                   std::vector<protocol::CommitRecord>* records) {
   RoleStory story(options, 1);
   const Layout alone = pipeline({0}, options.micro_batches);
   story.build(alone);
   story.begin_view(alone);
   std::vector<std::vector<std::string>> states;
   for (const protocol::Verdict verdict : verdicts) {
-    story.steps({verdict});
+    story.compute();
+    const protocol::CommitRecord record = story.decide(verdict);
+    story.apply(record);
+    if (records != nullptr) records->push_back(record);
     auto& here = states.emplace_back();
     for (int layer = 0; layer < kinds; ++layer) here.push_back(story.state_of(0, layer));
   }

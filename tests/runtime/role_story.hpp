@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,7 +45,8 @@ inline constexpr int kinds = 5;  // layers of it
 
 struct RoleWorker {
   RoleWorker(WorkerId worker, const TrainerOptions& options, runtime::GeneratorLock& generator,
-             const std::shared_ptr<transport::InProcessHub>& hub);
+             const std::shared_ptr<transport::InProcessHub>& hub,
+             const std::function<void()>& on_action);
 
   WorkerId id;
   std::mutex mutex;
@@ -74,6 +77,13 @@ class RoleStory {
   /// Computes the next step on every worker, then what shadows get, each on a thread of its own.
   /// Whoever fails leaves its fault.
   void compute();
+  /// The same, but everybody gives up once so many actions have begun, if there are so many. The
+  /// step is the next one again.
+  void break_off(int actions);
+  /// Begins the next view with this layout, in which the step that was broken off goes on from what
+  /// is finished; the same once more where `actions` says so. Returns how many sums of a lane are
+  /// not computed again.
+  int go_on(const Layout& layout, int actions = 0);
   /// The record of the step computed, from what the workers reported.
   [[nodiscard]] protocol::CommitRecord decide(protocol::Verdict verdict = protocol::Verdict::apply);
   /// Applies it everywhere.
@@ -92,12 +102,16 @@ class RoleStory {
 
  private:
   void connect();
+  void count_action();
 
   TrainerOptions options_;
   SampleOrder order_;
   runtime::GeneratorLock generator_;
   runtime::Spans spans_;
   std::atomic<bool> aborted_{false};
+  std::atomic<int> actions_left_{0};  // before everybody gives up; 0: nobody does
+  std::optional<protocol::Salvage> salvage_;  // of the step that is computed
+  std::map<MicroBatchId, double> noted_;      // losses of it that are not computed again
   std::shared_ptr<transport::InProcessHub> hub_ = transport::make_in_process_hub();
   std::vector<std::unique_ptr<RoleWorker>> workers_;
   Layout layout_;
@@ -105,9 +119,11 @@ class RoleStory {
   Step step_{0};  // the last one computed
 };
 
-/// The state of every layer after each step, as a worker alone trains it: [step - 1][layer].
+/// The state of every layer after each step, as a worker alone trains it: [step - 1][layer]; and
+/// where asked for the records.
 [[nodiscard]] std::vector<std::vector<std::string>> states_alone(
-    const TrainerOptions& options, const std::vector<protocol::Verdict>& verdicts);
+    const TrainerOptions& options, const std::vector<protocol::Verdict>& verdicts,
+    std::vector<protocol::CommitRecord>* records = nullptr);
 
 /// One pipeline; stages begin at these layers, one worker each, in order.
 [[nodiscard]] Layout pipeline(const std::vector<int>& first_layers, int micro_batches);
