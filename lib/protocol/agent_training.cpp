@@ -28,9 +28,9 @@ Decision on_begin(AgentState& state, const Begin& begin) {
                                       state.level.value, state.level.value + 1));
   }
   state.phase = Phase::computing;
-  return {{Compute{begin.view, begin.step, begin.salvage}},
-          fmt::format("computes {}step {}", begin.salvage ? "what is left of " : "",
-                      begin.step.value)};
+  return {
+      {Compute{begin.view, begin.step, begin.salvage}},
+      fmt::format("computes {}step {}", begin.salvage ? "what is left of " : "", begin.step.value)};
 }
 
 Decision on_computed(AgentState& state, const Computed& computed) {

@@ -116,10 +116,9 @@ class StepSum {
   // Collects one value per micro-batch from all reports, else from what was told in views that are
   // over; `verb` as in "was read by nobody".
   template <class Value, class Element>
-  Result<std::vector<Value>> once_each(const char* verb,
-                                             std::vector<Element> Report::*elements,
-                                             Value Element::*value,
-                                             const std::map<MicroBatchId, Value>& told) const {
+  Result<std::vector<Value>> once_each(const char* verb, std::vector<Element> Report::*elements,
+                                       Value Element::*value,
+                                       const std::map<MicroBatchId, Value>& told) const {
     const int count = state_.spec->micro_batches;
     std::map<MicroBatchId, From<Value>> seen;
     for (const auto& [worker, report] : state_.reports) {

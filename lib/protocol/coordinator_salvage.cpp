@@ -16,8 +16,7 @@ void note_salvaged(CoordinatorState& state, WorkerId from, const Salvaged& salva
 
 std::optional<Salvage> salvage_of(const CoordinatorState& state) {
   const LaneTree tree(state.spec->micro_batches, state.spec->lane_size);
-  auto salvage =
-      plan_salvage(state.view.layout, tree, layer_count(state), state.sums, state.told);
+  auto salvage = plan_salvage(state.view.layout, tree, layer_count(state), state.sums, state.told);
   if (!salvage) return salvage;
   const StepWork work(state.view.layout, tree, salvage);
   for (std::size_t i = 0; i < salvage->work.size(); ++i) {

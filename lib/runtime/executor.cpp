@@ -46,9 +46,9 @@ Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& contex
   if (place) {
     const auto pipeline = static_cast<std::size_t>(place->pipeline);
     const auto& stages = stages_of(view.layout, *place);
-    PLANARIA_TRY(mine, actions_of(context, view.schedules.at(pipeline),
-                                  static_cast<int>(stages.size()),
-                                  view.layout.pipelines[pipeline].micro_batches, *place));
+    PLANARIA_TRY(mine,
+                 actions_of(context, view.schedules.at(pipeline), static_cast<int>(stages.size()),
+                            view.layout.pipelines[pipeline].micro_batches, *place));
     actions = std::move(mine);
     range = stages[static_cast<std::size_t>(place->stage)].layers;
   }
@@ -121,7 +121,8 @@ Result<void> Executor::begin_work(Step step, const std::optional<protocol::Salva
     actions = std::move(mine);
   }
   for (const Action& action : actions) {
-    const MicroBatchId micro_batch = micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
+    const MicroBatchId micro_batch =
+        micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
     const bool comes = action.kind == ActionKind::forward ||
                        work_->lowest_needed(tree.lane_of(micro_batch)) <= stage_.range().last;
     if (comes) left_.push_back(action);
@@ -135,7 +136,8 @@ Result<protocol::Report> Executor::compute(Step step,
   PLANARIA_TRY_VOID(begin_work(step, salvage));
   for (const Action& action : left_) {
     if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
-    const MicroBatchId micro_batch = micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
+    const MicroBatchId micro_batch =
+        micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
     if (action.kind == ActionKind::forward) {
       PLANARIA_TRY_VOID(forward(micro_batch));
     } else {
@@ -197,8 +199,7 @@ Result<void> Executor::backward(MicroBatchId micro_batch) {
     passed = std::move(computed);
   }
   const LaneTree tree(context_.trainer->micro_batches, context_.trainer->lane_size);
-  const bool ends_here =
-      work_->lowest_needed(tree.lane_of(micro_batch)) >= stage_.range().first;
+  const bool ends_here = work_->lowest_needed(tree.lane_of(micro_batch)) >= stage_.range().first;
   const auto previous = neighbour(-1);
   if (previous && !ends_here) {
     const auto span = context_.spans->measure("send", micro_batch);

@@ -92,7 +92,7 @@ class Executor {
   Exchange exchange_;
   std::optional<Place> place_;     // nothing: this worker does not compute
   std::vector<LayerId> shadowed_;  // descending, as gradients come
-  std::vector<Action> actions_;  // of a whole step
+  std::vector<Action> actions_;    // of a whole step
   Step step_;
   std::optional<protocol::StepWork> work_;   // of the step in flight
   std::vector<Action> left_;                 // of it, what is to be done

@@ -75,8 +75,8 @@ std::optional<protocol::Salvaged> Stage::salvaged(Step step) const {
       const LaneRange lanes = *tree_.lanes_under(node);
       const MicroBatchId first = tree_.micro_batches_of(lanes.first).first;
       const MicroBatchId last = tree_.micro_batches_of(lanes.last).last;
-      const auto noted = std::distance(held.statistics.lower_bound(first),
-                                       held.statistics.upper_bound(last));
+      const auto noted =
+          std::distance(held.statistics.lower_bound(first), held.statistics.upper_bound(last));
       // A sum without all that was said beside it is computed again.
       if (held.folding.empty() || noted == last.value - first.value + 1) {
         sums.push_back({held.id, node});

@@ -102,9 +102,10 @@ Result<void> cut_statistics(const DescribedTensors& tensors,
   const std::size_t count = micro_batches.size();
   const std::size_t each = tensors.size() / count;
   if (each * count != tensors.size()) {
-    return Fault::corrupt(fmt::format("{} statistics were sent, must be a multiple of {}, the "
-                                      "micro-batches",
-                                      tensors.size(), count));
+    return Fault::corrupt(
+        fmt::format("{} statistics were sent, must be a multiple of {}, the "
+                    "micro-batches",
+                    tensors.size(), count));
   }
   sizes.clear();
   for (std::size_t i = 0; i < each; ++i) {

@@ -117,8 +117,8 @@ void Worker::carry_out(const agent::Prepare& command) {
     return;  // and another view comes, or the end of the run
   }
   built_ = true;
-  deliver(agent::Prepared{command.view.view, held_bytes(),
-                          stage_->salvaged(command.view.first_step)});
+  deliver(
+      agent::Prepared{command.view.view, held_bytes(), stage_->salvaged(command.view.first_step)});
 }
 
 std::vector<protocol::LayerBytes> Worker::held_bytes() const {

@@ -2,82 +2,16 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <memory>
 
 #include "protocol/all_of.hpp"
-#include "protocol/scenario.hpp"
+#include "protocol/planted.hpp"
 
 namespace planaria::protocol {
 namespace {
 
 using Phase = CoordinatorState::Phase;
-using Plant = std::function<void(ClusterOptions&)>;
-
-constexpr std::uint64_t seeds = 600;
-
-// Messages that may say that a bug was found.
-using Findings = std::vector<std::string>;
-
-// What the first of many scenarios, of `steps` steps at least, is broken by; or nothing.
-std::string first_broken(const Plant& plant, std::int64_t steps = 1) {
-  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-    ClusterOptions scenario = scenario_of(seed);
-    scenario.spec.steps = std::max(scenario.spec.steps, steps);
-    plant(scenario);
-    const ClusterReport report = run_cluster(scenario);
-    if (!report.broken.empty()) return report.broken;
-  }
-  return "";
-}
-
-void check_found(const std::string& broken, const Findings& findings) {
-  INFO("found: " << (broken.empty() ? "nothing" : broken));
-  CHECK(std::ranges::any_of(
-      findings, [&](const std::string& words) { return broken.find(words) != std::string::npos; }));
-}
-
-// Around the coordinator's step: what comes before and after it.
-using Before = std::function<void(CoordinatorState&, Input&)>;
-using After = std::function<void(CoordinatorState&, Decision&)>;
-
-Plant around_coordinator(Before before, After after = {}) {
-  return [=](ClusterOptions& options) {
-    options.coordinator_step = [=](CoordinatorState& state, const Input& input, Instant now) {
-      Input changed = input;
-      if (before) before(state, changed);
-      Decision decision = step(state, changed, now);
-      if (after) after(state, decision);
-      return decision;
-    };
-  };
-}
-
-template <class Kind>
-Kind* received(Input& input) {
-  auto* from = std::get_if<Received>(&input);
-  return from == nullptr ? nullptr : std::get_if<Kind>(&from->message);
-}
-
-template <class Kind, class Change>
-void change_sent(Decision& decision, Change change) {
-  for (Command& command : decision.commands) {
-    auto* send = std::get_if<Send>(&command);
-    auto* message = send == nullptr ? nullptr : std::get_if<Kind>(&send->message);
-    if (message != nullptr) change(*message);
-  }
-}
-
-bool loss_in_training(const CoordinatorState& state, const Input& input) {
-  return state.phase == Phase::training && std::holds_alternative<WorkerLost>(input);
-}
-
-using AgentStep = std::function<agent::Decision(agent::AgentState&, const agent::Input&)>;
-
-Plant in_agents(const AgentStep& planted) {
-  return [=](ClusterOptions& options) { options.agent_step = planted; };
-}
 
 }  // namespace
 
@@ -270,65 +204,6 @@ TEST_CASE("planted: the loss of who computes the last evaluation goes unheeded",
     };
   };
   check_found(first_broken(planted), {"the coordinator never finished"});
-}
-
-TEST_CASE("planted: a step that begins again forgets what was told beside sums", "[simulation]") {
-  const auto after = [](CoordinatorState& state, Decision& decision) {
-    change_sent<Begin>(decision, [&](Begin&) { state.told = {}; });
-  };
-  check_found(first_broken(around_coordinator({}, after)), {"ended without reason"});
-}
-
-TEST_CASE("planted: a worker tells a loss that is not of the step that begins again",
-          "[simulation]") {
-  check_found(first_broken(in_agents([](agent::AgentState& state, const agent::Input& input) {
-                agent::Input changed = input;
-                auto* prepared = std::get_if<agent::Prepared>(&changed);
-                if (prepared != nullptr && prepared->salvaged) {
-                  for (MicroBatchLoss& loss : prepared->salvaged->losses) loss.loss += 1;
-                }
-                return agent::step(state, changed);
-              })),
-              {"with another record than alone"});
-}
-
-TEST_CASE("planted: a finished sum is used beside one that it is within", "[simulation]") {
-  const auto after = [](CoordinatorState&, Decision& decision) {
-    change_sent<Begin>(decision, [](Begin& begin) {
-      if (!begin.salvage) return;
-      OwnedSum again = begin.salvage->sums.front();
-      if (again.node.height > 0) again.node = {again.node.height - 1, again.node.index * 2};
-      begin.salvage->sums.push_back(again);
-    });
-  };
-  check_found(first_broken(around_coordinator({}, after)), {"counts twice"});
-}
-
-TEST_CASE("planted: a lane that nobody has is left out", "[simulation]") {
-  const auto after = [](CoordinatorState&, Decision& decision) {
-    change_sent<Begin>(decision, [](Begin& begin) {
-      if (!begin.salvage) return;
-      for (PipelineWork& work : begin.salvage->work) {
-        if (!work.lanes.empty()) work.lanes.pop_back();
-      }
-    });
-  };
-  check_found(first_broken(around_coordinator({}, after)),
-              {"is computed by nobody", "lanes without a schedule"});
-}
-
-TEST_CASE("planted: a worker names a sum that it has of another step", "[simulation]") {
-  check_found(first_broken(in_agents([](agent::AgentState& state, const agent::Input& input) {
-                             agent::Input changed = input;
-                             auto* prepared = std::get_if<agent::Prepared>(&changed);
-                             if (prepared != nullptr && !prepared->salvaged) {
-                               prepared->salvaged.emplace();
-                               prepared->salvaged->step = state.level.next();
-                               prepared->salvaged->sums.push_back({LayerId{1}, {0, 0}});
-                             }
-                             return agent::step(state, changed);
-                           })),
-              {"lacks a sum that counts as finished"});
 }
 
 TEST_CASE("planted: an agent does not abort", "[simulation]") {

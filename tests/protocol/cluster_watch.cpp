@@ -101,13 +101,15 @@ void ClusterWatch::check_salvage(const Begin& begin, const CoordinatorState& sta
   const auto layers = options_.spec.layers.size();
   std::vector<int> computed(static_cast<std::size_t>(tree.lanes()), 0);
   for (const PipelineWork& work : begin.salvage->work) {
-    if (work.lanes.empty() != work.schedule.empty()) breaks("lanes without a schedule, or it alone");
+    if (work.lanes.empty() != work.schedule.empty())
+      breaks("lanes without a schedule, or it alone");
     for (const LaneId lane : work.lanes) ++computed.at(static_cast<std::size_t>(lane.value));
   }
   std::vector<std::vector<int>> finished(layers, std::vector<int>(computed.size(), 0));
   for (const OwnedSum& sum : begin.salvage->sums) {
     const auto active = active_holders(state.view.layout, sum.layer);
-    if (std::ranges::find(active, sum.owner) == active.end()) breaks("a sum of who computes it not");
+    if (std::ranges::find(active, sum.owner) == active.end())
+      breaks("a sum of who computes it not");
     const auto lanes = tree.lanes_under(sum.node);
     if (!lanes) return breaks("a sum over no lanes");
     for (LaneId lane = lanes->first; lane <= lanes->last; lane = lane.next()) {

@@ -161,8 +161,7 @@ void ToyProcess::report() {
   const auto layers = active_layers();
   const bool first = layers.contains(LayerId{0});
   const bool last = layers.contains(LayerId{static_cast<int>(spec_.layers.size()) - 1});
-  for (const MicroBatchId i :
-       work_->micro_batches_of(place_of(view_.layout, self_)->pipeline)) {
+  for (const MicroBatchId i : work_->micro_batches_of(place_of(view_.layout, self_)->pipeline)) {
     if (first) report.read.push_back({i, notes.read.at(i)});
     if (last) report.labelled.push_back({i, notes.labelled.at(i)});
     if (last) report.losses.push_back({i, notes.losses.at(i)});

@@ -54,7 +54,8 @@ class ToyStore {
   void install(LayerId layer, Step level, std::uint64_t state);
   /// Begins a step: of the sums that are there only `finished` stay, and only if they are of the
   /// same step; false where one of them is not there.
-  [[nodiscard]] bool begin_step(Step step, const std::map<LayerId, std::vector<TreeNode>>& finished);
+  [[nodiscard]] bool begin_step(Step step,
+                                const std::map<LayerId, std::vector<TreeNode>>& finished);
   /// One micro-batch's part of the layer's gradient; `model` is the mix of all layers' numbers.
   [[nodiscard]] std::uint64_t part(LayerId layer, Step step, MicroBatchId micro_batch,
                                    std::uint64_t model) const;

@@ -269,8 +269,8 @@ int RoleStory::go_on(const Layout& layout, int actions) {
     for (std::size_t i = 0; i < salvage_->work.size(); ++i) {
       const auto count = static_cast<int>(work.micro_batches_of(static_cast<int>(i)).size());
       if (count == 0) continue;
-      salvage_->work[i].schedule = text_of(one_forward_one_backward(
-          {static_cast<int>(layout.pipelines[i].stages.size()), count}));
+      salvage_->work[i].schedule = text_of(
+          one_forward_one_backward({static_cast<int>(layout.pipelines[i].stages.size()), count}));
     }
     for (const protocol::OwnedSum& sum : salvage_->sums) used += tree.lanes_under(sum.node)->size();
     noted_ = notes.losses;

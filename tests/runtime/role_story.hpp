@@ -109,7 +109,7 @@ class RoleStory {
   runtime::GeneratorLock generator_;
   runtime::Spans spans_;
   std::atomic<bool> aborted_{false};
-  std::atomic<int> actions_left_{0};  // before everybody gives up; 0: nobody does
+  std::atomic<int> actions_left_{0};          // before everybody gives up; 0: nobody does
   std::optional<protocol::Salvage> salvage_;  // of the step that is computed
   std::map<MicroBatchId, double> noted_;      // losses of it that are not computed again
   std::shared_ptr<transport::InProcessHub> hub_ = transport::make_in_process_hub();
