@@ -1,5 +1,7 @@
 // A step that is broken off goes on from the sums that are finished, whoever computes in the next
 // view: with the bits of a worker alone.
+#include <algorithm>
+
 #include "runtime/role_story.hpp"
 
 namespace planaria::test {
@@ -153,6 +155,79 @@ TEST_CASE("a step that everybody had finished is not computed again", "[conforma
   check_record(story.decide(), records[2]);
   story.apply(records[2]);
   check_as_alone(story, of_workers(pipeline({0, 2}, 8), {2, 3}), alone);
+}
+
+TEST_CASE("a shadow that takes over has the gradient, but for what ties are in", "[conformance]") {
+  const TrainerOptions options = eight_micro_batches(1);
+  std::vector<CommitRecord> records;
+  const auto alone = states_alone(options, four, &records);
+  const Loss behind = losses()[1];
+  RoleStory story(options, 5);
+  story.build(behind.before);
+  story.begin_view(behind.before);
+  story.steps({Verdict::apply, Verdict::apply});
+  story.break_off(1000);
+  // The head is tied to the embedding: the shadow has what was added of both.
+  CHECK(story.go_on(behind.after) == 8 * kinds);
+  check_record(story.decide(), records[2]);
+  story.apply(records[2]);
+  check_as_alone(story, behind.after, alone);
+
+  RoleStory later(options, 5);
+  Layout no_pipeline = behind.before;
+  no_pipeline.pipelines = {pipeline({0, 2}, 8).pipelines[0]};
+  later.build(no_pipeline);
+  later.begin_view(no_pipeline);
+  later.steps({Verdict::apply, Verdict::apply});
+  later.break_off(1000);
+  const Layout after = of_workers(pipeline({0, 2}, 8), {0, 4});
+  CHECK(later.go_on(after) == 8 * (kinds - 1));
+  check_record(later.decide(), records[2]);
+  later.apply(records[2]);
+  check_as_alone(later, after, alone);
+}
+
+TEST_CASE("a sum counts only with what folding modules said beside it", "[conformance]") {
+  const TrainerOptions options = eight_micro_batches(1);
+  const Layout one = pipeline({0}, 8);
+  RoleStory story(options, 1);
+  story.build(one);
+  story.begin_view(one);
+  story.break_off(1000);
+  story.begin_view(one);
+  const auto sums_of = [&](int layer) {
+    return std::ranges::count(story.stage(0).salvaged(Step{1})->sums, LayerId{layer},
+                              &protocol::LayerSum::layer);
+  };
+  CHECK(sums_of(1) == 1);
+  story.stage(0).layer(LayerId{1}).statistics.erase(MicroBatchId{5});
+  CHECK(sums_of(1) == 0);
+  CHECK(sums_of(0) == 1);
+  CHECK_FALSE(story.stage(0).salvaged(Step{2}));
+}
+
+TEST_CASE("sums that are still on their way to others are not written", "[conformance]") {
+  const TrainerOptions options = eight_micro_batches(1);
+  const Layout wide = of_workers(grid({0}, {5, 3}), {0, 1});
+  RoleStory story(options, 2);
+  story.build(wide);
+  story.begin_view(wide);
+  story.break_off(8);
+  auto& held = story.stage(0).layer(LayerId{0});
+  REQUIRE(held.fold);
+  runtime::Gradients lent;
+  runtime::Gradients as_it_was;
+  for (const auto& [node, sum] : held.fold->held()) {
+    for (const at::Tensor& gradient : sum) {
+      lent.push_back(gradient);
+      as_it_was.push_back(gradient.clone());
+    }
+  }
+  REQUIRE_FALSE(lent.empty());
+  held.fold_lent = true;
+  story.go_on(of_workers(pipeline({0}, 8), {0}));
+  CHECK(story.decide().loss > 0);
+  for (std::size_t i = 0; i < lent.size(); ++i) CHECK(lent[i].equal(as_it_was[i]));
 }
 
 }  // namespace planaria::test
