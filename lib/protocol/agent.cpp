@@ -203,6 +203,10 @@ Decision on_failed(AgentState& state, const WorkerFailed& failure) {
   if (in_run(state) && echo) {
     return ignored("failure", "it follows from a loss, which the coordinator sees too");
   }
+  const bool stopped = state.phase == Phase::applying || state.phase == Phase::storing;
+  if (stopped && failed.step == state.level.next()) {
+    return ignored("failure", "its step was given up, and would fail again");
+  }
   if (!in_run(state)) {
     return finish(state, failed.kind == FaultKind::invalid_input ? 2 : 1, failed.sentence);
   }

@@ -61,7 +61,8 @@ Decision on_failed(CoordinatorState& state, WorkerId from, const Failed& failed,
   if (failed.kind == FaultKind::invalid_input) return end_run(state, 2, sentence);
   const bool in_user_code =
       failed.step.value >= 1 && failed.micro_batch.value >= 0 && failed.layer.value >= 0;
-  const bool trains = state.phase == Phase::training || state.phase == Phase::preparing;
+  const bool trains = state.phase == Phase::training || state.phase == Phase::preparing ||
+                      state.phase == Phase::asking;
   if (!in_user_code || !trains) return end_run(state, 1, sentence);
   Decision decision;
   emit(state, now, "worker_failed",
@@ -74,7 +75,11 @@ Decision on_failed(CoordinatorState& state, WorkerId from, const Failed& failed,
   auto& failures = state.failures[{failed.step, failed.micro_batch, failed.layer}];
   failures.insert(from);
   state.members.at(from).out = true;
-  if (failures.size() > 1) {
+  if (state.phase == Phase::asking) {
+    // Nobody knows yet which level stands; it goes on to say what it holds.
+    if (failures.size() > 1) return end_run(state, 1, sentence);
+    decision.explanation = sentence;
+  } else if (failures.size() > 1) {
     halt(state, 1, sentence, decision);
   } else if (usable_workers(state).empty()) {
     halt(state, 1, sentence + ", and no other worker is left to try", decision);

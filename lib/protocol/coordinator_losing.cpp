@@ -41,14 +41,6 @@ bool in_view(const CoordinatorState& state, WorkerId worker) {
   return member || sends;
 }
 
-bool every_layer_held(const CoordinatorState& state) {
-  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
-    const auto holders = state.holders.find(layer);
-    if (holders == state.holders.end() || holders->second.empty()) return false;
-  }
-  return true;
-}
-
 // Nobody waits for who only shadowed or was idle: the step in flight goes on.
 void after_quiet_loss(CoordinatorState& state, WorkerId worker, const std::string& why, Instant now,
                       Decision& decision) {
@@ -105,6 +97,14 @@ std::map<WorkerId, std::string> cut_off_workers(const CoordinatorState& state, I
 }
 
 }  // namespace
+
+bool every_layer_held(const CoordinatorState& state) {
+  for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
+    const auto holders = state.holders.find(layer);
+    if (holders == state.holders.end() || holders->second.empty()) return false;
+  }
+  return true;
+}
 
 // Tells them so, in case they hear it, and goes on as after any loss.
 void evict(CoordinatorState& state, const std::map<WorkerId, std::string>& whys, Instant now,

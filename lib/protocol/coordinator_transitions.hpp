@@ -120,6 +120,8 @@ void warn_if_at_risk(const CoordinatorState& state, Instant now, Decision& decis
 [[nodiscard]] std::vector<LayerId> shadowed_and_held(const CoordinatorState& state,
                                                      WorkerId worker);
 [[nodiscard]] bool holds(const CoordinatorState& state, WorkerId worker, LayerId layer);
+/// Whether somebody is known to hold each layer at the level that stands.
+[[nodiscard]] bool every_layer_held(const CoordinatorState& state);
 [[nodiscard]] int layer_count(const CoordinatorState& state);
 [[nodiscard]] std::vector<std::int64_t> layer_bytes(const CoordinatorState& state);
 

@@ -64,17 +64,24 @@ void roll_back(CoordinatorState& state, const std::vector<LayerId>& lost, Instan
   state.holders.clear();
   state.last_record.reset();
   state.evaluating.reset();
+  state.evaluation_given_up = false;  // the last level is yet to come again
+}
+
+// The step that the training loops are in: those before it are done again unseen by them.
+Step step_of_loops(const CoordinatorState& state) {
+  return Step{static_cast<std::int64_t>(state.committed.size())}.next();
 }
 
 // A loop that began with the step in flight never evaluates the level before it, where others may
 // be just now: its worker gets no role before the next step, if there are others.
 std::vector<WorkerId> without_newcomers(const CoordinatorState& state,
                                         const std::vector<WorkerId>& workers) {
-  if (state.spec->evaluation_samples == 0 || state.step == Step{1}) return workers;
+  const Step front = step_of_loops(state);
+  if (state.spec->evaluation_samples == 0 || front == Step{1}) return workers;
   std::vector<WorkerId> older;
   for (const WorkerId worker : workers) {
     const auto& first_step = state.members.at(worker).first_step;
-    if (first_step && *first_step < state.step) older.push_back(worker);
+    if (first_step && *first_step < front) older.push_back(worker);
   }
   return older.empty() ? workers : older;
 }
@@ -230,7 +237,7 @@ void begin_unplanned_view(CoordinatorState& state, const std::string& why, Insta
   state.plan_wanted = true;
   for (const WorkerId worker : workers) {
     auto& first_step = state.members.at(worker).first_step;
-    if (!first_step) first_step = state.step;
+    if (!first_step) first_step = step_of_loops(state);
   }
   std::set<WorkerId> hearers(workers.begin(), workers.end());
   for (const Move& move : state.view.moves) hearers.insert(move.from);
@@ -249,6 +256,12 @@ void go_on_if_answered(CoordinatorState& state, Instant now, Decision& decision)
     decision.explanation = fmt::format("waits for what {} {}", text_of(missing),
                                        missing.size() == 1 ? "holds" : "hold");
     return;
+  }
+  // After the last record there is nothing to compute, unless a layer is gone for good.
+  const bool at_the_end = state.last_record && state.last_record->last;
+  if (at_the_end && every_layer_held(state)) {
+    state.phase = Phase::applying;
+    return store_if_complete(state, decision);
   }
   begin_unplanned_view(state, "everybody has said what it holds", now, decision);
 }

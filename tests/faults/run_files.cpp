@@ -26,6 +26,7 @@ RunFiles read_run(const std::string& run_dir) {
   RunFiles run;
   if (auto events = read_json_lines(run_dir + "/events.jsonl")) run.events = events.value();
   if (auto ledger = read_json_lines(run_dir + "/ledger.jsonl")) run.ledger = ledger.value();
+  if (auto asked = read_json_file(run_dir + "/run.json")) run.asked = asked.value();
   if (auto result = read_json_file(run_dir + "/result.json")) run.result = result.value();
   if (auto model = read_file(run_dir + "/model.safetensors")) run.model = model.value();
   return run;

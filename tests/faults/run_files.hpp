@@ -20,6 +20,7 @@ struct RunFiles {
   std::string errors;  // what it wrote on stderr
   std::vector<Json> events;
   std::vector<Json> ledger;
+  Json asked;         // run.json; null where there is none
   Json result;        // null where there is none
   std::string model;  // the bytes of model.safetensors; empty where there is none
 };

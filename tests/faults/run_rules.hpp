@@ -26,8 +26,9 @@ using Complaints = std::vector<std::string>;
 [[nodiscard]] Complaints missed_strikes(const RunFiles& run);
 
 /// Workers computed only what their view gave them; each committed step is computed whole, each
-/// (micro-batch, layer) once, in the view that committed it; and no more steps are begun again
-/// than views were broken off.
+/// (micro-batch, layer) once, in the view that committed it, but for what that view says is
+/// finished, which then went backward in a view before; and no more steps are begun again than
+/// views were broken off.
 [[nodiscard]] Complaints wrong_work(const RunFiles& run);
 
 /// All of them, one a line; empty where all is well. `copies`: of how many workers each layer's

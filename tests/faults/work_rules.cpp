@@ -7,38 +7,15 @@
 #include <fmt/format.h>
 
 #include "faults/run_rules.hpp"
+#include "faults/step_shares.hpp"
 
 namespace planaria::test {
 namespace {
 
 using Worker = std::int64_t;
 
-struct Place {
-  int micro_batch = 0;
-  int layer = 0;
-  friend auto operator<=>(const Place&, const Place&) = default;
-};
-
 std::int64_t number(const Json& event, const char* key) {
   return event.at(key).get<std::int64_t>();
-}
-
-// Who computes what in a view. A pipeline's micro-batches follow those of the one before.
-std::map<Place, Worker> roles_of(const Json& layout) {
-  std::map<Place, Worker> roles;
-  int first = 0;
-  for (const Json& pipeline : layout.at("pipelines")) {
-    const int share = pipeline.at("micro_batches").get<int>();
-    for (const Json& stage : pipeline.at("stages")) {
-      for (int layer = stage.at("first_layer"); layer <= stage.at("last_layer"); ++layer) {
-        for (int i = first; i < first + share; ++i) {
-          roles[{i, layer}] = stage.at("worker").get<Worker>();
-        }
-      }
-    }
-    first += share;
-  }
-  return roles;
 }
 
 /// Follows the events of a run in their order.
@@ -47,6 +24,9 @@ class Reading {
   void take(const Json& event) {
     const std::string name = event.at("event").get<std::string>();
     if (name == "view") view(event);
+    if (name == "resumed" && event.contains("salvage")) {
+      salvages_[{number(event, "step"), view_of(event)}] = event.at("salvage");
+    }
     if (name == "computed") computed(event);
     if (name == "step_committed") committed_.emplace_back(number(event, "step"), view_of(event));
     if (name == "rolled_back") rolled_back_ = std::max(rolled_back_, number(event, "from") + 1);
@@ -54,20 +34,23 @@ class Reading {
   }
 
   [[nodiscard]] Complaints complaints(const RunFiles& run) {
+    read_shares(run);
     check_places();
+    check_finished();
     check_redone(run);
     for (const auto& [step, view] : committed_) check_whole(step, view);
     return std::move(found_);
   }
 
  private:
+  using When = std::pair<std::int64_t, std::int64_t>;  // step, view
   // (step, view, place, kind): how often.
   using Done = std::tuple<std::int64_t, std::int64_t, Place, std::string>;
 
   static std::int64_t view_of(const Json& event) { return number(event, "view"); }
 
   void view(const Json& event) {
-    roles_[view_of(event)] = roles_of(event.at("layout"));
+    layouts_[view_of(event)] = event.at("layout");
     if (event.at("planned") == false && view_of(event) > 1) {
       ++broken_off_[number(event, "first_step")];
     }
@@ -80,7 +63,7 @@ class Reading {
     const std::string kind = event.at("kind").get<std::string>();
     ++done_[{step, view_of(event), place, kind}];
     ++times_[{step, 0, place, kind}];
-    by_.insert({view_of(event), place, worker});
+    by_.insert({{step, view_of(event)}, place, worker});
     auto& newest = newest_view_[worker];
     if (view_of(event) < newest) {
       found_.push_back(fmt::format("worker {} computes in view {} after view {}", worker,
@@ -89,16 +72,59 @@ class Reading {
     newest = view_of(event);
   }
 
+  // What every view asks for a whole step, and each that began one again for that one.
+  void read_shares(const RunFiles& run) {
+    for (const auto& [view, layout] : layouts_) whole_[view] = shares_of(layout);
+    if (salvages_.empty()) return;
+    const Lanes lanes{run.asked.at("micro_batches").get<int>(),
+                      run.asked.at("lane_size").get<int>()};
+    for (const auto& [when, salvage] : salvages_) {
+      const auto layout = layouts_.find(when.second);
+      if (layout == layouts_.end()) {
+        found_.push_back(fmt::format("view {} is resumed, and none is so called", when.second));
+        continue;
+      }
+      StepShares shares = shares_of(layout->second, salvage, lanes);
+      for (const std::string& complaint : shares.complaints) {
+        found_.push_back(fmt::format("step {}, view {}: {}", when.first, when.second, complaint));
+      }
+      begun_again_[when] = std::move(shares);
+    }
+  }
+
+  // Of a step in a view; null where there is no such view.
+  [[nodiscard]] const StepShares* shares(const When& when) const {
+    const auto again = begun_again_.find(when);
+    if (again != begun_again_.end()) return &again->second;
+    const auto whole = whole_.find(when.second);
+    return whole == whole_.end() ? nullptr : &whole->second;
+  }
+
   void check_places() {
-    for (const auto& [view, place, worker] : by_) {
-      const auto roles = roles_.find(view);
-      const auto whose = roles == roles_.end() ? std::map<Place, Worker>::const_iterator()
-                                               : roles->second.find(place);
-      const bool its_own =
-          roles != roles_.end() && whose != roles->second.end() && whose->second == worker;
+    for (const auto& [when, place, worker] : by_) {
+      const StepShares* asked = shares(when);
+      const bool its_own = asked != nullptr && asked->to_compute.contains(place) &&
+                           asked->to_compute.at(place).worker == worker;
       if (!its_own) {
         found_.push_back(fmt::format("worker {} computes micro-batch {} of layer {} in view {}",
-                                     worker, place.micro_batch, place.layer, view));
+                                     worker, place.micro_batch, place.layer, when.second));
+      }
+    }
+  }
+
+  // Whatever counts as finished went backward in a view before.
+  void check_finished() {
+    for (const auto& [when, asked] : begun_again_) {
+      const auto& [step, view] = when;
+      for (const Place place : asked.finished) {
+        bool done = false;
+        for (const auto& [earlier, layout] : layouts_) {
+          done = done || (earlier < view && done_.contains({step, earlier, place, "G"}));
+        }
+        if (done) continue;
+        found_.push_back(
+            fmt::format("micro-batch {} of layer {} counts as finished in step {}, view {}",
+                        place.micro_batch, place.layer, step, view));
       }
     }
   }
@@ -130,29 +156,32 @@ class Reading {
   }
 
   void check_whole(std::int64_t step, std::int64_t view) {
-    const auto roles = roles_.find(view);
-    if (roles == roles_.end()) {
+    const StepShares* asked = shares({step, view});
+    if (asked == nullptr) {
       found_.push_back(fmt::format("step {} is committed in view {}, which none is", step, view));
       return;
     }
-    for (const auto& [place, worker] : roles->second) {
+    for (const auto& [place, share] : asked->to_compute) {
       for (const char* kind : {"F", "G"}) {
-        const auto times = done_.find({step, view, place, kind});
-        if (times != done_.end() && times->second == 1) continue;
+        const auto found = done_.find({step, view, place, kind});
+        const int times = found == done_.end() ? 0 : found->second;
+        const int wanted = share.backward || kind == std::string("F") ? 1 : 0;
+        if (times == wanted) continue;
         found_.push_back(
-            fmt::format("{} of micro-batch {} of layer {} in step {}, view {}: {} "
-                        "times",
-                        kind, place.micro_batch, place.layer, step, view,
-                        times == done_.end() ? 0 : times->second));
+            fmt::format("{} of micro-batch {} of layer {} in step {}, view {}: {} times", kind,
+                        place.micro_batch, place.layer, step, view, times));
       }
     }
   }
 
-  std::map<std::int64_t, std::map<Place, Worker>> roles_;  // by view
+  std::map<std::int64_t, Json> layouts_;  // by view
+  std::map<When, Json> salvages_;
+  std::map<std::int64_t, StepShares> whole_;  // by view
+  std::map<When, StepShares> begun_again_;
   std::map<std::int64_t, int> broken_off_;  // views by the step that they began again
   std::map<Done, int> done_;
   std::map<Done, int> times_;  // in any view
-  std::set<std::tuple<std::int64_t, Place, Worker>> by_;
+  std::set<std::tuple<When, Place, Worker>> by_;
   std::map<Worker, std::int64_t> newest_view_;
   std::vector<std::pair<std::int64_t, std::int64_t>> committed_;
   std::int64_t rolled_back_ = 0;  // steps up to it may be done again

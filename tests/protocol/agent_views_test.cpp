@@ -54,6 +54,20 @@ TEST_CASE("an older view is ignored, one while another is prepared replaces it",
   CHECK(story.hear(view_of_three(2, 3)).explanation == "view 2 ignored: view 3 stands");
 }
 
+TEST_CASE("what fails in a step that was given up is not told: it would fail again", "[unit]") {
+  const auto failure_in = [](int step) {
+    return WorkerFailed{
+        Failed{"bad sample", FaultKind::unavailable, Step{step}, MicroBatchId{0}, LayerId{1}}};
+  };
+  AgentStory story = at_level_2(1);
+  REQUIRE(words(story.hear(Halt{"worker 0 was lost"})) == "abort hand");
+  CHECK(story.give(failure_in(3)).explanation ==
+        "failure ignored: its step was given up, and would fail again");
+  CHECK(story.state.phase == AgentState::Phase::applying);
+  // An evaluation at the level that stands is not given up.
+  CHECK(sent<Failed>(story.give(failure_in(2))).step == Step{2});
+}
+
 TEST_CASE("a view from step 1 puts everybody back to level 0", "[unit]") {
   AgentStory story = at_level_2(1);
   const Decision decision = story.hear(view_of_three(2, 1));

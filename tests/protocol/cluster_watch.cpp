@@ -164,6 +164,7 @@ void ClusterWatch::committed(const CommitRecord& record, const CoordinatorState&
     breaks(fmt::format("step {} was committed at level {}", record.step.value, level_.value));
   }
   level_ = record.step;
+  if (record.step.value > options_.spec.steps) breaks("a step behind the last was committed");
   if (!same_but_last(record, truth_.record(record.step))) {
     breaks(fmt::format("step {} was committed with another record than alone", record.step.value));
   }

@@ -193,6 +193,21 @@ TEST_CASE("who loses a layer after the last record computes again, from the star
   CHECK(sent<NewView>(decision).at(WorkerId{0}).first_step == Step{1});
 }
 
+TEST_CASE("where a shadow nobody had heard of holds what is missing, the end goes on", "[unit]") {
+  CoordinatorStory story({.workers = 2, .spares = 1, .layout = grid(1, {2, 2}, 4)});
+  story.start();
+  for (int i = 0; i < 3; ++i) story.whole_step();
+  story.lose(1);
+  REQUIRE(story.state.phase == Phase::asking);
+  story.say(0, story.applied(0));
+  Applied late = story.applied(2);
+  late.layers = {{LayerId{2}, 7, {Json::object()}}, {LayerId{3}, 7, {Json::object()}}};
+  const Decision decision = story.say(2, late);
+  CHECK(story.state.step == Step{3});
+  CHECK(sent<NewView>(decision).empty());
+  CHECK(all_of<StoreModel>(decision).size() == 1);
+}
+
 TEST_CASE("what the run cannot go on from ends it with its place", "[unit]") {
   const auto end_with = [](const Failed& failed, int status, const std::string& sentence) {
     CoordinatorStory story({.workers = 4, .spares = 1, .layout = grid(2, {2, 2}, 2)});

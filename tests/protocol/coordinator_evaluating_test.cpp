@@ -163,6 +163,17 @@ TEST_CASE("the last level's evaluation is given up when who computes it is lost"
     CHECK(sent<Halt>(story.say(0, Evaluating{ViewNumber{1}, Step{1}})).size() == 4);
     CHECK(sent<Halt>(story.say(1, Evaluating{ViewNumber{1}, Step{1}})).empty());  // once
   }
+  SECTION("and is done when all have gone back and come there again") {
+    CoordinatorStory story({.workers = 2, .layout = grid(1, {2, 2}, 4)}, spec_with_evaluation());
+    story.start();
+    story.give(StopRequested{"enough"});
+    story.whole_step();
+    story.say(0, Evaluating{ViewNumber{1}, Step{1}});
+    story.lose(1);
+    story.say(0, story.applied(0));
+    REQUIRE(story.state.step == Step{1});
+    CHECK_FALSE(story.state.evaluation_given_up);
+  }
   SECTION("an idle one: the others evaluate on") {
     CoordinatorStory story = at_the_end();
     story.say(0, Evaluating{ViewNumber{1}, Step{1}});

@@ -55,6 +55,21 @@ TEST_CASE("a worker whose code fails leaves the layout, and gives what it alone 
   CHECK(story.state.holders.at(LayerId{2}).contains(receiver));
 }
 
+TEST_CASE("a failure that is told while all say what they hold takes only its worker out",
+          "[unit]") {
+  CoordinatorStory story = each_alone();
+  story.lose(0);
+  REQUIRE(story.state.phase == Phase::asking);
+  const Decision decision = story.say(1, bad_sample(2, 3, 2));
+  CHECK(events(decision, "worker_failed").size() == 1);
+  CHECK(story.state.phase == Phase::asking);
+  CHECK(story.state.members.at(WorkerId{1}).out);
+  story.say(1, story.applied(1));
+  const auto views = sent<NewView>(story.say(2, story.applied(2)));
+  REQUIRE_FALSE(views.empty());
+  CHECK(workers_of(views.begin()->second.layout) == std::vector{WorkerId{2}});
+}
+
 TEST_CASE("who failed hears no records and is waited for by nobody", "[unit]") {
   CoordinatorStory story = each_alone();
   story.say(1, bad_sample(2, 3, 2));

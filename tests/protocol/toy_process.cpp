@@ -80,6 +80,8 @@ bool ToyProcess::carry_out(const agent::Prepare& command) {
   view_ = command.view;
   level_ = Step{view_.first_step.value - 1};
   part_ = Part::prepare;
+  // A loop that begins while steps are done again sees none of them.
+  if (looped_ == Step{0}) looped_ = evaluation_done_ = view_.again_until;
   if (level_ == Step{0}) {
     evaluates_.reset();  // until the level is there again
     arrived_.clear();

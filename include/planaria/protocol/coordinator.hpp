@@ -134,7 +134,7 @@ struct Membership {
   Member member;
   bool connected = false;          // to the members that were there when it came
   bool out = false;                // its own code failed: it holds, but computes no more
-  std::optional<Step> first_step;  // of the first view that named it
+  std::optional<Step> first_step;  // that its loop sees
   Instant heard;
 };
 /// A committed step, for comparison where it is done again after a roll-back.
