@@ -37,10 +37,10 @@ void end_run(CoordinatorState& state, int status, const std::string& why, Decisi
 }
 
 void halt(CoordinatorState& state, int status, const std::string& why, Decision& decision) {
-  const bool held =
-      static_cast<int>(state.holders.size()) == layer_count(state) &&
-      std::ranges::none_of(state.holders, [](const auto& entry) { return entry.second.empty(); });
-  if (!held) return end_run(state, status, why, decision);
+  // Level 0 is built anew for each view: who holds what of it shows in their answers.
+  const bool shows_later = state.phase == Phase::preparing && state.step == Step{1};
+  if (shows_later) state.holders.clear();
+  if (!shows_later && !every_layer_held(state)) return end_run(state, status, why, decision);
   state.outcome = {status, why};
   state.phase = Phase::applying;
   state.halted = true;

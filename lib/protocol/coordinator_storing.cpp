@@ -106,6 +106,9 @@ void store_if_complete(CoordinatorState& state, Decision& decision) {
                                        missing.size() == 1 ? "has" : "have", state.step.value);
     return;
   }
+  if (!every_layer_held(state)) {
+    return end_run(state, state.outcome.status, state.outcome.sentence, decision);
+  }
   state.phase = Phase::storing;
   state.storing = LayerId{0};
   ++state.attempt;

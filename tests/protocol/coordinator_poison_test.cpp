@@ -109,6 +109,29 @@ TEST_CASE("the same place failing twice stops all, with the level that stood sto
   CHECK(end_of(story.give(ModelStored{}), 3, 1) == sentence);
 }
 
+TEST_CASE("halted while level 0 is built anew, a run stores it as far as it is there", "[unit]") {
+  CoordinatorStory story({.workers = 2, .spares = 1, .layout = grid(1, {2, 2}, 4)});
+  story.start();
+  story.say(1, bad_sample(1, 3, 2));
+  REQUIRE(story.state.phase == Phase::preparing);
+  const Decision decision = story.say(2, bad_sample(1, 3, 2));
+  const std::string sentence = "worker 2: step 1, micro-batch 3, layer 2 (block1): bad sample";
+  CHECK(sent<Halt>(decision).size() == 3);
+  const auto answer = [&](int worker, const std::vector<int>& layers) {
+    Applied applied{story.state.view.view, Step{0}, {}, 0};
+    for (const int layer : layers) applied.layers.push_back({LayerId{layer}, 7, {Json::object()}});
+    return story.say(worker, applied);
+  };
+  answer(0, {0, 1});
+  answer(1, {});
+  SECTION("of all layers") {
+    CHECK(all_of<StoreModel>(answer(2, {1, 2, 3})).size() == 1);
+  }
+  SECTION("not of all") {
+    CHECK(end_of(answer(2, {2}), 3, 1) == sentence);
+  }
+}
+
 TEST_CASE("a halted run that loses what it would store ends with what stopped it", "[unit]") {
   CoordinatorStory story = each_alone();
   story.say(1, bad_sample(2, 3, 2));
