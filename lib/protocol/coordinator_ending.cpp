@@ -40,7 +40,8 @@ void halt(CoordinatorState& state, int status, const std::string& why, Decision&
   // Level 0 is built anew for each view: who holds what of it shows in their answers.
   const bool shows_later = state.phase == Phase::preparing && state.step == Step{1};
   if (shows_later) state.holders.clear();
-  if (!shows_later && !every_layer_held(state)) return end_run(state, status, why, decision);
+  const bool nothing_to_store = state.members.empty() || (!shows_later && !every_layer_held(state));
+  if (nothing_to_store) return end_run(state, status, why, decision);
   state.outcome = {status, why};
   state.phase = Phase::applying;
   state.halted = true;
