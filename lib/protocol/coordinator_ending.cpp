@@ -62,6 +62,7 @@ Decision on_failed(CoordinatorState& state, WorkerId from, const Failed& failed,
   if (failed.kind == FaultKind::invalid_input) return end_run(state, 2, sentence);
   const bool in_user_code =
       failed.step.value >= 1 && failed.micro_batch.value >= 0 && failed.layer.value >= 0;
+  if (in_user_code && state.halted) return ignored(sentence, "all stop already");
   const bool trains = state.phase == Phase::training || state.phase == Phase::preparing ||
                       state.phase == Phase::asking;
   if (!in_user_code || !trains) return end_run(state, 1, sentence);

@@ -100,6 +100,9 @@ TEST_CASE("the same place failing twice stops all, with the level that stood sto
   CHECK(sent<Halt>(decision).at(WorkerId{0}).why == sentence);
   CHECK(story.state.phase == Phase::applying);
   CHECK(story.state.step == Step{1});
+  // Told twice, it is not another failure.
+  CHECK(story.say(second, bad_sample(2, 3, 2)).explanation ==
+        sentence + " ignored: all stop already");
   const Decision store = story.all_applied();
   REQUIRE(all_of<StoreModel>(store).size() == 1);
   for (int layer = 0; layer < 4; ++layer) {
