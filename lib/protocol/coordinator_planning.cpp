@@ -49,6 +49,13 @@ Layout staging(const CoordinatorState& state, const Layout& target,
   return layout;
 }
 
+// All that compute in it hold their layers, and come to the same evaluations.
+bool can_begin(const CoordinatorState& state, const Layout& target) {
+  if (!missing_for(state, target).empty()) return false;
+  return std::ranges::all_of(workers_of(Layout{target.pipelines, {}}),
+                             [&](WorkerId worker) { return loop_is_there(state, worker); });
+}
+
 struct Plan {
   Layout layout;
   std::string explanation;
@@ -60,7 +67,7 @@ std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<Worke
     state.target.reset();
     state.plan_wanted = true;
   }
-  if (state.target && missing_for(state, *state.target).empty()) {
+  if (state.target && can_begin(state, *state.target)) {
     Layout layout{std::exchange(state.target, std::nullopt)->pipelines, {}};
     layout.shadows = shadows_for(state, layout, usable);
     return Plan{layout, fmt::format("{}: all that compute hold their layers", text_of(layout))};

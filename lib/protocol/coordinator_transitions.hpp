@@ -111,6 +111,11 @@ void warn_if_at_risk(const CoordinatorState& state, Instant now, Decision& decis
 [[nodiscard]] std::vector<WorkerId> not_applied(const CoordinatorState& state);
 /// Workers that may have a role in a view that begins with `state.step`.
 [[nodiscard]] std::vector<WorkerId> usable_workers(const CoordinatorState& state);
+/// The step that the training loops are in: those before it are done again unseen by them.
+[[nodiscard]] Step step_of_loops(const CoordinatorState& state);
+/// Whether the worker's loop evaluates the level before step_of_loops(), where others may be just
+/// now: one that begins with that step does not, and gets nothing to compute before the next.
+[[nodiscard]] bool loop_is_there(const CoordinatorState& state, WorkerId worker);
 [[nodiscard]] std::vector<WorkerId> active_workers(const CoordinatorState& state);
 /// The layers that `worker` computes. Requires an active worker.
 [[nodiscard]] LayerRange layers_of(const CoordinatorState& state, WorkerId worker);

@@ -67,21 +67,12 @@ void roll_back(CoordinatorState& state, const std::vector<LayerId>& lost, Instan
   state.evaluation_given_up = false;  // the last level is yet to come again
 }
 
-// The step that the training loops are in: those before it are done again unseen by them.
-Step step_of_loops(const CoordinatorState& state) {
-  return Step{static_cast<std::int64_t>(state.committed.size())}.next();
-}
-
-// A loop that began with the step in flight never evaluates the level before it, where others may
-// be just now: its worker gets no role before the next step, if there are others.
+// As far as there are others.
 std::vector<WorkerId> without_newcomers(const CoordinatorState& state,
                                         const std::vector<WorkerId>& workers) {
-  const Step front = step_of_loops(state);
-  if (state.spec->evaluation_samples == 0 || front == Step{1}) return workers;
   std::vector<WorkerId> older;
   for (const WorkerId worker : workers) {
-    const auto& first_step = state.members.at(worker).first_step;
-    if (first_step && *first_step < front) older.push_back(worker);
+    if (loop_is_there(state, worker)) older.push_back(worker);
   }
   return older.empty() ? workers : older;
 }
@@ -129,6 +120,17 @@ void forget_step_in_flight(CoordinatorState& state) {
 }
 
 }  // namespace
+
+Step step_of_loops(const CoordinatorState& state) {
+  return Step{static_cast<std::int64_t>(state.committed.size())}.next();
+}
+
+bool loop_is_there(const CoordinatorState& state, WorkerId worker) {
+  const Step front = step_of_loops(state);
+  if (state.spec->evaluation_samples == 0 || front == Step{1}) return true;
+  const auto& first_step = state.members.at(worker).first_step;
+  return first_step && *first_step < front;
+}
 
 std::vector<WorkerId> usable_workers(const CoordinatorState& state) {
   std::vector<WorkerId> workers;
