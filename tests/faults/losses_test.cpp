@@ -70,6 +70,15 @@ TEST_CASE("pipelines of 2, 2, 2 and 1 stages survive a kill in any phase", "[fau
   survives_in_every_phase(uneven, {0});
 }
 
+TEST_CASE("of a wide layout only the lost worker's lanes are computed again", "[faults]") {
+  Training training;
+  const RunFiles run = training.run(wide.options, "kill@step=12:worker=2:phase=reported");
+  CHECK(complaints_about(run, training.undisturbed()) == "");
+  // It had reported, so all others had finished theirs: it had two of eight micro-batches, over
+  // eight layers.
+  CHECK(run.result.at("redone_micro_batches") <= 16);
+}
+
 TEST_CASE("who is killed while it sends a layer is survived", "[faults]") {
   survives_while_sending(deep, 0);
   survives_while_sending(square, 1);
