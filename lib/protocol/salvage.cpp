@@ -1,7 +1,6 @@
 #include <planaria/protocol/salvage.hpp>
 
 #include <algorithm>
-#include <ranges>
 #include <tuple>
 
 #include <planaria/base/check.hpp>
@@ -71,12 +70,15 @@ std::vector<LaneId> lanes_to_compute(const LaneTree& tree, int layers,
 // shares stand for, takes as short as can be.
 std::vector<PipelineWork> share_out(const Layout& layout, const std::vector<LaneId>& lanes) {
   std::vector<int> counts(layout.pipelines.size(), 0);
+  const auto time_with_one_more = [&](std::size_t i) {
+    return static_cast<double>(counts[i] + 1) / layout.pipelines[i].micro_batches;
+  };
   for (std::size_t given = 0; given < lanes.size(); ++given) {
-    const auto time_with_one_more = [&](std::size_t i) {
-      return static_cast<double>(counts[i] + 1) / layout.pipelines[i].micro_batches;
-    };
-    ++counts[std::ranges::min(std::views::iota(std::size_t{0}, counts.size()), {},
-                              time_with_one_more)];
+    std::size_t next = 0;
+    for (std::size_t i = 1; i < counts.size(); ++i) {
+      if (time_with_one_more(i) < time_with_one_more(next)) next = i;
+    }
+    ++counts[next];
   }
   std::vector<PipelineWork> work;
   auto next = lanes.begin();
