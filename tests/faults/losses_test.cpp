@@ -26,7 +26,7 @@ const Way square{"--workers 4 --width 2 --depth 2", "30120",
 const Way wide{"--workers 4 --width 4 --depth 1", "12303",
                "kill@step=12:worker=0,kill@step=12:worker=1:phase=migrate", 4};
 const Way uneven{"--workers 7", "06253",
-                 "kill@step=12:worker=0,kill@step=12:worker=1:phase=migrate", 3};
+                 "kill@step=12:worker=0,kill@step=12:worker=3:phase=migrate", 3};
 
 void survives_in_every_phase(const Way& way, const std::vector<int>& spares) {
   Training training;
