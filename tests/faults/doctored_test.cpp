@@ -2,224 +2,76 @@
 // these forgeries is told.
 #include <catch2/catch.hpp>
 
-#include <algorithm>
-#include <functional>
-
-#include <fmt/format.h>
-
+#include "faults/made_up_runs.hpp"
 #include "faults/run_rules.hpp"
 
 namespace planaria::test {
 namespace {
 
-using Forgery = std::function<void(RunFiles&)>;
-
-Json stage(int first_layer, int last_layer, int worker) {
-  return {{"first_layer", first_layer}, {"last_layer", last_layer}, {"worker", worker}};
-}
-
-Json layout_of(const std::vector<std::vector<Json>>& pipelines) {
-  Json found = Json::array();
-  for (const auto& stages : pipelines) {
-    found.push_back({{"micro_batches", 2}, {"stages", Json(stages)}});
-  }
-  return {{"pipelines", std::move(found)}};
-}
-
-// Writes the events of a run in their order, one a millisecond.
-class Diary {
- public:
-  void view(int number, std::int64_t first_step, bool planned, const Json& layout,
-            const std::vector<int>& workers) {
-    view_ = number;
-    Json members = Json::array();
-    for (const int worker : workers) members.push_back({{"worker", worker}, {"address", "x"}});
-    add(first_step - 1, "view",
-        {{"layout", layout},
-         {"members", std::move(members)},
-         {"first_step", first_step},
-         {"planned", planned}});
-  }
-  void computed(int step, const std::string& kinds, int micro_batch, int layer, int worker) {
-    for (const char kind : kinds) {
-      add(step, "computed",
-          {{"worker", worker},
-           {"micro_batch", micro_batch},
-           {"layer", layer},
-           {"kind", std::string(1, kind)}});
-    }
-  }
-  void committed(int step) {
-    add(step, "step_committed", {{"loss", 1.0 / step}, {"norm", 2.0 / step}});
-  }
-  void add(std::int64_t step, const std::string& name, const Json& fields) {
-    Json event{{"t_ms", t_ms_++}, {"view", view_}, {"step", step}, {"event", name}};
-    event.update(fields);
-    events.push_back(std::move(event));
-  }
-
-  std::vector<Json> events;
-
- private:
-  int view_ = 0;
-  int t_ms_ = 1;
-};
-
-// Four micro-batches of a lane each over layers 0 to 3, two pipelines of two stages. Worker 3 is
-// killed in step 2, when the first pipeline has finished and worker 2 has layers 0 and 1 of
-// micro-batch 2: worker 2 goes on alone in its pipeline, and that lane goes to the first one.
-RunFiles sound_run() {
-  Diary diary;
-  const Json square =
-      layout_of({{stage(0, 1, 0), stage(2, 3, 1)}, {stage(0, 1, 2), stage(2, 3, 3)}});
-  diary.view(1, 1, false, square, {0, 1, 2, 3});
-  const auto whole = [&](int step, const std::vector<int>& micro_batches,
-                         const std::function<int(int, int)>& worker_of) {
-    for (const int i : micro_batches) {
-      for (int layer = 0; layer < 4; ++layer) {
-        diary.computed(step, "FG", i, layer, worker_of(i, layer));
-      }
-    }
-  };
-  const auto by_square = [](int i, int layer) { return (i < 2 ? 0 : 2) + (layer < 2 ? 0 : 1); };
-  whole(1, {0, 1, 2, 3}, by_square);
-  diary.committed(1);
-  whole(2, {0, 1, 2}, by_square);
-  diary.computed(2, "F", 3, 0, 2);
-  diary.computed(2, "F", 3, 1, 2);
-  diary.add(2, "fault_injected",
-            {{"worker", 3},
-             {"kind", "kill"},
-             {"order", "kill@step=2:worker=3:phase=forward"},
-             {"phase", "forward"}});
-  diary.add(2, "worker_lost", {{"worker", 3}, {"why", "its connection ended"}});
-
-  const Json left = layout_of({{stage(0, 1, 0), stage(2, 3, 1)}, {stage(0, 3, 2)}});
-  diary.view(2, 2, false, left, {0, 1, 2});
-  const auto sum = [](int layer, int height, int index, int worker) {
-    return Json{{"layer", layer}, {"height", height}, {"index", index}, {"worker", worker}};
-  };
-  const Json sums = {sum(0, 0, 2, 2), sum(0, 1, 0, 0), sum(1, 0, 2, 2),
-                     sum(1, 1, 0, 0), sum(2, 1, 0, 1), sum(3, 1, 0, 1)};
-  diary.add(2, "resumed", {{"moved", 0}, {"salvage", {{"sums", sums}, {"lanes", {{2}, {3}}}}}});
-  for (int layer = 0; layer < 4; ++layer) {
-    diary.computed(2, layer < 2 ? "F" : "FG", 2, layer, layer < 2 ? 0 : 1);
-    diary.computed(2, "FG", 3, layer, 2);
-  }
-  diary.committed(2);
-  whole(3, {0, 1, 2, 3}, [](int i, int layer) { return i < 2 ? (layer < 2 ? 0 : 1) : 2; });
-  diary.committed(3);
-
-  RunFiles run;
-  run.faults = "kill@step=2:worker=3:phase=forward";
-  run.events = diary.events;
-  for (int step = 1; step <= 3; ++step) run.ledger.push_back({{"step", step}});
-  run.asked = {{"micro_batches", 4}, {"lane_size", 1}};
-  run.result = {{"version", 1},
-                {"steps", 3},
-                {"samples", 24},
-                {"final_loss", 1.0 / 3},
-                {"holders_agree", true},
-                {"weights_xxh3_128", "a"},
-                {"workers_lost", 1},
-                {"state_xxh3_128", "b"},
-                {"redone_micro_batches", 6}};
-  run.result["workers"] = Json::array();
-  for (const int id : {0, 1, 2}) run.result["workers"].push_back({{"id", id}});
-  run.model = "bytes";
-  return run;
-}
-
-std::vector<std::size_t> positions(const RunFiles& run,
-                                   const std::function<bool(const Json&)>& is) {
-  std::vector<std::size_t> found;
-  for (std::size_t i = 0; i < run.events.size(); ++i) {
-    if (is(run.events[i])) found.push_back(i);
-  }
-  return found;
-}
-
-// The only event of this kind in the step, or the view; 0: any.
-Json& event(RunFiles& run, const std::string& name, int step, int view = 0) {
-  const auto found = positions(run, [&](const Json& each) {
-    return each.at("event") == name && (step == 0 || each.at("step") == step) &&
-           (view == 0 || each.at("view") == view);
-  });
-  REQUIRE(found.size() == 1);
-  return run.events[found[0]];
-}
-
-std::size_t computed_at(const RunFiles& run, int step, int view, int micro_batch, int layer,
-                        const std::string& kind) {
-  const auto found = positions(run, [&](const Json& each) {
-    return each.at("event") == "computed" && each.at("step") == step && each.at("view") == view &&
-           each.at("micro_batch") == micro_batch && each.at("layer") == layer &&
-           each.at("kind") == kind;
-  });
-  REQUIRE(found.size() == 1);
-  return found[0];
-}
-
-void drop(RunFiles& run, std::size_t position) {
-  run.events.erase(run.events.begin() + static_cast<std::ptrdiff_t>(position));
-}
-
-void repeat(RunFiles& run, std::size_t position) {
-  const Json copy = run.events[position];
-  run.events.insert(run.events.begin() + static_cast<std::ptrdiff_t>(position), copy);
-}
-
-Json& salvage(RunFiles& run) {
-  return event(run, "resumed", 2).at("salvage");
-}
-
 struct Case {
   std::string what;
-  Forgery forge;
+  std::function<void(RunFiles&)> forge;
   std::string told;  // part of a complaint
 };
 
-void check_told(const std::vector<Case>& cases) {
-  const RunFiles sound = sound_run();
-  REQUIRE(complaints_about(sound, sound) == "");
-  for (const Case& each : cases) {
-    INFO(each.what);
-    RunFiles forged = sound;
-    each.forge(forged);
-    const std::string complaints = complaints_about(forged, sound);
-    INFO("told: " << complaints);
-    CHECK(complaints.find(each.told) != std::string::npos);
+// A run that nothing can be said against, and `copies` of each layer's state.
+struct Sound {
+  RunFiles run;
+  int copies = 2;
+
+  void check_told(const std::vector<Case>& cases) const {
+    REQUIRE(complaints_about(run, run, copies) == "");
+    for (const Case& each : cases) {
+      INFO(each.what);
+      RunFiles forged = run;
+      each.forge(forged);
+      const std::string complaints = complaints_about(forged, run, copies);
+      INFO("told: " << complaints);
+      CHECK(complaints.find(each.told) != std::string::npos);
+    }
   }
-}
+};
 
 }  // namespace
 
 TEST_CASE("work that was not done, done twice, or by another is told", "[faults]") {
-  check_told({
+  Sound{run_with_a_loss()}.check_told({
       {"a backward is missing in a whole step",
-       [](RunFiles& run) { drop(run, computed_at(run, 3, 2, 1, 2, "G")); },
+       [](RunFiles& run) {
+         drop(run, computed_at(run, {3, 2, 1, 2, "G"}));
+       },
        "G of micro-batch 1 of layer 2 in step 3, view 2: 0 times"},
       {"a forward is missing in what was left of a step",
-       [](RunFiles& run) { drop(run, computed_at(run, 2, 2, 2, 0, "F")); },
+       [](RunFiles& run) {
+         drop(run, computed_at(run, {2, 2, 2, 0, "F"}));
+       },
        "F of micro-batch 2 of layer 0 in step 2, view 2: 0 times"},
       {"a layer goes backward in vain",
        [](RunFiles& run) {
-         const std::size_t at = computed_at(run, 2, 2, 2, 1, "F");
+         const std::size_t at = computed_at(run, {2, 2, 2, 1, "F"});
          repeat(run, at);
          run.events[at]["kind"] = "G";
        },
-       "G of micro-batch 2 of layer 1 in step 2, view 2: 1 times"},
+       "worker 0 takes micro-batch 2 of layer 1 backward in vain in view 2"},
       {"a place is computed twice in one view",
-       [](RunFiles& run) { repeat(run, computed_at(run, 3, 2, 0, 0, "F")); },
+       [](RunFiles& run) {
+         repeat(run, computed_at(run, {3, 2, 0, 0, "F"}));
+       },
        "F of micro-batch 0 of layer 0 in step 3, view 2: 2 times"},
       {"and more often than views were broken off",
-       [](RunFiles& run) { repeat(run, computed_at(run, 3, 2, 0, 0, "F")); },
+       [](RunFiles& run) {
+         repeat(run, computed_at(run, {3, 2, 0, 0, "F"}));
+       },
        "F of micro-batch 0 of layer 0 in step 3: 2 times, 0 views were broken off"},
       {"another's layer",
-       [](RunFiles& run) { run.events[computed_at(run, 1, 1, 0, 2, "F")]["worker"] = 0; },
+       [](RunFiles& run) {
+         run.events[computed_at(run, {1, 1, 0, 2, "F"})]["worker"] = 0;
+       },
        "worker 0 computes micro-batch 0 of layer 2 in view 1"},
       {"another pipeline's lane",
-       [](RunFiles& run) { run.events[computed_at(run, 2, 2, 3, 0, "F")]["micro_batch"] = 1; },
+       [](RunFiles& run) {
+         run.events[computed_at(run, {2, 2, 3, 0, "F"})]["micro_batch"] = 1;
+       },
        "worker 2 computes micro-batch 1 of layer 0 in view 2"},
       {"more redone than the result says",
        [](RunFiles& run) { run.result["redone_micro_batches"] = 5; },
@@ -228,7 +80,9 @@ TEST_CASE("work that was not done, done twice, or by another is told", "[faults]
        [](RunFiles& run) { event(run, "worker_lost", 2)["event"] = "waiting"; },
        "1 views were broken off by 0 losses"},
       {"an older view after a newer one",
-       [](RunFiles& run) { run.events[computed_at(run, 3, 2, 0, 0, "F")]["view"] = 1; },
+       [](RunFiles& run) {
+         run.events[computed_at(run, {3, 2, 0, 0, "F"})]["view"] = 1;
+       },
        "worker 0 computes in view 1 after view 2"},
       {"a step in a view that is none",
        [](RunFiles& run) { event(run, "step_committed", 3)["view"] = 7; },
@@ -237,9 +91,11 @@ TEST_CASE("work that was not done, done twice, or by another is told", "[faults]
 }
 
 TEST_CASE("sums that count as finished and are not are told", "[faults]") {
-  check_told({
+  Sound{run_with_a_loss()}.check_told({
       {"over a lane that nobody finished",
-       [](RunFiles& run) { drop(run, computed_at(run, 2, 1, 2, 1, "G")); },
+       [](RunFiles& run) {
+         drop(run, computed_at(run, {2, 1, 2, 1, "G"}));
+       },
        "micro-batch 2 of layer 1 counts as finished in step 2, view 2"},
       {"within another",
        [](RunFiles& run) {
@@ -271,7 +127,7 @@ TEST_CASE("sums that count as finished and are not are told", "[faults]") {
 }
 
 TEST_CASE("steps, records and ledger that do not fit are told", "[faults]") {
-  check_told({
+  Sound{run_with_a_loss()}.check_told({
       {"a step is left out",
        [](RunFiles& run) {
          drop(run, positions(run, [](const Json& each) {
@@ -314,10 +170,23 @@ TEST_CASE("steps, records and ledger that do not fit are told", "[faults]") {
 }
 
 TEST_CASE("strikes that were not as ordered, and the dead who work, are told", "[faults]") {
-  check_told({
+  Sound{run_with_a_loss()}.check_told({
       {"it never struck",
        [](RunFiles& run) { event(run, "fault_injected", 2)["order"] = "kill@step=9:worker=1"; },
        "kill@step=2:worker=3:phase=forward struck 0 times"},
+      {"another did, whose number begins like its own",
+       [](RunFiles& run) {
+         run.faults = "kill@step=2:worker=3";
+         event(run, "fault_injected", 2)["order"] = "kill@step=2:worker=31:phase=forward";
+       },
+       "kill@step=2:worker=3 struck 0 times"},
+      {"it struck twice",
+       [](RunFiles& run) {
+         repeat(run, positions(run, [](const Json& each) {
+                  return each.at("event") == "fault_injected";
+                })[0]);
+       },
+       "kill@step=2:worker=3:phase=forward struck 2 times"},
       {"in another phase",
        [](RunFiles& run) { event(run, "fault_injected", 2)["phase"] = "reduce"; },
        "struck in phase reduce"},
@@ -339,12 +208,148 @@ TEST_CASE("strikes that were not as ordered, and the dead who work, are told", "
        [](RunFiles& run) { event(run, "view", 0, 2)["members"][0]["worker"] = 3; },
        "view 2 names worker 3, which is lost"},
       {"the dead compute",
-       [](RunFiles& run) { run.events[computed_at(run, 3, 2, 3, 0, "F")]["worker"] = 3; },
+       [](RunFiles& run) {
+         run.events[computed_at(run, {3, 2, 3, 0, "F"})]["worker"] = 3;
+       },
        "worker 3 computes after it was killed"},
       {"the result names the dead", [](RunFiles& run) { run.result["workers"][0]["id"] = 3; },
        "the result names worker 3, which is lost"},
       {"the result counts others", [](RunFiles& run) { run.result["workers_lost"] = 2; },
        "1 workers are lost, the result has 2"},
+  });
+}
+
+TEST_CASE("a step that is whole by its view, and not by what was asked, is told", "[faults]") {
+  Sound{run_with_a_loss()}.check_told({
+      {"a micro-batch that is nobody's",
+       [](RunFiles& run) {
+         event(run, "view", 0, 2)["layout"]["pipelines"][1]["micro_batches"] = 1;
+         for (int layer = 0; layer < 4; ++layer) {
+           drop(run, computed_at(run, {3, 2, 3, layer, "F"}));
+           drop(run, computed_at(run, {3, 2, 3, layer, "G"}));
+         }
+       },
+       "micro-batch 3 of layer 3 is nobody's in step 3, view 2"},
+      {"a layer that is nobody's",
+       [](RunFiles& run) {
+         event(run, "view", 0, 1)["layout"]["pipelines"][0]["stages"][1]["last_layer"] = 2;
+         drop(run, computed_at(run, {1, 1, 0, 3, "F"}));
+         drop(run, computed_at(run, {1, 1, 0, 3, "G"}));
+       },
+       "micro-batch 0 of layer 3 is nobody's in step 1, view 1"},
+      {"a layer that is two workers'",
+       [](RunFiles& run) {
+         event(run, "view", 0, 1)["layout"]["pipelines"][0]["stages"][1]["first_layer"] = 1;
+       },
+       "micro-batch 0 of layer 1 is worker 0's and worker 1's"},
+      {"nothing says what was asked", [](RunFiles& run) { run.asked = nullptr; },
+       "there is no run.json"},
+      {"twice in a view that was broken off",
+       [](RunFiles& run) {
+         repeat(run, computed_at(run, {2, 1, 3, 0, "F"}));
+       },
+       "F of micro-batch 3 of layer 0 in step 2, view 1: 2 times"},
+  });
+}
+
+TEST_CASE("a step that is begun again and again is read with what each view says", "[faults]") {
+  Sound{run_with_a_step_begun_three_times()}.check_told({
+      {"in vain, in a view that was broken off",
+       [](RunFiles& run) {
+         salvage(run, 2, 2)["sums"][1]["layer"] = 0;
+         const std::size_t at = computed_at(run, {2, 2, 4, 0, "F"});
+         repeat(run, at);
+         run.events[at]["kind"] = "G";
+       },
+       "worker 2 takes micro-batch 4 of layer 0 backward in vain in view 2"},
+      {"a sum of who had not the layer when it was added up",
+       [](RunFiles& run) { salvage(run, 2, 2)["sums"][1]["layer"] = 0; },
+       "a sum of layer 0 is worker 2's in view 2, which did not have the layer"},
+      {"half of a lane is not finished",
+       [](RunFiles& run) {
+         drop(run, computed_at(run, {2, 1, 3, 0, "G"}));
+       },
+       "micro-batch 3 of layer 0 counts as finished in step 2, view 2"},
+      {"finished in the very view",
+       [](RunFiles& run) {
+         run.events[computed_at(run, {2, 1, 4, 1, "G"})]["view"] = 2;
+       },
+       "micro-batch 4 of layer 1 counts as finished in step 2, view 2"},
+      {"finished in another step",
+       [](RunFiles& run) {
+         run.events[computed_at(run, {2, 1, 4, 1, "G"})]["step"] = 1;
+       },
+       "micro-batch 4 of layer 1 counts as finished in step 2, view 2"},
+      {"finished, and then not believed",
+       [](RunFiles& run) {
+         Json& lost = run.events[positions(run, [](const Json& each) {
+           return each.at("event") == "worker_lost" && each.at("view") == 1;
+         })[0]];
+         Json differ = lost;
+         differ["event"] = "gradients_differ";
+         run.events.insert(run.events.begin(), differ);
+       },
+       "micro-batch 0 of layer 0 counts as finished in step 2, view 2"},
+      {"the short lane is left out",
+       [](RunFiles& run) { salvage(run, 2, 3)["lanes"][0] = Json::array(); },
+       "lane 2 of layer 0 is left out"},
+      {"a lane that there is not",
+       [](RunFiles& run) { salvage(run, 2, 3)["lanes"][0].push_back(3); },
+       "lane 3 is computed, and there is none"},
+      {"lanes of a pipeline that there is not",
+       [](RunFiles& run) { salvage(run, 2, 3)["lanes"].push_back({2}); },
+       "lanes of 2 pipelines, there are 1"},
+      {"a node so high that there is none",
+       [](RunFiles& run) { salvage(run, 2, 3)["sums"].push_back(sum(0, 64, 1, 0)); },
+       "a sum of layer 0 is over no lane"},
+      {"a view is resumed twice",
+       [](RunFiles& run) {
+         repeat(run, positions(run, [](const Json& each) {
+                  return each.at("event") == "resumed" && each.at("view") == 3;
+                })[0]);
+       },
+       "view 3 is resumed twice"},
+      {"a view is resumed with another step than it begins",
+       [](RunFiles& run) { event(run, "resumed", 2, 3)["step"] = 3; },
+       "view 3 begins step 2 and is resumed with step 3"},
+      {"who comes later is lost twice",
+       [](RunFiles& run) {
+         repeat(run, positions(run, [](const Json& each) {
+                  return each.at("event") == "worker_lost" && each.at("worker") == 2;
+                })[0]);
+       },
+       "worker 2 is lost twice"},
+      {"more often than views were broken off",
+       [](RunFiles& run) { event(run, "view", 0, 3)["planned"] = true; },
+       "F of micro-batch 4 of layer 0 in step 2: 3 times, 1 views were broken off"},
+  });
+}
+
+TEST_CASE("what a roll-back took is computed again, with the same loss", "[faults]") {
+  Sound{run_that_goes_back(), 1}.check_told({
+      {"another loss the second time",
+       [](RunFiles& run) { event(run, "step_committed", 2, 2)["loss"] = 0.25; },
+       "step 2 has another loss or norm when done again"},
+      {"another norm the second time",
+       [](RunFiles& run) { event(run, "step_committed", 1, 2)["norm"] = 0.25; },
+       "step 1 has another loss or norm when done again"},
+      {"back from another step than was committed",
+       [](RunFiles& run) { event(run, "rolled_back", 0)["from"] = 1; },
+       "rolled back from 1, committed was 2"},
+      {"finished only before all went back",
+       [](RunFiles& run) {
+         event(run, "resumed", 3, 3)["salvage"] = {{"sums", Json::array({sum(0, 0, 0, 0)})},
+                                                   {"lanes", Json::array({Json::array({0, 1})})}};
+         drop(run, computed_at(run, {3, 3, 0, 0, "G"}));
+       },
+       "micro-batch 0 of layer 0 counts as finished in step 3, view 3"},
+      {"a step is left out the second time",
+       [](RunFiles& run) {
+         drop(run, positions(run, [](const Json& each) {
+                return each.at("event") == "step_committed" && each.at("view") == 2;
+              })[0]);
+       },
+       "step 2 is committed, not 1"},
   });
 }
 

@@ -236,7 +236,7 @@ Complaints missed_strikes(const RunFiles& run) {
     std::vector<Json> own;
     std::ranges::copy_if(strikes, std::back_inserter(own), [&](const Json& strike) {
       // Fields that were left out are written with their defaults.
-      return word(strike, "order").starts_with(item);
+      return (word(strike, "order") + ":").starts_with(item + ":");
     });
     const bool once = fields_of(item).at("") != "throw";
     if (own.empty() || (once && own.size() > 1)) {

@@ -27,8 +27,9 @@ using Complaints = std::vector<std::string>;
 
 /// Workers computed only what their view gave them; each committed step is computed whole, each
 /// (micro-batch, layer) once, in the view that committed it, but for what that view says is
-/// finished, which then went backward in a view before; and no more steps are begun again than
-/// views were broken off.
+/// finished, which then went backward in a view before, is had by who had the layer there, and was
+/// not given up since. No view has anything twice, and no more steps are begun again than views
+/// were broken off.
 [[nodiscard]] Complaints wrong_work(const RunFiles& run);
 
 /// All of them, one a line; empty where all is well. `copies`: of how many workers each layer's

@@ -20,11 +20,12 @@ struct Place {
   friend auto operator<=>(const Place&, const Place&) = default;
 };
 
-/// Micro-batches in lanes, as run.json has them.
-struct Lanes {
+/// What a whole step is, as run.json has it.
+struct StepSize {
+  int layers = 0;
   int micro_batches = 0;
   int lane_size = 1;
-  [[nodiscard]] int count() const { return (micro_batches + lane_size - 1) / lane_size; }
+  [[nodiscard]] int lanes() const { return (micro_batches + lane_size - 1) / lane_size; }
   [[nodiscard]] std::set<int> micro_batches_of(int lane) const;
   /// The lanes under a node of the tree; none where there is no such node.
   [[nodiscard]] std::set<int> under(int height, int index) const;
@@ -42,12 +43,15 @@ struct StepShares {
   std::vector<std::string> complaints;  // about what `resumed` says of them
 };
 
-/// A whole step.
+/// Whether the worker computes the layer in the layout; or, where `or_shadows`, shadows it.
+[[nodiscard]] bool has(const Json& layout, std::int64_t worker, int layer, bool or_shadows = false);
+
+/// A whole step. Complains about layers that two workers of a pipeline have.
 [[nodiscard]] StepShares shares_of(const Json& layout);
 /// A step that begins again, `salvage` being what the view's `resumed` event says. Complains about
 /// sums of a layer that overlap or are not there, of a worker that does not compute the layer in
-/// the view; lanes that nobody has or computes, that several pipelines compute, or that are
-/// computed though every layer has them.
-[[nodiscard]] StepShares shares_of(const Json& layout, const Json& salvage, const Lanes& lanes);
+/// the view; lanes that nobody has or computes, that several pipelines compute, that are computed
+/// though every layer has them, or that there are not.
+[[nodiscard]] StepShares shares_of(const Json& layout, const Json& salvage, const StepSize& size);
 
 }  // namespace planaria::test

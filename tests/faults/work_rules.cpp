@@ -24,19 +24,25 @@ class Reading {
   void take(const Json& event) {
     const std::string name = event.at("event").get<std::string>();
     if (name == "view") view(event);
-    if (name == "resumed" && event.contains("salvage")) {
-      salvages_[{number(event, "step"), view_of(event)}] = event.at("salvage");
-    }
+    if (name == "resumed") resumed(event);
     if (name == "computed") computed(event);
     if (name == "step_committed") committed_.emplace_back(number(event, "step"), view_of(event));
-    if (name == "rolled_back") rolled_back_ = std::max(rolled_back_, number(event, "from") + 1);
+    if (name == "rolled_back") rolled_back(event);
+    // Of holders that differ nobody knows who is right.
+    if (name == "gradients_differ") believed_after_[number(event, "step")] = view_of(event);
     if (name == "worker_lost" || name == "worker_failed") ++losses_;
   }
 
   [[nodiscard]] Complaints complaints(const RunFiles& run) {
-    read_shares(run);
+    if (!run.asked.is_object()) return {"there is no run.json"};
+    size_ = {.layers = static_cast<int>(run.asked.at("layers").size()),
+             .micro_batches = run.asked.at("micro_batches").get<int>(),
+             .lane_size = run.asked.at("lane_size").get<int>()};
+    read_shares();
     check_places();
+    check_once();
     check_finished();
+    check_owners();
     check_redone(run);
     for (const auto& [step, view] : committed_) check_whole(step, view);
     return std::move(found_);
@@ -51,8 +57,35 @@ class Reading {
 
   void view(const Json& event) {
     layouts_[view_of(event)] = event.at("layout");
+    first_steps_[view_of(event)] = number(event, "first_step");
     if (event.at("planned") == false && view_of(event) > 1) {
       ++broken_off_[number(event, "first_step")];
+    }
+  }
+  void resumed(const Json& event) {
+    const std::int64_t view = view_of(event);
+    const std::int64_t step = number(event, "step");
+    if (!resumed_.insert(view).second) {
+      found_.push_back(fmt::format("view {} is resumed twice", view));
+    }
+    const auto first = first_steps_.find(view);
+    if (first == first_steps_.end()) {
+      found_.push_back(fmt::format("view {} is resumed, and none is so called", view));
+      return;
+    }
+    if (first->second != step) {
+      found_.push_back(fmt::format("view {} begins step {} and is resumed with step {}", view,
+                                   first->second, step));
+    }
+    if (event.contains("salvage")) salvages_[{step, view}] = event.at("salvage");
+  }
+  // The step after the level to which all go back is begun again like any other; who computes
+  // those behind it has computed another between.
+  void rolled_back(const Json& event) {
+    const std::int64_t from = number(event, "from");
+    rolled_back_ = std::max(rolled_back_, from + 1);
+    for (std::int64_t step = number(event, "to") + 2; step <= from + 1; ++step) {
+      believed_after_[step] = view_of(event);
     }
   }
   // A worker hears of a view before the file does, so places are compared at the end.
@@ -63,7 +96,7 @@ class Reading {
     const std::string kind = event.at("kind").get<std::string>();
     ++done_[{step, view_of(event), place, kind}];
     ++times_[{step, 0, place, kind}];
-    by_.insert({{step, view_of(event)}, place, worker});
+    by_.insert({{step, view_of(event)}, place, kind, worker});
     auto& newest = newest_view_[worker];
     if (view_of(event) < newest) {
       found_.push_back(fmt::format("worker {} computes in view {} after view {}", worker,
@@ -73,18 +106,15 @@ class Reading {
   }
 
   // What every view asks for a whole step, and each that began one again for that one.
-  void read_shares(const RunFiles& run) {
-    for (const auto& [view, layout] : layouts_) whole_[view] = shares_of(layout);
-    if (salvages_.empty()) return;
-    const Lanes lanes{run.asked.at("micro_batches").get<int>(),
-                      run.asked.at("lane_size").get<int>()};
-    for (const auto& [when, salvage] : salvages_) {
-      const auto layout = layouts_.find(when.second);
-      if (layout == layouts_.end()) {
-        found_.push_back(fmt::format("view {} is resumed, and none is so called", when.second));
-        continue;
+  void read_shares() {
+    for (const auto& [view, layout] : layouts_) {
+      whole_[view] = shares_of(layout);
+      for (const std::string& complaint : whole_[view].complaints) {
+        found_.push_back(fmt::format("view {}: {}", view, complaint));
       }
-      StepShares shares = shares_of(layout->second, salvage, lanes);
+    }
+    for (const auto& [when, salvage] : salvages_) {
+      StepShares shares = shares_of(layouts_.at(when.second), salvage, size_);
       for (const std::string& complaint : shares.complaints) {
         found_.push_back(fmt::format("step {}, view {}: {}", when.first, when.second, complaint));
       }
@@ -101,15 +131,38 @@ class Reading {
   }
 
   void check_places() {
-    for (const auto& [when, place, worker] : by_) {
+    for (const auto& [when, place, kind, worker] : by_) {
       const StepShares* asked = shares(when);
       const bool its_own = asked != nullptr && asked->to_compute.contains(place) &&
                            asked->to_compute.at(place).worker == worker;
       if (!its_own) {
         found_.push_back(fmt::format("worker {} computes micro-batch {} of layer {} in view {}",
                                      worker, place.micro_batch, place.layer, when.second));
+      } else if (kind == "G" && !asked->to_compute.at(place).backward) {
+        found_.push_back(
+            fmt::format("worker {} takes micro-batch {} of layer {} backward in vain in view {}",
+                        worker, place.micro_batch, place.layer, when.second));
       }
     }
+  }
+
+  // In views that were broken off too.
+  void check_once() {
+    for (const auto& [what, times] : done_) {
+      if (times > 1) tell_times(what, times);
+    }
+  }
+
+  void tell_times(const Done& what, int times) {
+    const auto& [step, view, place, kind] = what;
+    found_.push_back(fmt::format("{} of micro-batch {} of layer {} in step {}, view {}: {} times",
+                                 kind, place.micro_batch, place.layer, step, view, times));
+  }
+
+  // The view up to which nothing of the step is of use to `view`, which is later; 0: there is none.
+  [[nodiscard]] std::int64_t believed_after(std::int64_t step, std::int64_t view) const {
+    const auto found = believed_after_.find(step);
+    return found == believed_after_.end() || found->second >= view ? 0 : found->second;
   }
 
   // Whatever counts as finished went backward in a view before.
@@ -119,12 +172,33 @@ class Reading {
       for (const Place place : asked.finished) {
         bool done = false;
         for (const auto& [earlier, layout] : layouts_) {
-          done = done || (earlier < view && done_.contains({step, earlier, place, "G"}));
+          done = done || (believed_after(step, view) < earlier && earlier < view &&
+                          done_.contains({step, earlier, place, "G"}));
         }
         if (done) continue;
         found_.push_back(
             fmt::format("micro-batch {} of layer {} counts as finished in step {}, view {}",
                         place.micro_batch, place.layer, step, view));
+      }
+    }
+  }
+
+  // A sum stays where it was added up, or was lent to a shadow.
+  void check_owners() {
+    for (const auto& [when, salvage] : salvages_) {
+      const auto& [step, view] = when;
+      for (const Json& sum : salvage.at("sums")) {
+        const int layer = sum.at("layer").get<int>();
+        const auto worker = sum.at("worker").get<Worker>();
+        bool had = false;
+        for (const auto& [earlier, layout] : layouts_) {
+          had = had || (believed_after(step, view) < earlier && earlier < view &&
+                        has(layout, worker, layer, true));
+        }
+        if (had) continue;
+        found_.push_back(
+            fmt::format("a sum of layer {} is worker {}'s in view {}, which did not have the layer",
+                        layer, worker, view));
       }
     }
   }
@@ -163,25 +237,32 @@ class Reading {
     }
     for (const auto& [place, share] : asked->to_compute) {
       for (const char* kind : {"F", "G"}) {
-        const auto found = done_.find({step, view, place, kind});
-        const int times = found == done_.end() ? 0 : found->second;
-        const int wanted = share.backward || kind == std::string("F") ? 1 : 0;
-        if (times == wanted) continue;
-        found_.push_back(
-            fmt::format("{} of micro-batch {} of layer {} in step {}, view {}: {} times", kind,
-                        place.micro_batch, place.layer, step, view, times));
+        const bool wanted = share.backward || kind == std::string("F");
+        const Done what{step, view, place, kind};
+        if (wanted && !done_.contains(what)) tell_times(what, 0);
+      }
+    }
+    for (Place place; place.micro_batch < size_.micro_batches; ++place.micro_batch) {
+      for (place.layer = 0; place.layer < size_.layers; ++place.layer) {
+        if (asked->to_compute.contains(place) || asked->finished.contains(place)) continue;
+        found_.push_back(fmt::format("micro-batch {} of layer {} is nobody's in step {}, view {}",
+                                     place.micro_batch, place.layer, step, view));
       }
     }
   }
 
-  std::map<std::int64_t, Json> layouts_;  // by view
+  StepSize size_;
+  std::map<std::int64_t, Json> layouts_;              // by view
+  std::map<std::int64_t, std::int64_t> first_steps_;  // by view
+  std::set<std::int64_t> resumed_;                    // views
   std::map<When, Json> salvages_;
   std::map<std::int64_t, StepShares> whole_;  // by view
   std::map<When, StepShares> begun_again_;
   std::map<std::int64_t, int> broken_off_;  // views by the step that they began again
   std::map<Done, int> done_;
   std::map<Done, int> times_;  // in any view
-  std::set<std::tuple<When, Place, Worker>> by_;
+  std::set<std::tuple<When, Place, std::string, Worker>> by_;
+  std::map<std::int64_t, std::int64_t> believed_after_;  // views, by step
   std::map<Worker, std::int64_t> newest_view_;
   std::vector<std::pair<std::int64_t, std::int64_t>> committed_;
   std::int64_t rolled_back_ = 0;  // steps up to it may be done again
