@@ -36,6 +36,10 @@ MicroBatchRange LaneTree::micro_batches_of(LaneId lane) const {
   return {MicroBatchId{first}, MicroBatchId{std::min(first + lane_size_, micro_batches_) - 1}};
 }
 
+MicroBatchRange LaneTree::micro_batches_of(LaneRange lanes) const {
+  return {micro_batches_of(lanes.first).first, micro_batches_of(lanes.last).last};
+}
+
 Result<LaneRange> LaneTree::lanes_of(MicroBatchRange range) const {
   const LaneRange lanes{lane_of(range.first), lane_of(range.last)};
   if (range.size() < 1 || micro_batches_of(lanes.first).first != range.first ||

@@ -16,8 +16,8 @@ bool covers_lanes(const LaneTree& tree, TreeNode node) {
 
 template <class Value>
 bool all_told(const std::map<MicroBatchId, Value>& told, const LaneTree& tree, LaneRange lanes) {
-  const MicroBatchId last = tree.micro_batches_of(lanes.last).last;
-  for (MicroBatchId id = tree.micro_batches_of(lanes.first).first; id <= last; id = id.next()) {
+  const MicroBatchRange range = tree.micro_batches_of(lanes);
+  for (MicroBatchId id = range.first; id <= range.last; id = id.next()) {
     if (!told.contains(id)) return false;
   }
   return true;
@@ -175,6 +175,10 @@ LayerId StepWork::lowest_needed(LaneId lane) const {
   check_failed("a lane is computed that no layer needs", "");
 }
 
+LayerId StepWork::lowest_needed(MicroBatchId micro_batch) const {
+  return lowest_needed(tree_.lane_of(micro_batch));
+}
+
 std::vector<TreeNode> StepWork::finished(LayerId layer, WorkerId worker) const {
   std::vector<TreeNode> nodes;
   if (!salvage_) return nodes;
@@ -204,11 +208,8 @@ std::vector<MicroBatchId> StepWork::contributed_micro_batches(LayerId layer,
                                                               WorkerId worker) const {
   std::vector<MicroBatchId> ids;
   for (const TreeNode node : contributed(layer, worker)) {
-    const LaneRange lanes = *tree_.lanes_under(node);
-    const MicroBatchId last = tree_.micro_batches_of(lanes.last).last;
-    for (auto id = tree_.micro_batches_of(lanes.first).first; id <= last; id = id.next()) {
-      ids.push_back(id);
-    }
+    const MicroBatchRange range = tree_.micro_batches_of(*tree_.lanes_under(node));
+    for (MicroBatchId id = range.first; id <= range.last; id = id.next()) ids.push_back(id);
   }
   std::ranges::sort(ids);
   return ids;

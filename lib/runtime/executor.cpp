@@ -105,9 +105,9 @@ Result<void> Executor::reduce_gradients() {
 // What a lane asks of the stages is the same rule everywhere (protocol/salvage.hpp), so that a
 // stage that does not come to a micro-batch's backward is waited for by nobody.
 Result<void> Executor::begin_work(Step step, const std::optional<protocol::Salvage>& salvage) {
-  const LaneTree tree(context_.trainer->micro_batches, context_.trainer->lane_size);
   step_ = step;
-  work_.emplace(view_.layout, tree, salvage);
+  work_.emplace(view_.layout,
+                LaneTree(context_.trainer->micro_batches, context_.trainer->lane_size), salvage);
   left_.clear();
   stage_.begin_step(step, *work_, context_.self);
   if (!place_) return {};
@@ -124,7 +124,7 @@ Result<void> Executor::begin_work(Step step, const std::optional<protocol::Salva
     const MicroBatchId micro_batch =
         micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
     const bool comes = action.kind == ActionKind::forward ||
-                       work_->lowest_needed(tree.lane_of(micro_batch)) <= stage_.range().last;
+                       work_->lowest_needed(micro_batch) <= stage_.range().last;
     if (comes) left_.push_back(action);
   }
   return {};
@@ -198,8 +198,7 @@ Result<void> Executor::backward(MicroBatchId micro_batch) {
     PLANARIA_TRY(computed, stage_.backward(micro_batch, std::move(gradients)));
     passed = std::move(computed);
   }
-  const LaneTree tree(context_.trainer->micro_batches, context_.trainer->lane_size);
-  const bool ends_here = work_->lowest_needed(tree.lane_of(micro_batch)) >= stage_.range().first;
+  const bool ends_here = work_->lowest_needed(micro_batch) >= stage_.range().first;
   const auto previous = neighbour(-1);
   if (previous && !ends_here) {
     const auto span = context_.spans->measure("send", micro_batch);

@@ -9,14 +9,6 @@
 namespace planaria::runtime {
 namespace {
 
-using transport::FrameKey;
-using transport::FrameKind;
-
-FrameKey key_of(const ReductionContext& context, LayerId layer) {
-  // Micro-batch -5 keeps these apart from slices, tied uses, statistics and lent gradients.
-  return {FrameKind::reduced, context.view, context.step, layer, MicroBatchId{-5}, 0};
-}
-
 // Pairs of micro-batch and value, both as 64 bits.
 template <class Value>
 at::Tensor tensor_of(const std::map<MicroBatchId, Value>& notes) {
@@ -46,7 +38,7 @@ bool add_from(const at::Tensor& tensor, int micro_batches, std::map<MicroBatchId
 
 Result<void> receive_from(const ReductionContext& context, LayerId layer, WorkerId from,
                           Stage& stage, Exchange& exchange) {
-  PLANARIA_TRY(frame, exchange.receive(from, key_of(context, layer)));
+  PLANARIA_TRY(frame, exchange.receive(from, key_of(context, layer, ReducedFrame::notes)));
   protocol::StepNotes notes;
   const int count = context.trainer->micro_batches;
   const bool read = frame.size() == 3 && add_from(on_host(frame[0]), count, notes.losses) &&
@@ -101,7 +93,7 @@ void lend_notes(const ReductionContext& context, LayerId layer, WorkerId to, Sta
                 Exchange& exchange) {
   if (!has_notes(*context.trainer, layer)) return;
   const protocol::StepNotes& notes = stage.notes();
-  exchange.send(to, key_of(context, layer),
+  exchange.send(to, key_of(context, layer, ReducedFrame::notes),
                 {tensor_of(notes.losses), tensor_of(notes.read), tensor_of(notes.labelled)});
 }
 

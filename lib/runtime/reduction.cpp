@@ -100,7 +100,11 @@ class LayerReduction {
   void send_partials() {
     for (auto& [node, gradients] : held_.fold->held()) {
       const auto packed = packed_.emplace(node, plan_.pack(gradients)).first;
-      gradients = plan_.unpack(packed->second, held_.trainable);  // the step may begin again
+      // The step may begin again; what no micro-batch reached stays so.
+      const Gradients views = plan_.unpack(packed->second, held_.trainable);
+      for (std::size_t i = 0; i < gradients.size(); ++i) {
+        if (gradients[i].defined()) gradients[i] = views[i];
+      }
     }
     held_.fold_lent = true;
     for (std::int64_t slice = 0; slice < plan_.slices(); ++slice) {
@@ -147,8 +151,8 @@ class LayerReduction {
             held_.id,           key_of(node),  static_cast<std::int32_t>(slice)};
   }
   [[nodiscard]] FrameKey reduced_key(std::int64_t slice) const {
-    return {FrameKind::reduced, context_.view,    context_.step,
-            held_.id,           MicroBatchId{-1}, static_cast<std::int32_t>(slice)};
+    return runtime::key_of(context_, held_.id, ReducedFrame::slice,
+                           static_cast<std::int32_t>(slice));
   }
 
   Result<at::Tensor> add_slice(std::int64_t slice) {

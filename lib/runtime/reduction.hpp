@@ -27,6 +27,15 @@ struct ReductionContext {
   const protocol::StepWork* work = nullptr;  // of the step
 };
 
+/// What holders of a layer send each other around a step's reduction, told apart by the frame key's
+/// micro-batch, where partial sums have their tree node.
+enum class ReducedFrame { slice = -1, tied = -2, statistics = -3, lent = -4, notes = -5 };
+[[nodiscard]] inline transport::FrameKey key_of(const ReductionContext& context, LayerId layer,
+                                                ReducedFrame frame, std::int32_t part = 0) {
+  return {transport::FrameKind::reduced,         context.view, context.step, layer,
+          MicroBatchId{static_cast<int>(frame)}, part};
+}
+
 /// Fills HeldLayer::reduced of every layer that computes, in descending order. Every lane of the
 /// worker's pipeline must have ended. Fails as Exchange's receives do.
 [[nodiscard]] Result<void> reduce(const ReductionContext& context, Stage& stage,

@@ -11,14 +11,6 @@
 namespace planaria::runtime {
 namespace {
 
-using transport::FrameKey;
-using transport::FrameKind;
-
-FrameKey key_of(const ReductionContext& context, LayerId layer) {
-  // Micro-batch -4 keeps these apart from slices, tied uses and statistics.
-  return {FrameKind::reduced, context.view, context.step, layer, MicroBatchId{-4}, 0};
-}
-
 DescribedTensors frame_of(const HeldLayer& held) {
   DescribedTensors frame;
   for (const at::Tensor& gradient : held.reduced) frame.emplace_back(info_of(gradient), gradient);
@@ -43,7 +35,7 @@ void lend_to_shadows(const ReductionContext& context, Stage& stage, Exchange& ex
     if (lowest_active_holder(*context.layout, held.id) != context.self) continue;
     const DescribedTensors frame = frame_of(held);
     for (const WorkerId shadow : shadows) {
-      exchange.send_described(shadow, key_of(context, held.id), frame);
+      exchange.send_described(shadow, key_of(context, held.id, ReducedFrame::lent), frame);
       lend_notes(context, held.id, shadow, stage, exchange);
     }
     held.lent = true;
@@ -53,7 +45,7 @@ void lend_to_shadows(const ReductionContext& context, Stage& stage, Exchange& ex
 Result<StepGradients> receive_lent(const ReductionContext& context, LayerId layer, Stage& stage,
                                    Exchange& exchange) {
   const WorkerId from = lowest_active_holder(*context.layout, layer);
-  PLANARIA_TRY(frame, exchange.receive_described(from, key_of(context, layer)));
+  PLANARIA_TRY(frame, exchange.receive_described(from, key_of(context, layer, ReducedFrame::lent)));
   PLANARIA_TRY_VOID(receive_lent_notes(context, layer, from, stage, exchange));
   StepGradients gradients;
   DescribedTensors statistics;

@@ -195,7 +195,7 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
   Tensors outputs;
   for (const at::Tensor& output : work.outputs) outputs.push_back(canonical(output.detach()));
   // The graph goes where backward will not come.
-  if (held.id >= lowest_backward(micro_batch)) {
+  if (held.id >= work_->lowest_needed(micro_batch)) {
     in_flight_.emplace(std::pair{micro_batch, held.id}, std::move(work));
   }
   return outputs;
@@ -203,7 +203,7 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
 
 Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
   move_here(gradients);
-  const LayerId lowest = std::max(range().first, lowest_backward(micro_batch));
+  const LayerId lowest = std::max(range().first, work_->lowest_needed(micro_batch));
   tell_action('G', micro_batch, range().last, lowest);
   const LaneId lane = tree_.lane_of(micro_batch);
   const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;

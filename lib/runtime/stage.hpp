@@ -176,7 +176,6 @@ class Stage {
   [[nodiscard]] Tensors evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
                                        const Tensors& inputs, const Tensors& targets);
   void end_lane(HeldLayer& held, LaneId lane);
-  [[nodiscard]] LayerId lowest_backward(MicroBatchId micro_batch) const;
   void keep_finished(HeldLayer& held, const std::vector<TreeNode>& finished);
   [[nodiscard]] bool takes_part_in_tie(const HeldLayer& held) const;
   void move_here(Tensors& tensors) const;

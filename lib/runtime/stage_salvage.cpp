@@ -10,10 +10,6 @@
 
 namespace planaria::runtime {
 
-LayerId Stage::lowest_backward(MicroBatchId micro_batch) const {
-  return work_->lowest_needed(tree_.lane_of(micro_batch));
-}
-
 bool Stage::takes_part_in_tie(const HeldLayer& held) const {
   if (!held.definition->tied.empty()) return true;
   return std::ranges::any_of(options_.trainer->layers, [&](const LayerDefinition& other) {
@@ -58,9 +54,8 @@ void Stage::keep_finished(HeldLayer& held, const std::vector<TreeNode>& finished
       if (copied && gradient.defined()) gradient = gradient.clone();
     }
     held.fold->put(node, std::move(sum), add_gradients);
-    const LaneRange lanes = *tree_.lanes_under(node);
-    const MicroBatchId last = tree_.micro_batches_of(lanes.last).last;
-    for (auto id = tree_.micro_batches_of(lanes.first).first; id <= last; id = id.next()) {
+    const MicroBatchRange range = tree_.micro_batches_of(*tree_.lanes_under(node));
+    for (MicroBatchId id = range.first; id <= range.last; id = id.next()) {
       if (auto found = statistics.extract(id)) held.statistics.insert(std::move(found));
     }
   }
@@ -72,13 +67,11 @@ std::optional<protocol::Salvaged> Stage::salvaged(Step step) const {
   for (const HeldLayer& held : layers_) {
     if (!range_->contains(held.id) || !held.fold) continue;
     for (const auto& [node, gradients] : held.fold->held()) {
-      const LaneRange lanes = *tree_.lanes_under(node);
-      const MicroBatchId first = tree_.micro_batches_of(lanes.first).first;
-      const MicroBatchId last = tree_.micro_batches_of(lanes.last).last;
-      const auto noted =
-          std::distance(held.statistics.lower_bound(first), held.statistics.upper_bound(last));
+      const MicroBatchRange range = tree_.micro_batches_of(*tree_.lanes_under(node));
+      const auto noted = std::distance(held.statistics.lower_bound(range.first),
+                                       held.statistics.upper_bound(range.last));
       // A sum without all that was said beside it is computed again.
-      if (held.folding.empty() || noted == last.value - first.value + 1) {
+      if (held.folding.empty() || noted == range.size()) {
         sums.push_back({held.id, node});
       }
     }

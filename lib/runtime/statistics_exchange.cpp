@@ -16,7 +16,6 @@ namespace planaria::runtime {
 namespace {
 
 using transport::FrameKey;
-using transport::FrameKind;
 
 // More folding modules than a layer has.
 constexpr std::size_t modules_max = 1 << 16;
@@ -58,8 +57,7 @@ class StatisticsExchange {
 
  private:
   [[nodiscard]] FrameKey key() const {
-    // Micro-batch -3 keeps these apart from slices and from tied uses.
-    return {FrameKind::reduced, context_.view, context_.step, held_.id, MicroBatchId{-3}, 0};
+    return key_of(context_, held_.id, ReducedFrame::statistics);
   }
   [[nodiscard]] std::vector<WorkerId> others() const {
     std::vector<WorkerId> holders = active_holders(*context_.layout, held_.id);

@@ -14,7 +14,6 @@ namespace planaria::runtime {
 namespace {
 
 using transport::FrameKey;
-using transport::FrameKind;
 
 // One use of a tied parameter: which layer, and which of its parameters.
 struct Use {
@@ -103,8 +102,7 @@ class TieExchange {
 
  private:
   [[nodiscard]] FrameKey key(const Use& use, int number) const {
-    // Micro-batch -2 keeps these apart from slices of the whole sum.
-    return {FrameKind::reduced, context_.view, context_.step, use.layer, MicroBatchId{-2}, number};
+    return key_of(context_, use.layer, ReducedFrame::tied, number);
   }
   [[nodiscard]] WorkerId holder_in_pipeline(LayerId layer) const {
     for (const StageAssignment& stage : *stages_) {

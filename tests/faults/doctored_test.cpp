@@ -164,6 +164,16 @@ TEST_CASE("steps, records and ledger that do not fit are told", "[faults]") {
                                {"to", 0}});
        },
        "1 lost, and all went back"},
+      {"an evaluation that is another's",
+       [](RunFiles& run) {
+         run.events.push_back({{"t_ms", 9999},
+                               {"view", 2},
+                               {"step", 3},
+                               {"event", "evaluated"},
+                               {"loss", 1.5},
+                               {"samples", 8}});
+       },
+       "evaluations: "},
       {"no result", [](RunFiles& run) { run.result = nullptr; }, "there is no result"},
       {"a status", [](RunFiles& run) { run.status = 1; }, "status 1"},
   });

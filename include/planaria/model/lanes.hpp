@@ -49,6 +49,7 @@ class LaneTree {
   [[nodiscard]] int lanes() const { return lanes_; }
   [[nodiscard]] LaneId lane_of(MicroBatchId micro_batch) const;
   [[nodiscard]] MicroBatchRange micro_batches_of(LaneId lane) const;
+  [[nodiscard]] MicroBatchRange micro_batches_of(LaneRange lanes) const;
   /// Returns the lanes that make up the range, or invalid_input where it cuts through a lane.
   [[nodiscard]] Result<LaneRange> lanes_of(MicroBatchRange range) const;
   /// Returns the lowest-named node that covers every lane: where the whole sum ends up.

@@ -59,6 +59,7 @@ class StepWork {
   [[nodiscard]] bool needs(LayerId layer, LaneId lane) const;
   /// The lowest layer that needs a lane that is computed: so far down backward goes.
   [[nodiscard]] LayerId lowest_needed(LaneId lane) const;
+  [[nodiscard]] LayerId lowest_needed(MicroBatchId micro_batch) const;
   /// The finished sums of `layer` that are used and `worker`'s, ascending.
   [[nodiscard]] std::vector<TreeNode> finished(LayerId layer, WorkerId worker) const;
   /// What `worker` has of the layer once it has computed its lanes and added all it may on its own,
