@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
+#include <planaria/base/random.hpp>
+
+#include "schedule/send_places.hpp"
+#include "schedule/work_table.hpp"
 
 namespace planaria {
 namespace {
@@ -25,15 +27,316 @@ Result<void> check_costs(const Schedule& schedule, const std::vector<StageCosts>
                                             costs.size(), schedule.stages()));
   }
   for (std::size_t stage = 0; stage < costs.size(); ++stage) {
-    PLANARIA_TRY_VOID(check_cost(stage, "forward_ms", costs[stage].forward_ms));
-    PLANARIA_TRY_VOID(check_cost(stage, "backward_input_ms", costs[stage].backward_input_ms));
-    PLANARIA_TRY_VOID(check_cost(stage, "backward_weight_ms", costs[stage].backward_weight_ms));
-    PLANARIA_TRY_VOID(check_cost(stage, "send_ms", costs[stage].send_ms));
+    const StageCosts& of = costs[stage];
+    PLANARIA_TRY_VOID(check_cost(stage, "forward_ms", of.forward_ms));
+    PLANARIA_TRY_VOID(check_cost(stage, "backward_input_ms", of.backward_input_ms));
+    PLANARIA_TRY_VOID(check_cost(stage, "backward_weight_ms", of.backward_weight_ms));
+    PLANARIA_TRY_VOID(check_cost(stage, "send_ms", of.send_ms));
+    PLANARIA_TRY_VOID(check_cost(stage, "send_back_ms", of.send_back_ms.value_or(0)));
   }
   return {};
 }
 
-double duration_of(ActionKind kind, const StageCosts& costs) {
+Result<void> check_options(const Schedule& schedule, const SimulationOptions& options) {
+  if (options.sends_in_flight < 0) {
+    return Fault::invalid_input(
+        fmt::format("sends_in_flight: {}, must be at least 0", options.sends_in_flight));
+  }
+  if (options.overlapped_ms && !(std::isfinite(*options.overlapped_ms))) {
+    return Fault::invalid_input(
+        fmt::format("overlapped_ms: {}, must be finite", *options.overlapped_ms));
+  }
+  if (options.durations_ms != nullptr) {
+    const auto& durations = *options.durations_ms;
+    bool fits = durations.size() == schedule.ranks.size();
+    for (std::size_t rank = 0; fits && rank < durations.size(); ++rank) {
+      fits = durations[rank].size() == schedule.ranks[rank].size();
+    }
+    if (!fits)
+      return Fault::invalid_input("durations_ms: must be one for each action of each rank");
+  }
+  return {};
+}
+
+class Simulation {
+ public:
+  Simulation(const Schedule& schedule, const std::vector<StageCosts>& costs,
+             const SimulationOptions& options)
+      : schedule_(schedule),
+        costs_(costs),
+        options_(options),
+        stages_(schedule),
+        next_(schedule.ranks.size(), 0),
+        free_at_ms_(schedule.ranks.size(), 0),
+        in_flight_(schedule.ranks.size(), 0),
+        waits_for_(schedule.ranks.size(), nullptr),
+        places_(schedule.ranks.size(), SendPlaces(options.sends_in_flight)) {}
+
+  Result<SimulatedSchedule> run() {
+    PLANARIA_TRY_VOID(prepare());
+    std::vector<int> awake;
+    for (int rank = ranks() - 1; rank >= 0; --rank) awake.push_back(rank);
+    awake_ = std::move(awake);
+    while (!awake_.empty()) {
+      const int rank = awake_.back();
+      awake_.pop_back();
+      while (next_of(rank) < actions_of(rank).size()) {
+        PLANARIA_TRY(fired, fire(rank));
+        if (!fired) break;
+      }
+    }
+    for (int rank = 0; rank < ranks(); ++rank) {
+      if (next_of(rank) < actions_of(rank).size()) return Fault::infeasible(waits_for_ever(rank));
+    }
+    finish();
+    return std::move(result_);
+  }
+
+ private:
+  static constexpr double never = -1;
+  enum Done : std::uint8_t { forwarded = 1, gradient = 2 };
+
+  [[nodiscard]] int ranks() const { return static_cast<int>(schedule_.ranks.size()); }
+  [[nodiscard]] std::size_t& next_of(int rank) { return next_[static_cast<std::size_t>(rank)]; }
+  [[nodiscard]] const std::vector<Action>& actions_of(int rank) const {
+    return schedule_.ranks[static_cast<std::size_t>(rank)];
+  }
+
+  // Also proves that every action has a place in the tables, so that fire() need not.
+  Result<void> prepare() {
+    std::size_t actions = 0;
+    for (int rank = 0; rank < ranks(); ++rank) {
+      for (const Action& action : actions_of(rank)) {
+        if (action.chunk < 0 || action.chunk >= schedule_.chunks || action.micro_batch < 0 ||
+            action.micro_batch >= schedule_.micro_batches) {
+          return Fault::infeasible(fmt::format("rank {} {}", rank, misfit_of(schedule_, action)));
+        }
+      }
+      actions += actions_of(rank).size();
+    }
+    result_.ranks.resize(schedule_.ranks.size());
+    for (int rank = 0; rank < ranks(); ++rank) {
+      result_.ranks[static_cast<std::size_t>(rank)].actions.resize(actions_of(rank).size());
+    }
+    // Fewer actions than cells is no whole step; a stray number must not cost memory.
+    if (stages_.cells() > (8 * actions) + 1024) {
+      return Fault::infeasible(fmt::format(
+          "{} actions for {} stages and {} micro-batches, must be one for each at least", actions,
+          stages_.stages(), schedule_.micro_batches));
+    }
+    activations_.assign(stages_.cells(), never);
+    gradients_.assign(stages_.cells(), never);
+    done_.assign(stages_.cells(), 0);
+    const auto micro_batches = static_cast<std::ptrdiff_t>(schedule_.micro_batches);
+    std::fill(activations_.begin(), activations_.begin() + micro_batches, 0.0);
+    std::fill(gradients_.end() - micro_batches, gradients_.end(), 0.0);
+    if (schedule_.width == 1) return {};
+    PLANARIA_TRY(table, work_table(schedule_, stages_));
+    for (const Work& work : table) owners_.push_back(work.rank);
+    return {};
+  }
+
+  /// The rank that computes (stage, micro-batch), or -1.
+  [[nodiscard]] int owner(int stage, std::size_t cell) const {
+    return owners_.empty() ? stages_.rank_of(stage) : owners_[cell];
+  }
+
+  /// Raises `start_ms` to when the action's inputs are there; false, and the rank set waiting,
+  /// where one is not known yet.
+  bool inputs_there(int rank, const Action& action, double& start_ms) {
+    const std::size_t cell = stages_.cell(stages_.stage(rank, action.chunk), action.micro_batch);
+    const auto arrived = [&](const double& at_ms) {
+      if (at_ms == never) {
+        waits_for_[static_cast<std::size_t>(rank)] = &at_ms;
+        return false;
+      }
+      start_ms = std::max(start_ms, at_ms);
+      return true;
+    };
+    switch (action.kind) {
+      case ActionKind::forward:
+        return arrived(activations_[cell]);
+      case ActionKind::backward_input:
+      case ActionKind::backward:
+        return (done_[cell] & forwarded) != 0 && arrived(gradients_[cell]);
+      case ActionKind::backward_weight:
+        return (done_[cell] & gradient) != 0;
+      case ActionKind::recompute:
+        if ((done_[cell] & forwarded) == 0) return false;
+        return !options_.recompute_after_gradient || arrived(gradients_[cell]);
+    }
+    check_failed("an action of no known kind", "");
+  }
+
+  /// Runs the rank's next action if all it needs has a time; returns whether it ran.
+  Result<bool> fire(int rank) {
+    const auto at = static_cast<std::size_t>(rank);
+    const auto& actions = actions_of(rank);
+    const std::size_t position = next_[at];
+    const std::size_t parts = parts_at(actions, position);
+    double start_ms = free_at_ms_[at];
+    for (std::size_t part = position; part < position + parts; ++part) {
+      if (!inputs_there(rank, actions[part], start_ms)) return false;
+    }
+    PLANARIA_TRY(lasts_ms, lasts(rank, position, parts));
+    const double end_ms = start_ms + lasts_ms;
+    SimulatedRank& result = result_.ranks[at];
+    for (std::size_t part = position; part < position + parts; ++part) {
+      PLANARIA_TRY_VOID(yield(rank, part, end_ms));
+      result.actions[part] = {start_ms, end_ms};
+    }
+    result.busy_ms += lasts_ms;
+    free_at_ms_[at] = end_ms;
+    next_[at] += parts;
+    return true;
+  }
+
+  [[nodiscard]] double draw(const std::vector<double>& factors, int rank, std::size_t position,
+                            std::uint64_t what) const {
+    if (factors.empty()) return 1;
+    Random random(mix({options_.jitter->seed, what, static_cast<std::uint64_t>(rank), position}));
+    return factors[random.below(factors.size())];
+  }
+
+  Result<double> lasts(int rank, std::size_t position, std::size_t parts) const {
+    if (options_.durations_ms != nullptr) {
+      return (*options_.durations_ms)[static_cast<std::size_t>(rank)][position];
+    }
+    const auto& actions = actions_of(rank);
+    const auto of = [&](std::size_t part) {
+      const int stage = stages_.stage(rank, actions[part].chunk);
+      return duration_ms(actions[part].kind, costs_[static_cast<std::size_t>(stage)]);
+    };
+    double lasts_ms = of(position);
+    if (parts == 2) {
+      const double longer_ms = std::max(lasts_ms, of(position + 1));
+      lasts_ms = options_.overlapped_ms.value_or(lasts_ms + of(position + 1));
+      if (lasts_ms < longer_ms) {
+        return Fault::invalid_input(
+            fmt::format("overlapped_ms: {}, must be at least {}, the longer part of {}", lasts_ms,
+                        longer_ms, text_of(schedule_, rank, position)));
+      }
+    }
+    if (options_.jitter == nullptr) return lasts_ms;
+    return lasts_ms * draw(options_.jitter->compute, rank, position, 0);
+  }
+
+  Result<void> yield(int rank, std::size_t position, double end_ms) {
+    const Action& action = actions_of(rank)[position];
+    const int stage = stages_.stage(rank, action.chunk);
+    const std::size_t cell = stages_.cell(stage, action.micro_batch);
+    int& in_flight = in_flight_[static_cast<std::size_t>(rank)];
+    switch (action.kind) {
+      case ActionKind::forward: {
+        PLANARIA_TRY_VOID(note(cell, forwarded, rank, position));
+        int& peak = result_.ranks[static_cast<std::size_t>(rank)].peak_in_flight;
+        peak = std::max(peak, ++in_flight);
+        if (stage + 1 < stages_.stages())
+          hand_over(rank, position, end_ms, stage + 1, activations_);
+        return {};
+      }
+      case ActionKind::backward_input:
+      case ActionKind::backward:
+        PLANARIA_TRY_VOID(note(cell, gradient, rank, position));
+        --in_flight;
+        if (stage > 0) hand_over(rank, position, end_ms, stage - 1, gradients_);
+        return {};
+      case ActionKind::backward_weight:
+      case ActionKind::recompute:
+        return {};
+    }
+    check_failed("an action of no known kind", "");
+  }
+
+  Result<void> note(std::size_t cell, Done what, int rank, std::size_t position) {
+    if ((done_[cell] & what) != 0) {
+      return Fault::infeasible(
+          fmt::format("rank {} has {} twice", rank, text_of(actions_of(rank)[position])));
+    }
+    done_[cell] = static_cast<std::uint8_t>(done_[cell] | what);
+    return {};
+  }
+
+  /// Brings a result to the stage that wants it, and wakes its rank if it waits for just that.
+  void hand_over(int rank, std::size_t position, double end_ms, int to_stage,
+                 std::vector<double>& arrivals) {
+    const Action& action = actions_of(rank)[position];
+    const std::size_t cell = stages_.cell(to_stage, action.micro_batch);
+    const int to = owner(to_stage, cell);
+    if (to == rank) {
+      arrivals[cell] = end_ms;
+    } else {
+      const StageCosts& costs = costs_[static_cast<std::size_t>(stages_.stage(rank, action.chunk))];
+      const bool back = &arrivals == &gradients_;
+      double send_ms = back ? costs.send_back_ms.value_or(costs.send_ms) : costs.send_ms;
+      if (options_.jitter != nullptr) {
+        send_ms *= draw(options_.jitter->send, rank, position, 1);
+      }
+      arrivals[cell] = places_[static_cast<std::size_t>(rank)].arrival(end_ms, send_ms);
+    }
+    if (to < 0 || waits_for_[static_cast<std::size_t>(to)] != &arrivals[cell]) return;
+    waits_for_[static_cast<std::size_t>(to)] = nullptr;
+    if (to != rank) awake_.push_back(to);
+  }
+
+  void finish() {
+    double busy_ms = 0;
+    int working = 0;
+    for (SimulatedRank& rank : result_.ranks) {
+      if (rank.actions.empty()) continue;
+      ++working;
+      rank.span_ms = rank.actions.back().end_ms - rank.actions.front().start_ms;
+      busy_ms += rank.busy_ms;
+      result_.largest_span_ms = std::max(result_.largest_span_ms, rank.span_ms);
+      result_.makespan_ms = std::max(result_.makespan_ms, rank.actions.back().end_ms);
+    }
+    if (result_.largest_span_ms > 0) {
+      result_.bubble_rate = 1 - (busy_ms / (working * result_.largest_span_ms));
+    }
+  }
+
+  [[nodiscard]] std::string waits_for_ever(int rank) {
+    const std::size_t position = next_of(rank);
+    for (std::size_t part = position; part < position + parts_at(actions_of(rank), position);
+         ++part) {
+      const Action& action = actions_of(rank)[part];
+      double unused = 0;
+      if (inputs_there(rank, action, unused)) continue;
+      const int stage = stages_.stage(rank, action.chunk);
+      const std::size_t cell = stages_.cell(stage, action.micro_batch);
+      const bool no_forward = action.kind != ActionKind::forward && (done_[cell] & forwarded) == 0;
+      const bool forward = action.kind == ActionKind::forward || no_forward;
+      const int missing = action.kind == ActionKind::forward           ? stage - 1
+                          : no_forward                                 ? stage
+                          : action.kind == ActionKind::backward_weight ? stage
+                                                                       : stage + 1;
+      return fmt::format(
+          "rank {} waits for ever before {}: stage {} does not come to {} of micro-batch {}", rank,
+          text_of(action), missing, forward ? "the forward" : "the backward", action.micro_batch);
+    }
+    check_failed("an action that needs nothing has not fired", text_of(actions_of(rank)[position]));
+  }
+
+  const Schedule& schedule_;
+  const std::vector<StageCosts>& costs_;
+  const SimulationOptions& options_;
+  StageTable stages_;
+  std::vector<std::size_t> next_;
+  std::vector<double> free_at_ms_;
+  std::vector<int> in_flight_;
+  std::vector<const double*> waits_for_;  // [rank]: the arrival it stands still for
+  std::vector<SendPlaces> places_;        // [rank]
+  std::vector<int> owners_;               // [cell], where several pipelines run the schedule
+  std::vector<double> activations_;       // [cell]: when the input of F is there, or never
+  std::vector<double> gradients_;         // [cell]: when the input of B or G is there, or never
+  std::vector<std::uint8_t> done_;        // [cell]
+  std::vector<int> awake_;
+  SimulatedSchedule result_;
+};
+
+}  // namespace
+
+double duration_ms(ActionKind kind, const StageCosts& costs) {
   switch (kind) {
     case ActionKind::forward:
     case ActionKind::recompute:
@@ -48,197 +351,11 @@ double duration_of(ActionKind kind, const StageCosts& costs) {
   check_failed("an action of no known kind", "");
 }
 
-/// What an action yields: activations down the pipeline, or gradients up it.
-enum class Yield { activation, gradient };
-
-std::optional<Yield> yield_of(ActionKind kind) {
-  switch (kind) {
-    case ActionKind::forward:
-      return Yield::activation;
-    case ActionKind::backward_input:
-    case ActionKind::backward:
-      return Yield::gradient;
-    case ActionKind::backward_weight:
-    case ActionKind::recompute:
-      return std::nullopt;
-  }
-  check_failed("an action of no known kind", "");
-}
-
-/// A result that an action waits for, and the stage that yields it.
-struct Need {
-  Yield yield;
-  int stage;
-};
-
-class Simulation {
- public:
-  Simulation(const Schedule& schedule, const std::vector<StageCosts>& costs)
-      : schedule_(schedule),
-        costs_(costs),
-        rank_of_(costs.size()),
-        next_(schedule.ranks.size(), 0),
-        free_at_ms_(schedule.ranks.size(), 0),
-        in_flight_(schedule.ranks.size(), 0),
-        activations_(costs.size(),
-                     std::vector<double>(static_cast<std::size_t>(schedule.micro_batches), never)),
-        gradients_(activations_) {
-    for (int rank = 0; rank < ranks(); ++rank) {
-      for (int chunk = 0; chunk < schedule.chunks; ++chunk) {
-        rank_of_[static_cast<std::size_t>(schedule.stage_of(rank, chunk))] = rank;
-      }
-    }
-    result_.ranks.resize(schedule.ranks.size());
-  }
-
-  Result<SimulatedSchedule> run() {
-    // A rank's progress can only wake the ranks of the neighbouring stages.
-    for (int rank = 0; rank < ranks(); ++rank) awake_.push_back(rank);
-    while (!awake_.empty()) {
-      const int rank = awake_.front();
-      awake_.pop_front();
-      while (true) {
-        PLANARIA_TRY(fired, fire(rank));
-        if (!fired) break;
-      }
-    }
-    for (int rank = 0; rank < ranks(); ++rank) {
-      if (next_of(rank) != nullptr) return Fault::infeasible(waits_for_ever(rank));
-    }
-    finish();
-    return std::move(result_);
-  }
-
- private:
-  static constexpr double never = -1;
-
-  [[nodiscard]] int ranks() const { return static_cast<int>(schedule_.ranks.size()); }
-  [[nodiscard]] const Action* next_of(int rank) const {
-    const auto& actions = schedule_.ranks[static_cast<std::size_t>(rank)];
-    const std::size_t at = next_[static_cast<std::size_t>(rank)];
-    return at < actions.size() ? &actions[at] : nullptr;
-  }
-  [[nodiscard]] double& ended(Yield yield, int stage, int micro_batch) {
-    auto& of = yield == Yield::activation ? activations_ : gradients_;
-    return of[static_cast<std::size_t>(stage)][static_cast<std::size_t>(micro_batch)];
-  }
-
-  /// What `action` waits for beyond its own rank, or for a result of its own stage: at most two.
-  [[nodiscard]] std::vector<Need> needs_of(int rank, const Action& action) const {
-    const int stage = schedule_.stage_of(rank, action.chunk);
-    const bool last = stage + 1 == schedule_.stages();
-    switch (action.kind) {
-      case ActionKind::forward:
-        if (stage == 0) return {};
-        return {{Yield::activation, stage - 1}};
-      case ActionKind::backward_input:
-      case ActionKind::backward:
-        if (last) return {{Yield::activation, stage}};
-        return {{Yield::activation, stage}, {Yield::gradient, stage + 1}};
-      case ActionKind::backward_weight:
-        return {{Yield::gradient, stage}};
-      case ActionKind::recompute:
-        return {{Yield::activation, stage}};
-    }
-    check_failed("an action of no known kind", "");
-  }
-
-  /// Runs the rank's next action if all it needs has an end; returns whether it ran.
-  Result<bool> fire(int rank) {
-    const auto at = static_cast<std::size_t>(rank);
-    const Action* action = next_of(rank);
-    if (action == nullptr) return false;
-    if (action->micro_batch < 0 || action->micro_batch >= schedule_.micro_batches ||
-        action->chunk < 0 || action->chunk >= schedule_.chunks) {
-      return Fault::infeasible(
-          fmt::format("rank {} has {}, must be chunk 0 to {} and micro-batch 0 to {}", rank,
-                      text_of(*action), schedule_.chunks - 1, schedule_.micro_batches - 1));
-    }
-    double start_ms = free_at_ms_[at];
-    for (const Need& need : needs_of(rank, *action)) {
-      const double end_ms = ended(need.yield, need.stage, action->micro_batch);
-      if (end_ms == never) return false;
-      const bool here = rank_of_[static_cast<std::size_t>(need.stage)] == rank;
-      const double sent_ms = here ? 0 : costs_[static_cast<std::size_t>(need.stage)].send_ms;
-      start_ms = std::max(start_ms, end_ms + sent_ms);
-    }
-    const int stage = schedule_.stage_of(rank, action->chunk);
-    const double end_ms =
-        start_ms + duration_of(action->kind, costs_[static_cast<std::size_t>(stage)]);
-    if (const auto yield = yield_of(action->kind)) {
-      double& end = ended(*yield, stage, action->micro_batch);
-      if (end != never) {
-        return Fault::infeasible(fmt::format("rank {} has {} twice", rank, text_of(*action)));
-      }
-      end = end_ms;
-      wake(*yield == Yield::activation ? stage + 1 : stage - 1);
-    }
-    note(rank, *action, {start_ms, end_ms});
-    free_at_ms_[at] = end_ms;
-    ++next_[at];
-    return true;
-  }
-
-  void wake(int stage) {
-    if (stage < 0 || stage >= schedule_.stages()) return;
-    awake_.push_back(rank_of_[static_cast<std::size_t>(stage)]);
-  }
-
-  void note(int rank, const Action& action, SimulatedAction when) {
-    SimulatedRank& of = result_.ranks[static_cast<std::size_t>(rank)];
-    int& in_flight = in_flight_[static_cast<std::size_t>(rank)];
-    of.actions.push_back(when);
-    of.busy_ms += when.end_ms - when.start_ms;
-    if (action.kind == ActionKind::forward) ++in_flight;
-    if (yield_of(action.kind) == Yield::gradient) --in_flight;
-    of.peak_in_flight = std::max(of.peak_in_flight, in_flight);
-  }
-
-  void finish() {
-    double busy_ms = 0;
-    for (SimulatedRank& rank : result_.ranks) {
-      busy_ms += rank.busy_ms;
-      if (rank.actions.empty()) continue;
-      rank.span_ms = rank.actions.back().end_ms - rank.actions.front().start_ms;
-      result_.largest_span_ms = std::max(result_.largest_span_ms, rank.span_ms);
-      result_.makespan_ms = std::max(result_.makespan_ms, rank.actions.back().end_ms);
-    }
-    if (result_.largest_span_ms > 0) {
-      const auto count = static_cast<double>(result_.ranks.size());
-      result_.bubble_rate = 1 - (busy_ms / (count * result_.largest_span_ms));
-    }
-  }
-
-  [[nodiscard]] std::string waits_for_ever(int rank) {
-    const Action& action = *next_of(rank);
-    for (const Need& need : needs_of(rank, action)) {
-      if (ended(need.yield, need.stage, action.micro_batch) != never) continue;
-      return fmt::format(
-          "rank {} waits for ever before {}: stage {} does not come to {} of "
-          "micro-batch {}",
-          rank, text_of(action), need.stage,
-          need.yield == Yield::activation ? "the forward" : "the backward", action.micro_batch);
-    }
-    check_failed("an action that needs nothing has not fired", text_of(action));
-  }
-
-  const Schedule& schedule_;
-  const std::vector<StageCosts>& costs_;
-  std::vector<int> rank_of_;  // [stage]
-  std::vector<std::size_t> next_;
-  std::vector<double> free_at_ms_;
-  std::vector<int> in_flight_;
-  std::vector<std::vector<double>> activations_;  // [stage][micro-batch]: end of F, or never
-  std::vector<std::vector<double>> gradients_;    // [stage][micro-batch]: end of B or G, or never
-  std::deque<int> awake_;
-  SimulatedSchedule result_;
-};
-
-}  // namespace
-
-Result<SimulatedSchedule> simulate(const Schedule& schedule, const std::vector<StageCosts>& costs) {
+Result<SimulatedSchedule> simulate(const Schedule& schedule, const std::vector<StageCosts>& costs,
+                                   const SimulationOptions& options) {
   PLANARIA_TRY_VOID(check_costs(schedule, costs));
-  return Simulation(schedule, costs).run();
+  PLANARIA_TRY_VOID(check_options(schedule, options));
+  return Simulation(schedule, costs, options).run();
 }
 
 }  // namespace planaria

@@ -83,10 +83,65 @@ TEST_CASE("1f1b takes the field's time and holds the field's peak", "[unit]") {
 TEST_CASE("a schedule is built by its name, and a wrong name is told the right ones", "[unit]") {
   CHECK(build_schedule("gpipe", {2, 3}).value() == gpipe({2, 3}));
   CHECK(build_schedule("1f1b", {2, 3}).value() == one_forward_one_backward({2, 3}));
-  CHECK(build_schedule("zb-h1", {2, 3}).fault() ==
-        Fault::invalid_input("schedule: zb-h1, must be one of gpipe, 1f1b"));
-  CHECK(build_schedule("gpipe", {0, 3}).fault().sentence == "stages: 0, must be at least 1");
-  CHECK(build_schedule("gpipe", {2, 0}).fault().sentence == "micro_batches: 0, must be at least 1");
+  CHECK(build_schedule("interleaved", {2, 4}, {.chunks = 3}).value() == interleaved({2, 4}, 3));
+  CHECK(build_schedule("zb-v", {2, 4}).value() == zero_bubble_v({2, 4}));
+  CHECK(build_schedule("zb-h3", {2, 3}).fault() ==
+        Fault::invalid_input("schedule: zb-h3, must be one of gpipe, 1f1b, interleaved, zb-h1, "
+                             "zb-h2, zb-v, v-half, v-min, dualpipe-v, varuna, varuna-jit"));
+}
+
+TEST_CASE("a shape that a kind cannot have is refused by field and value", "[unit]") {
+  const auto refused = [](const char* kind, PipelineShape shape, const BuildOptions& options = {}) {
+    const auto result = build_schedule(kind, shape, options);
+    CHECK(result.fault().kind == FaultKind::invalid_input);
+    return result.fault().sentence;
+  };
+  CHECK(refused("gpipe", {0, 3}) == "stages: 0, must be at least 1");
+  CHECK(refused("gpipe", {2, 0}) == "micro_batches: 0, must be at least 1");
+  CHECK(refused("zb-h2", {4, 6}) == "micro_batches: 6, must be at least 7 for zb-h2 of 4 stages");
+  CHECK(refused("dualpipe-v", {4, 7}) ==
+        "micro_batches: 7, must be at least 8 for dualpipe-v of 4 stages");
+  CHECK(refused("interleaved", {4, 6}) ==
+        "micro_batches: 6, must be a multiple of the stages, 4, for interleaved");
+  CHECK(refused("interleaved", {4, 8}, {.chunks = 0}) == "chunks: 0, must be at least 1");
+  CHECK(refused("varuna", {4, 8}, {.costs = {{1, 1, 1, 0}}}) == "costs of 1 stages, must be of 4");
+}
+
+TEST_CASE("interleaved 1f1b goes through its chunks in groups of p micro-batches", "[unit]") {
+  CHECK(text_of(interleaved({2, 4}, 2)) ==
+        "# placement: loop\n"
+        "0: 0F0 0F1 1F0 1F1 0F2 1G0 0F3 1G1 1F2 0G0 1F3 0G1 1G2 1G3 0G2 0G3\n"
+        "1: 0F0 0F1 1F0 1G0 1F1 1G1 0F2 0G0 0F3 0G1 1F2 1G2 1F3 1G3 0G2 0G3\n");
+}
+
+TEST_CASE("the zero-bubble schedules go as their papers' lists do", "[unit]") {
+  CHECK(text_of(zero_bubble_h1({3, 4})) ==
+        "0: F0 F1 F2 B0 W0 F3 B1 W1 B2 W2 B3 W3\n"
+        "1: F0 F1 B0 F2 B1 W0 F3 B2 W1 B3 W2 W3\n"
+        "2: F0 B0 F1 B1 F2 B2 W0 F3 B3 W1 W2 W3\n");
+  CHECK(text_of(zero_bubble_v({2, 3})) ==
+        "# placement: v\n"
+        "0: 0F0 0F1 0F2 1F0 1B0 1W0 1F1 1B1 1W1 0B0 0W0 1F2 1B2 1W2 0B1 0W1 0B2 0W2\n"
+        "1: 0F0 1F0 0F1 1F1 1B0 1W0 0F2 0B0 0W0 1F2 1B1 1W1 0B1 1B2 0B2 0W1 1W2 0W2\n");
+}
+
+TEST_CASE("dualpipe-v overlaps a forward with a backward in its steady phase", "[unit]") {
+  CHECK(text_of(dualpipe_v({2, 4})) ==
+        "# placement: v\n"
+        "0: 0F0 0F1 0F2 1F0 1B0 1W0 1F1 0F3&1G1 1F2&0G0 1G2 1F3&0G1 1G3 0B2 0W2 0B3 0W3\n"
+        "1: 0F0 1F0 0F1 1F1 0F2&1G0 1F2&0G0 0F3&1G1 1F3&0G1 1G2 0G2 1B3 0B3 1W3 0W3\n");
+}
+
+TEST_CASE("varuna recomputes just in time on all but the last rank", "[unit]") {
+  const std::vector<StageCosts> costs(2, {1, 1, 1, 0});
+  CHECK(text_of(varuna({2, 3}, costs, {.as_simulated = true})) ==
+        "0: F0 F1 F2 R0 G0 R1 G1 R2 G2\n"
+        "1: F0 G0 F1 G1 F2 G2\n");
+}
+
+TEST_CASE("recompute can be put before every backward, or those of some ranks", "[unit]") {
+  CHECK(text_of(with_recompute(gpipe({2, 2}))) == "0: F0 F1 R0 G0 R1 G1\n1: F0 F1 R0 G0 R1 G1\n");
+  CHECK(text_of(with_recompute(zero_bubble_h1({2, 1}), {0})) == "0: F0 R0 B0 W0\n1: F0 B0 W0\n");
 }
 
 }  // namespace planaria

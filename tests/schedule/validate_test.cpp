@@ -33,7 +33,7 @@ bool is_playable(const Schedule& schedule, const std::vector<Firing>& firings, i
     for (bool any = true; any;) {
       any = false;
       for (std::size_t rank = 0; rank < table.in_hand.size(); ++rank) {
-        if (!table.in_hand[rank]) continue;
+        if (table.in_hand[rank].empty()) continue;
         if (auto after = game.moved(table, rank)) {
           table = *after;
           any = true;
@@ -41,11 +41,17 @@ bool is_playable(const Schedule& schedule, const std::vector<Firing>& firings, i
       }
     }
   };
+  bool second_of_pair = false;  // a pair fires as one, and is told as two
   for (const Firing& firing : firings) {
     const auto rank = static_cast<std::size_t>(firing.rank);
+    if (second_of_pair) {
+      second_of_pair = false;
+      continue;
+    }
     if (static_cast<int>(table.next[rank]) != firing.position) return false;
+    second_of_pair = schedule.ranks[rank][table.next[rank]].overlaps_next;
     const auto after = game.moved(table, rank);
-    if (!after || after->next[rank] != table.next[rank] + 1) return false;
+    if (!after || after->next[rank] <= table.next[rank]) return false;
     table = *after;
     put_down();
   }
@@ -74,23 +80,37 @@ std::vector<std::vector<Action>> every_order(int m, bool split) {
 }  // namespace
 
 TEST_CASE("the schedules of the field run, with any number of sends in flight", "[unit]") {
-  for (int p = 1; p <= 6; ++p) {
-    for (int m = 1; m <= 9; ++m) {
+  int judged = 0;
+  for (int p = 1; p <= 5; ++p) {
+    for (int m = 1; m <= 10; ++m) {
       for (const std::string& kind : schedule_kinds()) {
-        const Schedule schedule = build_schedule(kind, {p, m}).value();
+        const auto schedule = build_schedule(kind, {p, m});
+        if (!schedule.ok()) continue;  // not for that shape
         for (const int sends : {0, 1, 2, 1'000'000}) {
-          for (const int lane_size : {1, 2, 9}) {
-            INFO(kind << " p " << p << " m " << m << " sends " << sends);
-            const auto firings =
-                validate(schedule, {.sends_in_flight = sends, .lane_size = lane_size});
-            REQUIRE(firings.ok());
-            CHECK(firings.value().size() == static_cast<std::size_t>(2 * m * p));
-            CHECK(is_playable(schedule, firings.value(), sends));
+          INFO(kind << " p " << p << " m " << m << " sends " << sends << "\n"
+                    << text_of(schedule.value()));
+          const auto firings = validate(schedule.value(), {.sends_in_flight = sends});
+          // Some need more room: a rank sends so often before the other comes to receive.
+          if (sends > 0 && sends <= 2 && !firings.ok()) {
+            Random random(1);
+            CHECK_FALSE(test::TokenGame(schedule.value(), sends).random_play(random));
+            CHECK((chunks_of(kind) > 1 || kind.starts_with("varuna")));
+            continue;
           }
+          if (!firings.ok()) FAIL(firings.fault().sentence);
+          std::size_t actions = 0;
+          for (const auto& rank : schedule.value().ranks) actions += rank.size();
+          CHECK(firings.value().size() == actions);
+          CHECK(is_playable(schedule.value(), firings.value(), sends));
+          ++judged;
+        }
+        for (const int lane_size : {2, 9}) {
+          CHECK(validate(schedule.value(), {.lane_size = lane_size}).ok());
         }
       }
     }
   }
+  CHECK(judged > 1500);
 }
 
 TEST_CASE("an action that is missing or there twice is named", "[unit]") {
@@ -164,15 +184,80 @@ TEST_CASE("options and shapes out of bounds are bad input", "[unit]") {
   CHECK(refused(fine, {.lane_size = 0}) == "lane_size: 0, must be at least 1");
   Schedule chunked = fine;
   chunked.chunks = 2;
-  CHECK(refused(chunked, {}) ==
-        "chunks: 2, must be 1 with placement single: several chunks cannot be run yet");
+  CHECK(refused(chunked, {}) == "chunks: 2, must be 1 with placement single");
+  chunked.placement = Placement::v;
+  chunked.chunks = 3;
+  CHECK(refused(chunked, {}) == "chunks: 3, must be 2 with placement v");
+  chunked = fine;
+  chunked.width = 3;
+  CHECK(refused(chunked, {}) == "width: 3, must divide the number of ranks, 2");
   Schedule stray = fine;
   stray.ranks[1].push_back({ActionKind::forward, 2, 0});
   CHECK(verdict(stray) == "rank 1 has F2, must be chunk 0 and micro-batch 0 to 1");
-  stray.ranks[1].back() = {ActionKind::recompute, 1, 0};
-  CHECK(verdict(stray) == "rank 1 has R1: recompute cannot be run yet");
+  stray = fine;
+  stray.ranks[1].back().overlaps_next = true;
+  CHECK(verdict(stray) == "rank 1 overlaps G1 with nothing, must be with one action");
   CHECK(verdict(Schedule{}) == "the schedule has no ranks");
   CHECK(verdict("0:\n1:\n") == "the schedule has no actions");
+}
+
+TEST_CASE("a recompute lies between its forward and its backward, once", "[unit]") {
+  CHECK(verdict("0: F0 R0 G0\n") == "runs");
+  CHECK(verdict("0: F0 R0 B0 W0\n") == "runs");
+  CHECK(verdict("0: R0 F0 G0\n") == "rank 0 runs R0 before F0");
+  CHECK(verdict("0: F0 G0 R0\n") == "rank 0 runs G0 before R0");
+  CHECK(verdict("0: F0 R0 R0 G0\n") == "rank 0 has R0 twice");
+}
+
+TEST_CASE("chunks are told apart in every sentence", "[unit]") {
+  const std::string v = "# placement: v\n";
+  CHECK(verdict(v + "0: 0F0 1F0 1G0 0G0\n") == "runs");
+  CHECK(verdict(v + "0: 0F0 1F0 1G0\n") == "rank 0 misses 0G0");
+  CHECK(verdict(v + "0: 0F0 1G0 1F0 0G0\n") == "rank 0 runs 1G0 before 1F0");
+  CHECK(verdict(v + "0: 1F0 0F0 1G0 0G0\n") == "rank 0 waits for 0F0 of rank 0");
+  CHECK(verdict(v + "0: 0F0 1F0 1G0 0G0\n1: 1F0 0F0 0G0 1G0\n") ==
+        "rank 1 waits for 0F0 of rank 1");
+  CHECK(verdict("# placement: loop\n0: 0F0 1F0 1G0 0G0\n1: 1F0 0F0 1G0 0G0\n") ==
+        "rank 1 waits for 1F0 of rank 0, rank 0 waits for 0F0 of rank 1");
+  CHECK(verdict("# placement: loop\n0: 0F0 0G0\n1: 0F0 1F0 1G0 0G0\n") == "rank 0 misses 1F0");
+}
+
+TEST_CASE("an overlapped pair needs all it needs at once and yields at its end", "[unit]") {
+  CHECK(verdict("0: F0 F1&G0 G1\n") == "runs");
+  CHECK(verdict("0: F0 F1&B0 B1&W0 W1\n") == "runs");
+  CHECK(verdict("0: F0&G0\n") == "rank 0 overlaps F0 with G0, which needs its end");
+  CHECK(verdict("0: F0 B0&W0\n") == "rank 0 overlaps B0 with W0, which needs its end");
+  CHECK(verdict("0: F0 F1&G0 G1\n1: F0&G0 F1 G1\n") ==
+        "rank 1 overlaps F0 with G0, which needs its end");
+  // Rank 0 would send F1 only together with G0, and G0 comes only after F1.
+  CHECK(verdict("0: F0 F1&G0 G1\n1: F0 F1 G0 G1\n") ==
+        "rank 1 waits for F1 of rank 0, rank 0 waits for G0 of rank 1");
+  CHECK(verdict("# placement: v\n0: 0F0&1F0 1G0 0G0\n") == "rank 0 waits for 0F0 of rank 0");
+}
+
+TEST_CASE("of several pipelines each (stage, micro-batch) is computed by one live rank", "[unit]") {
+  const auto judged = [](const std::string& text, const ValidationOptions& options = {}) {
+    return verdict(schedule_from_text(text, "test", 2).value(), options);
+  };
+  // Rank 3, stage 1 of pipeline 1, is dead: rank 1 computes for both.
+  const std::string lost = "0: F0 G0\n1: F0 G0 F1 G1\n2: F1 G1\n3:\n";
+  CHECK(judged(lost) == "runs");
+  CHECK(judged("0: F0 G0\n1: F0 G0\n2: F1 G1\n3:\n") == "no rank of stage 1 has F1");
+  CHECK(judged("0: F0 G0\n1: F0 G0 F1 G1\n2: F1 G1\n3: F1 G1\n") ==
+        "rank 3 has F1, and rank 1 computes micro-batch 1 of stage 1 already");
+  CHECK(judged("0: F0 G0\n1: F0 G0 F1\n2: F1 G1\n3: G1\n") ==
+        "rank 3 has G1, and rank 1 computes micro-batch 1 of stage 1 already");
+  CHECK(judged("0: F0 G0\n1: F1 G1 F0 G0\n2: F1 G1\n3:\n") == "runs");
+  CHECK(judged("0: F0 G0 F1 G1\n1: F1 G1 F0 G0\n2:\n3:\n") ==
+        "rank 1 waits for F1 of rank 0, rank 0 waits for G0 of rank 1");
+  CHECK(judged(lost, {.lane_size = 2}) ==
+        "rank 0 computes micro-batch 0 of stage 0 and rank 2 micro-batch 1, must be one rank: they "
+        "are of one lane of 2");
+}
+
+TEST_CASE("a stray number in a file costs no memory", "[unit]") {
+  CHECK(verdict("0: F999999 G999999\n") == "rank 0 misses F0");
+  CHECK(verdict("# placement: loop\n0: 0F0 999999F999999\n") == "rank 0 misses 0F1");
 }
 
 TEST_CASE("the verdict is that of every possible play, for all small schedules", "[unit]") {
@@ -221,11 +306,14 @@ TEST_CASE("the verdict is that of a random play for larger schedules", "[unit]")
   for (int round = 0; round < 3000; ++round) {
     const int p = static_cast<int>(random.between(2, 4));
     const int m = static_cast<int>(random.between(2, 5));
-    Schedule schedule = build_schedule(schedule_kinds()[random.below(2)], {p, m}).value();
+    const char* const kinds[] = {"gpipe", "1f1b", "zb-h1", "zb-v", "v-min"};
+    Schedule schedule = build_schedule(kinds[random.below(5)], {p, m}).value();
     for (auto& actions : schedule.ranks) {
       for (std::uint64_t swaps = random.below(4); swaps > 0; --swaps) {
         const std::size_t at = random.below(actions.size() - 1);
-        if (actions[at].micro_batch != actions[at + 1].micro_batch) {
+        const bool apart = actions[at].micro_batch != actions[at + 1].micro_batch ||
+                           actions[at].chunk != actions[at + 1].chunk;
+        if (apart) {
           std::swap(actions[at], actions[at + 1]);
         }
       }
