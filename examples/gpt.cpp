@@ -7,59 +7,36 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <planaria/runtime/modules.hpp>
+
 namespace example {
 namespace {
 
 constexpr int symbols = 256;
 
-// Linear as one kernel call: torch::nn::Linear adds the bias after the product for 3-D inputs and
-// so rounds differently from Python's.
-struct LinearImpl : torch::nn::Module {
-  LinearImpl(int in, int out, bool with_bias, double deviation) {
-    weight = register_parameter("weight", torch::randn({out, in}) * deviation);
-    if (with_bias) bias = register_parameter("bias", torch::zeros({out}));
-  }
-  torch::Tensor forward(const torch::Tensor& x) { return at::linear(x, weight, bias); }
-  torch::Tensor weight;
-  torch::Tensor bias;
-};
+// planaria's Linear, LayerNorm and Embedding are Python's, and may compute their weight gradients
+// later than those of their inputs: that is what zero-bubble schedules live from.
+planaria::Linear linear(int in, int out, bool with_bias, double deviation) {
+  const torch::Tensor weight = torch::randn({out, in}) * deviation;
+  return planaria::Linear(weight, with_bias ? torch::zeros({out}) : torch::Tensor());
+}
 
-struct NormImpl : torch::nn::Module {
-  explicit NormImpl(int width) : width_(width) {
-    weight = register_parameter("weight", torch::ones({width}));
-    bias = register_parameter("bias", torch::zeros({width}));
-  }
-  torch::Tensor forward(const torch::Tensor& x) {
-    return at::layer_norm(x, {width_}, weight, bias, 1e-5);
-  }
-  torch::Tensor weight;
-  torch::Tensor bias;
-
- private:
-  int width_;
-};
-
-struct TableImpl : torch::nn::Module {
-  TableImpl(int rows, int width) {
-    weight = register_parameter("weight", torch::randn({rows, width}) * 0.02);
-  }
-  torch::Tensor weight;
-};
+planaria::Embedding table(int rows, int width) {
+  return planaria::Embedding(torch::randn({rows, width}) * 0.02);
+}
 
 struct Embedding : torch::nn::Module {
   explicit Embedding(const GptOptions& options) : dropout_(options.dropout) {
-    token = register_module("token", std::make_shared<TableImpl>(symbols, options.d_model));
-    position =
-        register_module("position", std::make_shared<TableImpl>(options.context, options.d_model));
+    token = register_module("token", table(symbols, options.d_model));
+    position = register_module("position", table(options.context, options.d_model));
   }
   torch::Tensor forward(const torch::Tensor& ids) {
     const torch::Tensor places = at::arange(ids.size(1), ids.options());
-    const torch::Tensor x =
-        at::embedding(token->weight, ids) + at::embedding(position->weight, places);
+    const torch::Tensor x = token->forward(ids) + position->forward(places);
     return at::dropout(x, dropout_, is_training());
   }
-  std::shared_ptr<TableImpl> token;
-  std::shared_ptr<TableImpl> position;
+  planaria::Embedding token{nullptr};
+  planaria::Embedding position{nullptr};
 
  private:
   double dropout_;
@@ -70,20 +47,20 @@ struct Block : torch::nn::Module {
     const int d = options.d_model;
     // Residual branches start smaller the deeper the model is (GPT-2).
     const double residual = 0.02 / std::sqrt(2.0 * options.blocks);
-    norm1 = register_module("norm1", std::make_shared<NormImpl>(d));
-    attention = register_module("attention", std::make_shared<LinearImpl>(d, 3 * d, true, 0.02));
-    projection = register_module("projection", std::make_shared<LinearImpl>(d, d, true, residual));
-    norm2 = register_module("norm2", std::make_shared<NormImpl>(d));
-    expand = register_module("expand", std::make_shared<LinearImpl>(d, 4 * d, true, 0.02));
-    contract = register_module("contract", std::make_shared<LinearImpl>(4 * d, d, true, residual));
+    norm1 = register_module("norm1", planaria::LayerNorm(d));
+    attention = register_module("attention", linear(d, 3 * d, true, 0.02));
+    projection = register_module("projection", linear(d, d, true, residual));
+    norm2 = register_module("norm2", planaria::LayerNorm(d));
+    expand = register_module("expand", linear(d, 4 * d, true, 0.02));
+    contract = register_module("contract", linear(4 * d, d, true, residual));
   }
   torch::Tensor forward(torch::Tensor x) {
     x = x + at::dropout(projection->forward(attend(norm1->forward(x))), dropout_, is_training());
     const torch::Tensor wide = at::gelu(expand->forward(norm2->forward(x)));
     return x + at::dropout(contract->forward(wide), dropout_, is_training());
   }
-  std::shared_ptr<NormImpl> norm1, norm2;
-  std::shared_ptr<LinearImpl> attention, projection, expand, contract;
+  planaria::LayerNorm norm1{nullptr}, norm2{nullptr};
+  planaria::Linear attention{nullptr}, projection{nullptr}, expand{nullptr}, contract{nullptr};
 
  private:
   torch::Tensor attend(const torch::Tensor& x) {
@@ -104,13 +81,12 @@ struct Block : torch::nn::Module {
 
 struct Head : torch::nn::Module {
   explicit Head(const GptOptions& options) {
-    norm = register_module("norm", std::make_shared<NormImpl>(options.d_model));
-    output = register_module("output",
-                             std::make_shared<LinearImpl>(options.d_model, symbols, false, 0.02));
+    norm = register_module("norm", planaria::LayerNorm(options.d_model));
+    output = register_module("output", linear(options.d_model, symbols, false, 0.02));
   }
   torch::Tensor forward(const torch::Tensor& x) { return output->forward(norm->forward(x)); }
-  std::shared_ptr<NormImpl> norm;
-  std::shared_ptr<LinearImpl> output;
+  planaria::LayerNorm norm{nullptr};
+  planaria::Linear output{nullptr};
 };
 
 }  // namespace

@@ -28,14 +28,7 @@ Json worker_json(const protocol::CoordinatorState& state, const RunFigures& figu
                  WorkerId worker) {
   const Layout& layout = state.view.layout;
   Json layers = Json::array();
-  if (const auto place = place_of(layout, worker)) {
-    const LayerRange range = layout.pipelines[static_cast<std::size_t>(place->pipeline)]
-                                 .stages[static_cast<std::size_t>(place->stage)]
-                                 .layers;
-    for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
-      layers.push_back(layer.value);
-    }
-  }
+  for (const LayerId layer : computed_by(layout, worker)) layers.push_back(layer.value);
   Json shadows = Json::array();
   for (const ShadowAssignment& shadow : layout.shadows) {
     if (shadow.worker != worker) continue;

@@ -34,11 +34,14 @@ bool is_span(const Json& event) {
   return kind != event.end() && kind->is_string();
 }
 
+// A weight gradient and a recompute belong to their backward and are no work of their own.
 void RedoneCounter::add(const Json& computed) {
+  const char kind = computed.at("kind").get_ref<const std::string&>().front();
+  if (kind == 'W' || kind == 'R') return;
   keys_.push_back({.step = computed.at("step").get<std::int64_t>(),
                    .micro_batch = computed.at("micro_batch").get<std::int32_t>(),
                    .layer = computed.at("layer").get<std::int32_t>(),
-                   .kind = computed.at("kind").get_ref<const std::string&>().front()});
+                   .kind = kind == 'F' ? 'F' : 'G'});
 }
 
 std::int64_t RedoneCounter::count() const {
@@ -106,6 +109,9 @@ std::string name_of_span(const Json& span) {
   if (micro_batch < 0) return kind;
   if (kind == "forward") return fmt::format("F{}", micro_batch);
   if (kind == "backward") return fmt::format("G{}", micro_batch);
+  if (kind == "backward_input") return fmt::format("B{}", micro_batch);
+  if (kind == "backward_weight") return fmt::format("W{}", micro_batch);
+  if (kind == "recompute") return fmt::format("R{}", micro_batch);
   return fmt::format("{} {}", kind, micro_batch);
 }
 

@@ -93,16 +93,16 @@ Result<void> verify_shares(const Layout& layout, const LayoutRequirements& requi
 }
 
 Result<void> verify_active_workers(const Layout& layout, int workers) {
-  std::map<WorkerId, std::string> seen;
+  std::map<WorkerId, std::pair<std::size_t, std::string>> seen;  // its pipeline, and where first
   for (std::size_t index = 0; index < layout.pipelines.size(); ++index) {
     const auto& stages = layout.pipelines[index].stages;
     for (std::size_t stage = 0; stage < stages.size(); ++stage) {
       const std::string path = stage_path(index, stage);
       PLANARIA_TRY_VOID(verify_worker(stages[stage].worker, path, workers));
-      const auto [known, is_new] = seen.emplace(stages[stage].worker, path);
-      if (!is_new) {
+      const auto [known, is_new] = seen.emplace(stages[stage].worker, std::pair(index, path));
+      if (!is_new && known->second.first != index) {
         return Fault::invalid_input(fmt::format("{}.worker: {}, must not be that of {} too", path,
-                                                stages[stage].worker.value, known->second));
+                                                stages[stage].worker.value, known->second.second));
       }
     }
   }
@@ -111,7 +111,7 @@ Result<void> verify_active_workers(const Layout& layout, int workers) {
 
 Result<void> verify_shadow(const ShadowAssignment& shadow, const std::string& path,
                            const Layout& layout, int layers) {
-  const auto place = place_of(layout, shadow.worker);
+  const std::vector<LayerId> computed = computed_by(layout, shadow.worker);
   std::set<LayerId> seen;
   for (std::size_t i = 0; i < shadow.layers.size(); ++i) {
     const LayerId layer = shadow.layers[i];
@@ -122,9 +122,7 @@ Result<void> verify_shadow(const ShadowAssignment& shadow, const std::string& pa
       return refused(fmt::format("must be 0 to {}", layers - 1));
     }
     if (!seen.insert(layer).second) return refused("must not be there twice");
-    if (!place) continue;
-    const auto& stages = layout.pipelines[static_cast<std::size_t>(place->pipeline)].stages;
-    if (stages[static_cast<std::size_t>(place->stage)].layers.contains(layer)) {
+    if (std::find(computed.begin(), computed.end(), layer) != computed.end()) {
       return refused(
           fmt::format("must not be a layer that worker {} computes", shadow.worker.value));
     }
@@ -195,13 +193,34 @@ Result<ShadowAssignment> shadow_from_json(const Json& json, const std::string& s
 std::optional<Place> place_of(const Layout& layout, WorkerId worker) {
   for (std::size_t pipeline = 0; pipeline < layout.pipelines.size(); ++pipeline) {
     const auto& stages = layout.pipelines[pipeline].stages;
+    Place place{static_cast<int>(pipeline), {}};
     for (std::size_t stage = 0; stage < stages.size(); ++stage) {
-      if (stages[stage].worker == worker) {
-        return Place{static_cast<int>(pipeline), static_cast<int>(stage)};
-      }
+      if (stages[stage].worker == worker) place.stages.push_back(static_cast<int>(stage));
     }
+    if (!place.stages.empty()) return place;
   }
   return std::nullopt;
+}
+
+std::vector<LayerRange> chunks_of(const Layout& layout, WorkerId worker) {
+  std::vector<LayerRange> chunks;
+  const auto place = place_of(layout, worker);
+  if (!place) return chunks;
+  const auto& stages = layout.pipelines[static_cast<std::size_t>(place->pipeline)].stages;
+  for (const int stage : place->stages) {
+    chunks.push_back(stages[static_cast<std::size_t>(stage)].layers);
+  }
+  return chunks;
+}
+
+std::vector<LayerId> computed_by(const Layout& layout, WorkerId worker) {
+  std::vector<LayerId> layers;
+  for (const LayerRange& range : chunks_of(layout, worker)) {
+    for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
+      layers.push_back(layer);
+    }
+  }
+  return layers;
 }
 
 MicroBatchRange micro_batches_of(const Layout& layout, int pipeline) {

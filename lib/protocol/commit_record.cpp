@@ -47,10 +47,9 @@ class StepSum {
   // Each worker reports exactly the layers it computes.
   [[nodiscard]] Result<void> check_layers() const {
     for (const auto& [worker, report] : state_.reports) {
-      const LayerRange range = layers_of(state_, worker);
       std::map<LayerId, int> times;
       for (const LayerReport& layer : report.layers) ++times[layer.layer];
-      for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
+      for (const LayerId layer : layers_of(state_, worker)) {
         if (times[layer] != 1) {
           return wrong(fmt::format("worker {} reported {} {} times, must be once", worker.value,
                                    text_of(state_, layer), times[layer]));

@@ -103,14 +103,14 @@ std::vector<WorkerId> active_workers(const CoordinatorState& state) {
     for (const auto& stage : pipeline.stages) workers.push_back(stage.worker);
   }
   std::ranges::sort(workers);
+  workers.erase(std::unique(workers.begin(), workers.end()), workers.end());
   return workers;
 }
 
-LayerRange layers_of(const CoordinatorState& state, WorkerId worker) {
-  const auto place = place_of(state.view.layout, worker);
-  check(place.has_value(), "the layers of an idle worker were asked for");
-  const auto& pipeline = state.view.layout.pipelines[static_cast<std::size_t>(place->pipeline)];
-  return pipeline.stages[static_cast<std::size_t>(place->stage)].layers;
+std::vector<LayerId> layers_of(const CoordinatorState& state, WorkerId worker) {
+  std::vector<LayerId> layers = computed_by(state.view.layout, worker);
+  check(!layers.empty(), "the layers of an idle worker were asked for");
+  return layers;
 }
 
 std::vector<WorkerId> active_on(const CoordinatorState& state, LayerId layer) {

@@ -7,10 +7,11 @@
 namespace planaria::protocol {
 namespace {
 
-std::map<WorkerId, LayerRange> ranges_of(const Layout& layout) {
-  std::map<WorkerId, LayerRange> ranges;
+// By worker, of each of its stages.
+std::map<WorkerId, std::vector<LayerRange>> ranges_of(const Layout& layout) {
+  std::map<WorkerId, std::vector<LayerRange>> ranges;
   for (const auto& pipeline : layout.pipelines) {
-    for (const auto& stage : pipeline.stages) ranges[stage.worker] = stage.layers;
+    for (const auto& stage : pipeline.stages) ranges[stage.worker].push_back(stage.layers);
   }
   return ranges;
 }

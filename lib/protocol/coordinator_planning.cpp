@@ -6,6 +6,7 @@
 
 #include "protocol/coordinator_transitions.hpp"
 #include "protocol/layout_choice.hpp"
+#include "protocol/schedule_choice.hpp"
 
 namespace planaria::protocol {
 namespace {
@@ -76,7 +77,7 @@ std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<Worke
   ReplanRequest request = replan_request(state, usable);
   request.ms_per_cost = 1;  // the fastest step; of equals the fewest bytes
   request.horizon_steps = 1;
-  const auto answer = replan(request);
+  const auto answer = replan_in_chunks(request, form_asked(state.options));
   if (!answer) return std::nullopt;  // as it is, it goes on
   const Layout& best = answer.value().layout;
   if (best.pipelines == state.view.layout.pipelines) {

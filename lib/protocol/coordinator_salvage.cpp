@@ -2,10 +2,9 @@
 #include <planaria/protocol/salvage.hpp>
 
 #include <planaria/base/check.hpp>
-#include <planaria/schedule/builders.hpp>
-#include <planaria/schedule/validate.hpp>
 
 #include "protocol/coordinator_transitions.hpp"
+#include "protocol/schedule_choice.hpp"
 
 namespace planaria::protocol {
 void note_salvaged(CoordinatorState& state, WorkerId from, const Salvaged& salvaged) {
@@ -22,13 +21,11 @@ std::optional<Salvage> salvage_of(const CoordinatorState& state) {
   for (std::size_t i = 0; i < salvage->work.size(); ++i) {
     const auto micro_batches = work.micro_batches_of(static_cast<int>(i));
     if (micro_batches.empty()) continue;
-    const PipelineShape shape{
-        .stages = static_cast<int>(state.view.layout.pipelines[i].stages.size()),
-        .micro_batches = static_cast<int>(micro_batches.size())};
-    // The view has a schedule of this kind already, and shapes do not change what is proven of it.
-    const Schedule schedule = build_schedule(state.options.schedule, shape).value();
-    check(validate(schedule, {.lane_size = tree.lane_size()}).ok(), "a kind's own schedule fits");
-    salvage->work[i].schedule = text_of(schedule);
+    const auto schedule = schedule_for(state, state.view.layout, i,
+                                       static_cast<int>(micro_batches.size()), Asked::may_not);
+    // The view has a schedule already, and any number of micro-batches has one.
+    check(schedule.ok(), "a pipeline that has a schedule has one for any micro-batches");
+    salvage->work[i].schedule = text_of(schedule.value());
   }
   return salvage;
 }

@@ -116,9 +116,10 @@ void warn_if_at_risk(const CoordinatorState& state, Instant now, Decision& decis
 /// Whether the worker's loop evaluates the level before step_of_loops(), where others may be just
 /// now: one that begins with that step does not, and gets nothing to compute before the next.
 [[nodiscard]] bool loop_is_there(const CoordinatorState& state, WorkerId worker);
+/// The workers that compute, ascending, each once.
 [[nodiscard]] std::vector<WorkerId> active_workers(const CoordinatorState& state);
-/// The layers that `worker` computes. Requires an active worker.
-[[nodiscard]] LayerRange layers_of(const CoordinatorState& state, WorkerId worker);
+/// The layers that `worker` computes, ascending. Requires an active worker.
+[[nodiscard]] std::vector<LayerId> layers_of(const CoordinatorState& state, WorkerId worker);
 /// The workers that compute `layer` in the view.
 [[nodiscard]] std::vector<WorkerId> active_on(const CoordinatorState& state, LayerId layer);
 /// The layers that `worker` shadows in the view and holds, so that its report is waited for.

@@ -3,45 +3,14 @@
 
 #include <fmt/format.h>
 
-#include <planaria/schedule/actions.hpp>
-#include <planaria/schedule/builders.hpp>
-#include <planaria/schedule/validate.hpp>
-
 #include "protocol/coordinator_transitions.hpp"
 #include "protocol/layout_choice.hpp"
+#include "protocol/schedule_choice.hpp"
 
 namespace planaria::protocol {
 namespace {
 
 using Phase = CoordinatorState::Phase;
-
-// A given text is for the shape that was asked for; with fewer workers the kind's own is built.
-Result<std::string> schedule_for(const CoordinatorState& state, const Layout& layout,
-                                 std::size_t pipeline) {
-  const auto& assignment = layout.pipelines[pipeline];
-  const PipelineShape shape{.stages = static_cast<int>(assignment.stages.size()),
-                            .micro_batches = assignment.micro_batches};
-  const auto fits = [&](const Schedule& schedule) {
-    return schedule.stages() == shape.stages && schedule.micro_batches == shape.micro_batches;
-  };
-  const auto& text = state.options.schedule_text;
-  PLANARIA_TRY(schedule, text ? schedule_from_text(*text, "schedule")
-                              : build_schedule(state.options.schedule, shape));
-  if (!fits(schedule) && state.view.view > ViewNumber{0}) {
-    PLANARIA_TRY(usual, build_schedule(state.options.schedule, shape));
-    schedule = std::move(usual);
-  }
-  if (!fits(schedule)) {
-    return Fault::invalid_input(fmt::format(
-        "schedule: {} stages and {} micro-batches, must be {} and {} for pipeline {}",
-        schedule.stages(), schedule.micro_batches, shape.stages, shape.micro_batches, pipeline));
-  }
-  if (const auto proof = validate(schedule, {.lane_size = state.spec->lane_size}); !proof) {
-    return Fault{proof.fault().kind,
-                 fmt::format("schedule of pipeline {}: {}", pipeline, proof.fault().sentence)};
-  }
-  return text_of(schedule);
-}
 
 std::vector<LayerId> layers_without_holder(const CoordinatorState& state) {
   std::vector<LayerId> layers;
@@ -151,8 +120,11 @@ Result<NewView> view_of(const CoordinatorState& state, Layout layout,
                .moves = {},
                .again_until = Step{static_cast<std::int64_t>(state.committed.size())}};
   for (std::size_t i = 0; i < view.layout.pipelines.size(); ++i) {
-    PLANARIA_TRY(schedule, schedule_for(state, view.layout, i));
-    view.schedules.push_back(std::move(schedule));
+    const bool first = state.view.view == ViewNumber{0};
+    PLANARIA_TRY(schedule,
+                 schedule_for(state, view.layout, i, view.layout.pipelines[i].micro_batches,
+                              first ? Asked::must_fit : Asked::may_not));
+    view.schedules.push_back(text_of(schedule));
   }
   for (const WorkerId worker : members) view.members.push_back(state.members.at(worker).member);
   return view;

@@ -8,6 +8,7 @@
 #include <planaria/planner/planner.hpp>
 
 #include "protocol/coordinator_transitions.hpp"
+#include "protocol/schedule_choice.hpp"
 
 namespace planaria::protocol {
 namespace {
@@ -26,7 +27,16 @@ Result<Choice> asked_or_planned(const CoordinatorState& state) {
   request.depth = options.depth;
   request.schedule = options.schedule;
   PLANARIA_TRY(answer, plan(request));
-  return Choice{std::move(answer.layout), {}, std::move(answer.explanation)};
+  const ChunkForm form = form_asked(options);
+  Layout layout = in_chunks(answer.layout, request.layer_costs, form);
+  for (const PipelineAssignment& pipeline : layout.pipelines) {
+    if (chunks_in(pipeline) == form.chunks) continue;
+    return Fault::infeasible(fmt::format(
+        "schedule: {} puts {} stages on each of {} workers, which needs {} layers, there are {}",
+        options.schedule_text ? "the file" : options.schedule, form.chunks, pipeline.stages.size(),
+        form.chunks * static_cast<int>(pipeline.stages.size()), request.layer_costs.size()));
+  }
+  return Choice{std::move(layout), {}, std::move(answer.explanation)};
 }
 
 // Layouts name the run's workers 0, 1, ... as they were asked for. Where one was lost while
@@ -128,7 +138,7 @@ Result<Choice> layout_after_loss(const CoordinatorState& state,
   for (const auto& [layer, source] : rescued) {
     request.holders[layer] = {workers.begin(), workers.end()};  // whoever computes it gets it
   }
-  PLANARIA_TRY(answer, replan(request));
+  PLANARIA_TRY(answer, replan_in_chunks(request, form_asked(state.options)));
   Choice choice{std::move(answer.layout), {}, std::move(answer.explanation)};
   if (state.step == Step{1}) return choice;
   for (const Transfer& transfer : answer.transfers) {

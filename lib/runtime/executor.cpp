@@ -26,64 +26,64 @@ const std::vector<StageAssignment>& stages_of(const Layout& layout, Place place)
 }  // namespace
 
 Executor::Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage,
-                   Exchange exchange, std::optional<Place> place, std::vector<Action> actions)
+                   Exchange exchange)
     : context_(context),
       view_(std::move(view)),
       stage_(stage),
       exchange_(std::move(exchange)),
-      place_(place),
-      shadowed_(shadowed_by(view_.layout, context.self)),
-      actions_(std::move(actions)) {
+      place_(place_of(view_.layout, context.self)),
+      shadowed_(shadowed_by(view_.layout, context.self)) {
   std::reverse(shadowed_.begin(), shadowed_.end());
 }
 
 Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& context,
                                                    const protocol::NewView& view, Stage& stage,
                                                    Exchange exchange) {
-  const auto place = place_of(view.layout, context.self);
-  std::vector<Action> actions;
-  std::optional<LayerRange> range;
-  if (place) {
+  std::unique_ptr<Executor> executor(new Executor(context, view, stage, std::move(exchange)));
+  if (const auto& place = executor->place_) {
     const auto pipeline = static_cast<std::size_t>(place->pipeline);
-    const auto& stages = stages_of(view.layout, *place);
-    PLANARIA_TRY(mine,
-                 actions_of(context, view.schedules.at(pipeline), static_cast<int>(stages.size()),
-                            view.layout.pipelines[pipeline].micro_batches, *place));
-    actions = std::move(mine);
-    range = stages[static_cast<std::size_t>(place->stage)].layers;
+    PLANARIA_TRY(actions, executor->actions_of(view.schedules.at(pipeline),
+                                               view.layout.pipelines[pipeline].micro_batches));
+    executor->actions_ = std::move(actions);
   }
-  stage.compute_on(range);
-  return std::unique_ptr<Executor>(
-      new Executor(context, view, stage, std::move(exchange), place, std::move(actions)));
+  stage.compute_on(chunks_of(view.layout, context.self));
+  return executor;
 }
 
-Result<std::vector<Action>> Executor::actions_of(const ExecutorContext& context,
-                                                 const std::string& text, int stages,
-                                                 int micro_batches, Place place) {
+// Reads and proves the schedule of this worker's pipeline, and returns its rank's actions: the rank
+// whose chunk 0 is the worker's first stage.
+Result<std::vector<Action>> Executor::actions_of(const std::string& text, int micro_batches) {
   PLANARIA_TRY(schedule, schedule_from_text(text, "the view's schedule"));
-  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = context.trainer->lane_size}));
-  if (schedule.stages() != stages || schedule.micro_batches != micro_batches) {
+  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = context_.trainer->lane_size}));
+  const auto& stages = stages_of(view_.layout, *place_);
+  if (schedule.stages() != static_cast<int>(stages.size()) ||
+      schedule.micro_batches != micro_batches) {
     return Fault::infeasible(fmt::format(
-        "the schedule of pipeline {} is for {} stages and {} micro-batches, must be for {} and {}",
-        place.pipeline, schedule.stages(), schedule.micro_batches, stages, micro_batches));
+        "the schedule of pipeline {} is for {} stages and {} micro-batches, must be "
+        "for {} and {}",
+        place_->pipeline, schedule.stages(), schedule.micro_batches, stages.size(), micro_batches));
   }
-  std::vector<Action> actions = schedule.ranks[static_cast<std::size_t>(place.stage)];
-  for (const Action& action : actions) {
-    if (action.kind != ActionKind::forward && action.kind != ActionKind::backward) {
-      return Fault::infeasible(
-          fmt::format("the schedule has {}, the executor runs F and G", text_of(action)));
-    }
+  const int rank = place_->stages.front();
+  std::vector<int> computed;
+  for (int chunk = 0; rank < schedule.depth() && chunk < schedule.chunks; ++chunk) {
+    computed.push_back(schedule.stage_of(rank, chunk));
   }
-  return actions;
+  if (computed != place_->stages) {
+    return Fault::infeasible(fmt::format(
+        "the schedule of pipeline {} has chunks in stages {}, worker {} computes stages {}",
+        place_->pipeline, fmt::join(computed, ", "), context_.self.value,
+        fmt::join(place_->stages, ", ")));
+  }
+  return schedule.ranks[static_cast<std::size_t>(rank)];
 }
 
 FrameKey Executor::key(FrameKind kind, LayerId boundary, MicroBatchId micro_batch) const {
   return {kind, view_.view, step_, boundary, micro_batch, 0};
 }
 
-std::optional<WorkerId> Executor::neighbour(int offset) const {
+std::optional<WorkerId> Executor::neighbour(int chunk, int offset) const {
   const auto& stages = stages_of(view_.layout, *place_);
-  const int stage = place_->stage + offset;
+  const int stage = place_->stages[static_cast<std::size_t>(chunk)] + offset;
   if (stage < 0 || stage >= static_cast<int>(stages.size())) return std::nullopt;
   return stages[static_cast<std::size_t>(stage)].worker;
 }
@@ -110,24 +110,28 @@ Result<void> Executor::begin_work(Step step, const std::optional<protocol::Salva
                 LaneTree(context_.trainer->micro_batches, context_.trainer->lane_size), salvage);
   left_.clear();
   stage_.begin_step(step, *work_, context_.self);
+  recomputed_.clear();
+  handed_over_.clear();
   if (!place_) return {};
   micro_batches_ = work_->micro_batches_of(place_->pipeline);
   std::vector<Action> actions = salvage ? std::vector<Action>{} : actions_;
   if (salvage && !micro_batches_.empty()) {
     const auto& work = salvage->work.at(static_cast<std::size_t>(place_->pipeline));
-    PLANARIA_TRY(mine, actions_of(context_, work.schedule,
-                                  static_cast<int>(stages_of(view_.layout, *place_).size()),
-                                  static_cast<int>(micro_batches_.size()), *place_));
+    PLANARIA_TRY(mine, actions_of(work.schedule, static_cast<int>(micro_batches_.size())));
     actions = std::move(mine);
   }
   for (const Action& action : actions) {
-    const MicroBatchId micro_batch =
-        micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
+    const WorkPlace at = place_in_step(action);
     const bool comes = action.kind == ActionKind::forward ||
-                       work_->lowest_needed(micro_batch) <= stage_.range().last;
+                       work_->lowest_needed(at.micro_batch) <= stage_.range(at.chunk).last;
     if (comes) left_.push_back(action);
+    if (comes && action.kind == ActionKind::recompute) recomputed_.insert(at);
   }
   return {};
+}
+
+WorkPlace Executor::place_in_step(const Action& action) const {
+  return {micro_batches_.at(static_cast<std::size_t>(action.micro_batch)), action.chunk};
 }
 
 Result<protocol::Report> Executor::compute(Step step,
@@ -136,13 +140,7 @@ Result<protocol::Report> Executor::compute(Step step,
   PLANARIA_TRY_VOID(begin_work(step, salvage));
   for (const Action& action : left_) {
     if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
-    const MicroBatchId micro_batch =
-        micro_batches_.at(static_cast<std::size_t>(action.micro_batch));
-    if (action.kind == ActionKind::forward) {
-      PLANARIA_TRY_VOID(forward(micro_batch));
-    } else {
-      PLANARIA_TRY_VOID(backward(micro_batch));
-    }
+    PLANARIA_TRY_VOID(run(action));
   }
   if (!place_) return report();
   PLANARIA_TRY_VOID(reduce_gradients());
@@ -150,59 +148,98 @@ Result<protocol::Report> Executor::compute(Step step,
   return report();
 }
 
+// An overlapped pair runs one after the other: a worker has one device.
+Result<void> Executor::run(const Action& action) {
+  const WorkPlace at = place_in_step(action);
+  switch (action.kind) {
+    case ActionKind::forward:
+      return forward(at);
+    case ActionKind::backward_input:
+    case ActionKind::backward:
+      return backward(at, action.kind);
+    case ActionKind::backward_weight: {
+      const auto span = context_.spans->measure("backward_weight", at.micro_batch);
+      return stage_.backward_weight(at);
+    }
+    case ActionKind::recompute: {
+      const auto span = context_.spans->measure("recompute", at.micro_batch);
+      return stage_.recompute(at);
+    }
+  }
+  check_failed("an action of no known kind", "");
+}
+
+void Executor::hand_over(WorkerId to, const FrameKey& key, Tensors tensors) {
+  if (to == context_.self) {
+    handed_over_.emplace(key, std::move(tensors));
+    return;
+  }
+  const auto span = context_.spans->measure("send", key.micro_batch);
+  exchange_.send(to, key, tensors);
+}
+
 Result<Tensors> Executor::receive(WorkerId from, const FrameKey& key) {
+  if (from == context_.self) {
+    const auto found = handed_over_.extract(key);
+    check(!found.empty(), "a chunk's result is there before another chunk of the worker needs it");
+    return std::move(found.mapped());
+  }
   const auto span = context_.spans->measure("wait", key.micro_batch);
   return exchange_.receive(from, key);
 }
 
-Result<void> Executor::forward(MicroBatchId micro_batch) {
+Result<void> Executor::forward(WorkPlace at) {
+  const LayerRange range = stage_.range(at.chunk);
   Tensors inputs;
-  if (const auto previous = neighbour(-1)) {
+  if (const auto previous = neighbour(at.chunk, -1)) {
     PLANARIA_TRY(received,
-                 receive(*previous, key(FrameKind::activation, stage_.range().first, micro_batch)));
+                 receive(*previous, key(FrameKind::activation, range.first, at.micro_batch)));
     inputs = std::move(received);
   } else {
-    PLANARIA_TRY(loaded, load(micro_batch, Side::read));
+    PLANARIA_TRY(loaded, load(at.micro_batch, Side::read));
     inputs = std::move(loaded);
   }
-  const auto next = neighbour(+1);
+  const auto next = neighbour(at.chunk, +1);
   Tensors targets;
   if (!next) {
-    PLANARIA_TRY(loaded, load(micro_batch, Side::labelled));
+    PLANARIA_TRY(loaded, load(at.micro_batch, Side::labelled));
     targets = std::move(loaded);
   }
+  const auto keep = recomputed_.contains(at) ? Stage::Keep::inputs : Stage::Keep::graph;
   Tensors outputs;
   {
-    const auto span = context_.spans->measure("forward", micro_batch);
-    PLANARIA_TRY(computed, stage_.forward(micro_batch, std::move(inputs), targets));
+    const auto span = context_.spans->measure("forward", at.micro_batch);
+    PLANARIA_TRY(computed, stage_.forward(at, std::move(inputs), targets, keep));
     outputs = std::move(computed);
   }
   if (next) {
-    const auto span = context_.spans->measure("send", micro_batch);
-    exchange_.send(*next, key(FrameKind::activation, stage_.range().last.next(), micro_batch),
-                   outputs);
+    hand_over(*next, key(FrameKind::activation, range.last.next(), at.micro_batch),
+              std::move(outputs));
   }
   return {};
 }
 
-Result<void> Executor::backward(MicroBatchId micro_batch) {
+Result<void> Executor::backward(WorkPlace at, ActionKind kind) {
+  const LayerRange range = stage_.range(at.chunk);
+  const bool split = kind == ActionKind::backward_input;
   Tensors gradients;
-  if (const auto next = neighbour(+1)) {
+  if (const auto next = neighbour(at.chunk, +1)) {
     PLANARIA_TRY(received,
-                 receive(*next, key(FrameKind::gradient, stage_.range().last.next(), micro_batch)));
+                 receive(*next, key(FrameKind::gradient, range.last.next(), at.micro_batch)));
     gradients = std::move(received);
   }
   Tensors passed;
   {
-    const auto span = context_.spans->measure("backward", micro_batch);
-    PLANARIA_TRY(computed, stage_.backward(micro_batch, std::move(gradients)));
+    const auto span =
+        context_.spans->measure(split ? "backward_input" : "backward", at.micro_batch);
+    PLANARIA_TRY(computed, split ? stage_.backward_input(at, std::move(gradients))
+                                 : stage_.backward(at, std::move(gradients)));
     passed = std::move(computed);
   }
-  const bool ends_here = work_->lowest_needed(micro_batch) >= stage_.range().first;
-  const auto previous = neighbour(-1);
+  const bool ends_here = work_->lowest_needed(at.micro_batch) >= range.first;
+  const auto previous = neighbour(at.chunk, -1);
   if (previous && !ends_here) {
-    const auto span = context_.spans->measure("send", micro_batch);
-    exchange_.send(*previous, key(FrameKind::gradient, stage_.range().first, micro_batch), passed);
+    hand_over(*previous, key(FrameKind::gradient, range.first, at.micro_batch), std::move(passed));
   }
   return {};
 }
@@ -222,7 +259,7 @@ Result<Tensors> Executor::load(MicroBatchId micro_batch, Side side) {
 
 Result<Tensors> Executor::read_samples(Step step, MicroBatchId micro_batch,
                                        std::span<const std::int64_t> ids, Side side) {
-  const LayerId layer = side == Side::read ? stage_.range().first : stage_.range().last;
+  const LayerId layer = side == Side::read ? LayerId{0} : stage_.last_layer();
   std::string sentence;
   try {
     const Dataset& dataset = *context_.trainer->dataset;

@@ -5,7 +5,12 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
 
 #include <planaria/base/ids.hpp>
 #include <planaria/base/result.hpp>
@@ -62,41 +67,46 @@ class Executor {
   [[nodiscard]] const std::optional<protocol::Failed>& failure() const { return failure_; }
 
  private:
-  Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage, Exchange exchange,
-           std::optional<Place> place, std::vector<Action> actions);
-  [[nodiscard]] static Result<std::vector<Action>> actions_of(const ExecutorContext& context,
-                                                              const std::string& text, int stages,
-                                                              int micro_batches, Place place);
+  Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage, Exchange exchange);
+  [[nodiscard]] Result<std::vector<Action>> actions_of(const std::string& text, int micro_batches);
   [[nodiscard]] Result<void> begin_work(Step step, const std::optional<protocol::Salvage>& salvage);
   [[nodiscard]] ReductionContext reduction() const;
-  [[nodiscard]] Result<void> forward(MicroBatchId micro_batch);
-  [[nodiscard]] Result<void> backward(MicroBatchId micro_batch);
+  [[nodiscard]] WorkPlace place_in_step(const Action& action) const;
+  [[nodiscard]] Result<void> run(const Action& action);
+  [[nodiscard]] Result<void> forward(WorkPlace at);
+  [[nodiscard]] Result<void> backward(WorkPlace at, ActionKind kind);
   [[nodiscard]] Result<void> reduce_gradients();
   enum class Side { read, labelled };
   [[nodiscard]] Result<Tensors> load(MicroBatchId micro_batch, Side side);
   [[nodiscard]] Result<Tensors> read_samples(Step step, MicroBatchId micro_batch,
                                              std::span<const std::int64_t> ids, Side side);
-  [[nodiscard]] Result<void> evaluate_one(Step level, MicroBatchId micro_batch);
-  [[nodiscard]] Result<Tensors> receive(WorkerId from, const transport::FrameKey& key);
+  [[nodiscard]] Result<void> evaluate_in_turn(Step level, WorkPlace at, int first, int end);
+  [[nodiscard]] Result<void> evaluate_one(Step level, WorkPlace at);
   [[nodiscard]] transport::FrameKey evaluation_key(transport::FrameKind kind, Step level,
                                                    LayerId boundary,
                                                    MicroBatchId micro_batch) const;
   [[nodiscard]] protocol::Report report() const;
   [[nodiscard]] transport::FrameKey key(transport::FrameKind kind, LayerId boundary,
                                         MicroBatchId micro_batch) const;
-  [[nodiscard]] std::optional<WorkerId> neighbour(int offset) const;
+  /// The worker of the stage before (-1) or behind (+1) a chunk's; nothing at an end.
+  [[nodiscard]] std::optional<WorkerId> neighbour(int chunk, int offset) const;
+  /// What crosses a boundary, to another worker or, with the same key, within this one.
+  void hand_over(WorkerId to, const transport::FrameKey& key, Tensors tensors);
+  [[nodiscard]] Result<Tensors> receive(WorkerId from, const transport::FrameKey& key);
 
   ExecutorContext context_;
   protocol::NewView view_;
   Stage& stage_;
   Exchange exchange_;
-  std::optional<Place> place_;     // nothing: this worker does not compute
-  std::vector<LayerId> shadowed_;  // descending, as gradients come
-  std::vector<Action> actions_;    // of a whole step
+  std::optional<Place> place_;      // nothing: this worker does not compute
+  std::vector<LayerId> shadowed_;   // descending, as gradients come
+  std::vector<Action> actions_;     // of a whole step
+  std::set<WorkPlace> recomputed_;  // by the actions' numbers, of the step in flight
   Step step_;
-  std::optional<protocol::StepWork> work_;   // of the step in flight
-  std::vector<Action> left_;                 // of it, what is to be done
-  std::vector<MicroBatchId> micro_batches_;  // by the actions' number
+  std::optional<protocol::StepWork> work_;              // of the step in flight
+  std::vector<Action> left_;                            // of it, what is to be done
+  std::vector<MicroBatchId> micro_batches_;             // by the actions' number
+  std::map<transport::FrameKey, Tensors> handed_over_;  // between chunks of this worker
   std::optional<protocol::Failed> failure_;
 };
 

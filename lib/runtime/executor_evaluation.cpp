@@ -1,4 +1,6 @@
 // One worker's part of an evaluation: forward only, pipelines share the micro-batches out.
+#include <algorithm>
+
 #include "runtime/executor.hpp"
 
 namespace planaria::runtime {
@@ -21,6 +23,8 @@ FrameKey Executor::evaluation_key(FrameKind kind, Step level, LayerId boundary,
   return {kind, view_.view, level, boundary, micro_batch, evaluation_part};
 }
 
+// Micro-batches go through the worker's chunks one after another, several micro-batches behind each
+// other: chunk c comes to micro-batch i once chunk c-1's result has gone round the other workers.
 Result<protocol::Evaluated> Executor::evaluate(Step level) {
   failure_.reset();
   if (!place_) return protocol::Evaluated{view_.view, level, {}};
@@ -28,23 +32,14 @@ Result<protocol::Evaluated> Executor::evaluate(Step level) {
   const auto pipelines = static_cast<std::int64_t>(view_.layout.pipelines.size());
   const auto first = static_cast<int>(count * place_->pipeline / pipelines);
   const auto end = static_cast<int>(count * (place_->pipeline + 1) / pipelines);
-  const auto previous = neighbour(-1);
-  const auto next = neighbour(+1);
   stage_.begin_evaluation();
   Result<void> outcome;
-  for (int i = first; i < end && outcome; ++i) {
-    if (context_.aborted->load()) outcome = Fault::cancelled("the evaluation was aborted");
-    if (outcome && next && i - first >= in_flight_max) {
-      const auto credit = exchange_.receive(
-          *next, evaluation_key(FrameKind::gradient, level, stage_.range().last.next(),
-                                MicroBatchId{i - in_flight_max}));
-      if (!credit) outcome = credit.fault();
-    }
-    if (outcome) outcome = evaluate_one(level, MicroBatchId{i});
-    if (outcome && previous && i + in_flight_max < end) {
-      exchange_.send(
-          *previous,
-          evaluation_key(FrameKind::gradient, level, stage_.range().first, MicroBatchId{i}), {});
+  for (int i = first; i < end && outcome; i += in_flight_max) {
+    const int group_end = std::min(i + in_flight_max, end);
+    for (int chunk = 0; chunk < stage_.chunks() && outcome; ++chunk) {
+      for (int j = i; j < group_end && outcome; ++j) {
+        outcome = evaluate_in_turn(level, {MicroBatchId{j}, chunk}, first, end);
+      }
     }
   }
   stage_.end_evaluation();
@@ -56,29 +51,51 @@ Result<protocol::Evaluated> Executor::evaluate(Step level) {
   return evaluated;
 }
 
-Result<void> Executor::evaluate_one(Step level, MicroBatchId micro_batch) {
-  const std::vector<std::int64_t> ids = context_.evaluation.ids(micro_batch);
+Result<void> Executor::evaluate_in_turn(Step level, WorkPlace at, int first, int end) {
+  if (context_.aborted->load()) return Fault::cancelled("the evaluation was aborted");
+  const LayerRange range = stage_.range(at.chunk);
+  const int number = at.micro_batch.value;
+  const auto other = [&](int offset) {
+    auto worker = neighbour(at.chunk, offset);
+    return worker == context_.self ? std::nullopt : worker;
+  };
+  if (const auto next = other(+1); next && number - first >= in_flight_max) {
+    const auto credit =
+        exchange_.receive(*next, evaluation_key(FrameKind::gradient, level, range.last.next(),
+                                                MicroBatchId{number - in_flight_max}));
+    if (!credit) return credit.fault();
+  }
+  PLANARIA_TRY_VOID(evaluate_one(level, at));
+  if (const auto previous = other(-1); previous && number + in_flight_max < end) {
+    exchange_.send(*previous,
+                   evaluation_key(FrameKind::gradient, level, range.first, at.micro_batch), {});
+  }
+  return {};
+}
+
+Result<void> Executor::evaluate_one(Step level, WorkPlace at) {
+  const LayerRange range = stage_.range(at.chunk);
+  const std::vector<std::int64_t> ids = context_.evaluation.ids(at.micro_batch);
   Tensors inputs;
-  if (const auto previous = neighbour(-1)) {
+  if (const auto previous = neighbour(at.chunk, -1)) {
     PLANARIA_TRY(received, receive(*previous, evaluation_key(FrameKind::activation, level,
-                                                             stage_.range().first, micro_batch)));
+                                                             range.first, at.micro_batch)));
     inputs = std::move(received);
   } else {
-    PLANARIA_TRY(loaded, read_samples(level, micro_batch, ids, Side::read));
+    PLANARIA_TRY(loaded, read_samples(level, at.micro_batch, ids, Side::read));
     inputs = std::move(loaded);
   }
-  const auto next = neighbour(+1);
+  const auto next = neighbour(at.chunk, +1);
   Tensors targets;
   if (!next) {
-    PLANARIA_TRY(loaded, read_samples(level, micro_batch, ids, Side::labelled));
+    PLANARIA_TRY(loaded, read_samples(level, at.micro_batch, ids, Side::labelled));
     targets = std::move(loaded);
   }
-  PLANARIA_TRY(outputs, stage_.evaluate(level, micro_batch, std::move(inputs), targets));
+  PLANARIA_TRY(outputs, stage_.evaluate(level, at, std::move(inputs), targets));
   if (next) {
-    exchange_.send(
-        *next,
-        evaluation_key(FrameKind::activation, level, stage_.range().last.next(), micro_batch),
-        outputs);
+    hand_over(*next,
+              evaluation_key(FrameKind::activation, level, range.last.next(), at.micro_batch),
+              std::move(outputs));
   }
   return {};
 }

@@ -1,6 +1,8 @@
 #include "runtime/held_layer.hpp"
 
+#include <algorithm>
 #include <span>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -20,6 +22,18 @@ std::string text_of(const checkpoint::TensorInfo& info) {
 
 bool is_same_kind(const checkpoint::TensorInfo& a, const checkpoint::TensorInfo& b) {
   return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape;
+}
+
+// As LibTorch accumulates: a first gradient is taken as it is unless others hold its memory.
+void add_gradient(at::Tensor& sum, at::Tensor gradient) {
+  if (!gradient.defined()) return;
+  if (sum.defined()) {
+    sum.add_(gradient);
+  } else if (gradient.is_contiguous() && gradient.storage().use_count() == 1) {
+    sum = std::move(gradient);
+  } else {
+    sum = gradient.clone(at::MemoryFormat::Contiguous);
+  }
 }
 
 }  // namespace
@@ -108,7 +122,35 @@ void HeldLayer::take(Step step, StepGradients gradients, int micro_batches) {
   for (int i = 0; i < micro_batches; ++i) statistics[MicroBatchId{i}];  // empty ones fold too
 }
 
+void HeldLayer::keep_weight_work(MicroBatchId micro_batch) {
+  WeightWork work;
+  for (const auto& [name, parameter] : trainable) {
+    work.computed.push_back(std::exchange(parameter.mutable_grad(), at::Tensor()));
+  }
+  work.put_off = put_off->take();
+  weight_work.insert_or_assign(micro_batch, std::move(work));
+}
+
+void HeldLayer::add_weight_work(MicroBatchId micro_batch, LaneId lane) {
+  const at::NoGradGuard no_grad;
+  WeightWork work = std::move(weight_work.extract(micro_batch).mapped());
+  Gradients& sum = lane_sums.try_emplace(lane, trainable.size()).first->second;
+  for (std::size_t i = 0; i < trainable.size(); ++i) {
+    add_gradient(sum[i], std::move(work.computed[i]));
+  }
+  for (PutOffGradients::Entry& entry : work.put_off) {
+    const auto found = std::find_if(trainable.begin(), trainable.end(), [&](const auto& one) {
+      return one.second.is_same(entry.parameter);
+    });
+    check(found != trainable.end(), "a gradient that was put off is of a trainable parameter");
+    add_gradient(sum[static_cast<std::size_t>(found - trainable.begin())], entry.gradient());
+    entry.gradient = nullptr;  // what it kept goes as soon as it can
+  }
+}
+
 void HeldLayer::forget_step() {
+  weight_work.clear();
+  lane_sums.clear();
   fold.reset();
   fold_lent = false;
   reduced_step.reset();

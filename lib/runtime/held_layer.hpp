@@ -17,6 +17,7 @@
 #include <planaria/model/lanes.hpp>
 #include <planaria/runtime/layers.hpp>
 #include <planaria/runtime/optimizer.hpp>
+#include <planaria/runtime/split_backward.hpp>
 #include <planaria/runtime/statistics.hpp>
 #include <planaria/runtime/trainer.hpp>
 
@@ -24,6 +25,12 @@ namespace planaria::runtime {
 
 /// The gradients of a layer's trainable parameters, in their order; undefined where none came.
 using Gradients = std::vector<at::Tensor>;
+
+/// What a micro-batch's backward for inputs left of a layer's weight gradients.
+struct WeightWork {
+  Gradients computed;  // of modules that cannot put theirs off
+  std::vector<PutOffGradients::Entry> put_off;
+};
 
 /// Tensors with what each of them is.
 using DescribedTensors = std::vector<std::pair<checkpoint::TensorInfo, at::Tensor>>;
@@ -49,6 +56,11 @@ struct HeldLayer {
   std::vector<FoldsStatistics*> folding;   // modules within `layer`, in the module's order
   std::vector<std::size_t> folding_sizes;  // tensors each of them hands out
   std::unique_ptr<LayerOptimizer> optimizer;
+  /// Where modules put off their weight gradients during a backward.
+  std::shared_ptr<PutOffGradients> put_off;
+  std::vector<std::string> without_split;          // modules with parameters that cannot
+  std::map<MicroBatchId, WeightWork> weight_work;  // whose inputs' half is done
+  std::map<LaneId, Gradients> lane_sums;           // of lanes that are not at their end
   /// The sums of lanes that are there; after the reduction the whole sum alone, before ties.
   std::optional<TreeFold<Gradients>> fold;
   bool fold_lent = false;  // its tensors may still be on their way to others
@@ -78,6 +90,11 @@ struct HeldLayer {
   [[nodiscard]] Result<void> verify_gradients(const StepGradients& sent, int micro_batches) const;
   /// Takes such gradients for `step`.
   void take(Step step, StepGradients gradients, int micro_batches);
+  /// Takes what a backward for inputs has left of the micro-batch's weight gradients.
+  void keep_weight_work(MicroBatchId micro_batch);
+  /// Computes what was put off of the micro-batch and adds all of it to the lane's sum, which
+  /// undefined gradients leave alone.
+  void add_weight_work(MicroBatchId micro_batch, LaneId lane);
   /// Forgets what belongs to the step in flight.
   void forget_step();
 };

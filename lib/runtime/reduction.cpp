@@ -198,9 +198,9 @@ class LayerReduction {
 Result<void> reduce(const ReductionContext& context, Stage& stage, Exchange& exchange) {
   const at::NoGradGuard no_grad;
   std::vector<LayerReduction> layers;
-  const std::span<HeldLayer> active = stage.active_layers();
+  const auto active = stage.active_layers();
   for (std::size_t i = active.size(); i > 0; --i) {
-    layers.emplace_back(context, active[i - 1], exchange);
+    layers.emplace_back(context, active[i - 1].get(), exchange);
   }
   // Everything is sent before anything is waited for, so that no two holders wait for each other.
   for (LayerReduction& layer : layers) {

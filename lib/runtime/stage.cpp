@@ -7,7 +7,6 @@
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/hash.hpp>
@@ -17,10 +16,6 @@
 
 namespace planaria::runtime {
 namespace {
-
-bool passes_gradient(const at::Tensor& tensor) {
-  return at::isFloatingType(tensor.scalar_type());
-}
 
 // Keeps the streams of an evaluation apart from those of the step before it.
 constexpr std::uint64_t evaluation_stream = 0x6576616cULL;  // "eval"
@@ -94,29 +89,37 @@ std::string sentence_of(const std::exception& error) {
 Stage::Stage(const StageOptions& options)
     : options_(options), tree_(options.trainer->micro_batches, options.trainer->lane_size) {}
 
-LayerRange Stage::range() const {
-  check(range_.has_value(), "the range of a stage that does not compute");
-  return *range_;
+LayerRange Stage::range(int chunk) const {
+  return chunks_.at(static_cast<std::size_t>(chunk));
 }
 
-bool Stage::holds_last() const {
-  return range_ && range_->last.value == static_cast<int>(options_.trainer->layers.size()) - 1;
+LayerId Stage::last_layer() const {
+  return LayerId{static_cast<int>(options_.trainer->layers.size()) - 1};
 }
 
-void Stage::compute_on(const std::optional<LayerRange>& range) {
-  range_ = range;
+bool Stage::computes(LayerId layer) const {
+  return std::ranges::any_of(chunks_,
+                             [&](const LayerRange& range) { return range.contains(layer); });
+}
+
+void Stage::compute_on(std::vector<LayerRange> chunks) {
+  chunks_ = std::move(chunks);
   work_ = nullptr;
   in_flight_.clear();
-  if (!range) return;
-  for (LayerId id = range->first; id <= range->last; id = id.next()) {
-    check(holds(id), "a layer that is to compute is not held");
+  kept_.clear();
+  for (const LayerRange& range : chunks_) {
+    for (LayerId id = range.first; id <= range.last; id = id.next()) {
+      check(holds(id), "a layer that is to compute is not held");
+    }
   }
 }
 
-// Layers are held in ascending order, so those of the range lie side by side.
-std::span<HeldLayer> Stage::active_layers() {
-  if (!range_) return {};
-  return {&layer(range_->first), static_cast<std::size_t>(range_->size())};
+std::vector<std::reference_wrapper<HeldLayer>> Stage::active_layers() {
+  std::vector<std::reference_wrapper<HeldLayer>> active;
+  for (HeldLayer& held : layers_) {
+    if (computes(held.id)) active.emplace_back(held);
+  }
+  return active;
 }
 
 // Data comes from host memory, wherever it is computed.
@@ -134,8 +137,8 @@ void Stage::tell_action(char kind, MicroBatchId micro_batch, LayerId first, Laye
 }
 
 // The one place where exceptions of LibTorch and of user code in a step end and become a fault.
-template <class Work>
-Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& work) {
+Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer,
+                               const std::function<Tensors()>& work) {
   std::string sentence;
   FaultKind kind = FaultKind::unavailable;
   try {
@@ -152,14 +155,32 @@ Result<Tensors> Stage::guarded(MicroBatchId micro_batch, LayerId layer, Work&& w
   return Fault{kind, sentence};
 }
 
-Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets) {
+Result<Tensors> Stage::forward(WorkPlace at, Tensors inputs, Tensors targets, Keep keep) {
   move_here(inputs);
   move_here(targets);
-  tell_action('F', micro_batch, range().first, range().last);
-  for (HeldLayer& held : active_layers()) {
-    PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
-                   tell_layer('F', micro_batch, held.id);
-                   return forward_layer(held, micro_batch, std::move(inputs), targets);
+  if (keep == Keep::inputs) kept_[at] = {inputs, targets};
+  return forward_through('F', at, std::move(inputs), targets, keep);
+}
+
+Result<void> Stage::recompute(WorkPlace at) {
+  auto found = kept_.extract(at);
+  check(!found.empty(), "recompute of a micro-batch whose inputs were not kept");
+  Kept& kept = found.mapped();
+  PLANARIA_TRY(outputs,
+               forward_through('R', at, std::move(kept.inputs), kept.targets, Keep::graph));
+  static_cast<void>(outputs);  // the next stage has them
+  return {};
+}
+
+Result<Tensors> Stage::forward_through(char kind, WorkPlace at, Tensors inputs,
+                                       const Tensors& targets, Keep keep) {
+  const LayerRange layers = range(at.chunk);
+  tell_action(kind, at.micro_batch, layers.first, layers.last);
+  for (LayerId id = layers.first; id <= layers.last; id = id.next()) {
+    HeldLayer& held = layer(id);
+    PLANARIA_TRY(outputs, guarded(at.micro_batch, id, [&] {
+                   tell_layer(kind, at.micro_batch, id);
+                   return forward_layer(held, at.micro_batch, std::move(inputs), targets, keep);
                  }));
     inputs = std::move(outputs);
   }
@@ -167,7 +188,7 @@ Result<Tensors> Stage::forward(MicroBatchId micro_batch, Tensors inputs, Tensors
 }
 
 Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors inputs,
-                             const Tensors& targets) {
+                             const Tensors& targets, Keep keep) {
   InFlight work;
   // The graph is cut at every layer, not only at stages, so that gradients are summed in the same
   // order wherever the cuts between workers are.
@@ -194,69 +215,12 @@ Tensors Stage::forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors 
   if (!held.folding.empty()) held.statistics[micro_batch] = take_statistics(held);
   Tensors outputs;
   for (const at::Tensor& output : work.outputs) outputs.push_back(canonical(output.detach()));
-  // The graph goes where backward will not come.
-  if (held.id >= work_->lowest_needed(micro_batch)) {
+  // The graph goes where backward will not come, and where it is made again; it is built all the
+  // same, since kernels may differ without one.
+  if (keep == Keep::graph && held.id >= work_->lowest_needed(micro_batch)) {
     in_flight_.emplace(std::pair{micro_batch, held.id}, std::move(work));
   }
   return outputs;
-}
-
-Result<Tensors> Stage::backward(MicroBatchId micro_batch, Tensors gradients) {
-  move_here(gradients);
-  const LayerId lowest = std::max(range().first, work_->lowest_needed(micro_batch));
-  tell_action('G', micro_batch, range().last, lowest);
-  const LaneId lane = tree_.lane_of(micro_batch);
-  const bool lane_ends = tree_.micro_batches_of(lane).last == micro_batch;
-  const std::span<HeldLayer> active = active_layers();
-  for (auto held = active.rbegin(); held != active.rend() && held->id >= lowest; ++held) {
-    PLANARIA_TRY(passed, guarded(micro_batch, held->id, [&] {
-                   tell_layer('G', micro_batch, held->id);
-                   return backward_layer(*held, micro_batch, gradients);
-                 }));
-    gradients = std::move(passed);
-    if (lane_ends) end_lane(*held, lane);
-  }
-  return gradients;
-}
-
-Tensors Stage::backward_layer(HeldLayer& held, MicroBatchId micro_batch, const Tensors& gradients) {
-  const auto found = in_flight_.find({micro_batch, held.id});
-  check(found != in_flight_.end(), "backward of a micro-batch that was not forwarded");
-  InFlight work = std::move(found->second);
-  in_flight_.erase(found);
-
-  if (work.scaled_loss.defined()) {
-    torch::autograd::backward({work.scaled_loss}, {});
-  } else {
-    Tensors roots;
-    Tensors root_gradients;
-    std::size_t next = 0;
-    for (const at::Tensor& output : work.outputs) {
-      if (!passes_gradient(output)) continue;
-      const at::Tensor& gradient = gradients.at(next++);
-      if (!output.requires_grad()) continue;  // everything below is frozen
-      roots.push_back(output);
-      root_gradients.push_back(gradient);
-    }
-    check_equal(next, gradients.size(), "gradients for a layer's floating-point outputs");
-    if (!roots.empty()) torch::autograd::backward(roots, root_gradients);
-  }
-
-  Tensors passed;
-  for (const at::Tensor& input : work.inputs) {
-    if (!input.requires_grad()) continue;
-    passed.push_back(input.grad().defined() ? canonical(input.grad()) : at::zeros_like(input));
-  }
-  return passed;
-}
-
-void Stage::end_lane(HeldLayer& held, LaneId lane) {
-  Gradients sum;
-  for (const auto& [name, parameter] : held.trainable) {
-    sum.push_back(std::exchange(parameter.mutable_grad(), at::Tensor()));
-  }
-  if (!work_->needs(held.id, lane)) return;  // computed only for what others lack
-  held.fold->put(TreeNode{0, lane.value}, std::move(sum), add_gradients);
 }
 
 void Stage::begin_evaluation() {
@@ -268,14 +232,15 @@ void Stage::end_evaluation() {
   for (HeldLayer& held : active_layers()) held.layer->module().train();
 }
 
-Result<Tensors> Stage::evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
-                                Tensors targets) {
+Result<Tensors> Stage::evaluate(Step level, WorkPlace at, Tensors inputs, Tensors targets) {
   const at::NoGradGuard no_grad;
   move_here(inputs);
   move_here(targets);
-  for (HeldLayer& held : active_layers()) {
-    PLANARIA_TRY(outputs, guarded(micro_batch, held.id, [&] {
-                   return evaluate_layer(held, level, micro_batch, inputs, targets);
+  const LayerRange layers = range(at.chunk);
+  for (LayerId id = layers.first; id <= layers.last; id = id.next()) {
+    HeldLayer& held = layer(id);
+    PLANARIA_TRY(outputs, guarded(at.micro_batch, id, [&] {
+                   return evaluate_layer(held, level, at.micro_batch, inputs, targets);
                  }));
     inputs = std::move(outputs);
   }

@@ -1,5 +1,5 @@
 // runtime/stage.hpp: the layers one worker holds, and what is computed on them. Private.
-// Is: the store of layers by role, each at its level: active ones (a contiguous range: forward,
+// Is: the store of layers by role, each at its level: active ones (a range a chunk: forward,
 // backward, sums per lane), shadows (each step's gradient applied) and those being filled. Is not:
 // order (the executor walks the schedule) or communication.
 #pragma once
@@ -57,6 +57,13 @@ struct StageOptions {
   LayerListener before_layer = {};
 };
 
+/// A micro-batch on one of the worker's chunks.
+struct WorkPlace {
+  MicroBatchId micro_batch;
+  int chunk = 0;
+  friend auto operator<=>(const WorkPlace&, const WorkPlace&) = default;
+};
+
 class Stage {
  public:
   /// Creates a stage that holds nothing.
@@ -104,35 +111,53 @@ class Stage {
 
   // ---- what computes
 
-  /// Sets which layers forward, backward and evaluate walk; nothing: none. Requires that all are
-  /// held.
-  void compute_on(const std::optional<LayerRange>& range);
-  [[nodiscard]] bool computes() const { return range_.has_value(); }
-  /// What compute_on() set. Requires computes().
-  [[nodiscard]] LayerRange range() const;
-  /// The layers of range(), ascending; none where nothing computes.
-  [[nodiscard]] std::span<HeldLayer> active_layers();
-  [[nodiscard]] bool holds_first() const { return range_ && range_->first.value == 0; }
-  [[nodiscard]] bool holds_last() const;
+  /// Sets which layers forward, backward and evaluate walk, a range for each chunk, ascending and
+  /// apart; none: nothing computes. Requires that all are held.
+  void compute_on(std::vector<LayerRange> chunks);
+  [[nodiscard]] bool computes() const { return !chunks_.empty(); }
+  [[nodiscard]] int chunks() const { return static_cast<int>(chunks_.size()); }
+  /// A chunk's layers. Requires that there is such a chunk.
+  [[nodiscard]] LayerRange range(int chunk) const;
+  /// Whether the layer is one of a chunk's.
+  [[nodiscard]] bool computes(LayerId layer) const;
+  /// The layers that compute, ascending.
+  [[nodiscard]] std::vector<std::reference_wrapper<HeldLayer>> active_layers();
+  [[nodiscard]] bool holds_first() const { return computes(LayerId{0}); }
+  [[nodiscard]] bool holds_last() const { return computes(last_layer()); }
+  [[nodiscard]] LayerId last_layer() const;
 
   /// Forgets what belongs to the step in flight, of every layer held, but for the sums that `work`,
   /// which outlives the step, says are finished and `self`'s, and what was noted of the same step.
   /// Layers that compute must stand at step-1.
   void begin_step(Step step, const protocol::StepWork& work, WorkerId self);
-  /// What is there of `step` for the layers of range(): sums with their statistics, and notes.
+  /// What is there of `step` for the layers that compute: sums with their statistics, and notes.
   [[nodiscard]] std::optional<protocol::Salvaged> salvaged(Step step) const;
-  /// Computes one micro-batch through the range; returns what the next stage gets. Inputs are
-  /// canonical. `targets` on the last stage only, whose outputs stay here: the loss is taken.
-  [[nodiscard]] Result<Tensors> forward(MicroBatchId micro_batch, Tensors inputs, Tensors targets);
-  /// Takes the gradients of forward's floating-point outputs (none on the last stage) and returns
-  /// those of its floating-point inputs (none on the first stage). Ends a lane where it is its
-  /// last. Requires that the step's work comes down to the range; where it ends within, what is
-  /// returned is of the lowest layer that it comes to.
-  [[nodiscard]] Result<Tensors> backward(MicroBatchId micro_batch, Tensors gradients);
-  /// Computes one micro-batch of an evaluation at `level` through the range, dropout and the like
+  /// What forward keeps for backward: the graph, or inputs alone, from which recompute() makes it.
+  enum class Keep { graph, inputs };
+  /// Computes one micro-batch through a chunk; returns what the next stage gets. Inputs are
+  /// canonical. `targets` where the chunk ends with the last layer, whose outputs stay here: the
+  /// loss is taken.
+  [[nodiscard]] Result<Tensors> forward(WorkPlace at, Tensors inputs, Tensors targets,
+                                        Keep keep = Keep::graph);
+  /// Computes a forward that kept its inputs again, with the same random numbers, for its graph.
+  [[nodiscard]] Result<void> recompute(WorkPlace at);
+  /// Takes the gradients of forward's floating-point outputs (none behind the last layer) and
+  /// returns those of its floating-point inputs (none of the first layer). What weight gradients
+  /// need is kept for backward_weight(), where a module can put them off (SplitsBackward); others
+  /// are computed now and kept. Requires that the step's work comes down to the chunk; where it
+  /// ends within, what is returned is of the lowest layer that it comes to.
+  [[nodiscard]] Result<Tensors> backward_input(WorkPlace at, Tensors gradients);
+  /// Adds the weight gradients of a micro-batch whose backward_input() is done to its lane's, and
+  /// ends the lane where it is its last.
+  [[nodiscard]] Result<void> backward_weight(WorkPlace at);
+  /// Both at once, layer by layer: the same values.
+  [[nodiscard]] Result<Tensors> backward(WorkPlace at, Tensors gradients);
+  /// The modules with parameters that cannot put off their weight gradients, of the layers that
+  /// compute: "block0.norm1".
+  [[nodiscard]] std::vector<std::string> modules_without_split();
+  /// Computes one micro-batch of an evaluation at `level` through a chunk, dropout and the like
   /// off, as forward() but without a graph. The loss is evaluation_losses()'s.
-  [[nodiscard]] Result<Tensors> evaluate(Step level, MicroBatchId micro_batch, Tensors inputs,
-                                         Tensors targets);
+  [[nodiscard]] Result<Tensors> evaluate(Step level, WorkPlace at, Tensors inputs, Tensors targets);
   /// Around the micro-batches of an evaluation.
   void begin_evaluation();
   void end_evaluation();
@@ -157,6 +182,12 @@ class Stage {
     Tensors outputs;
     at::Tensor scaled_loss;  // last layer only
   };
+  /// What a forward takes, for recompute().
+  struct Kept {
+    Tensors inputs;
+    Tensors targets;
+  };
+  enum class Halves { input, both };
 
   explicit Stage(const StageOptions& options);
   [[nodiscard]] Result<void> build_layers(const std::set<LayerId>& layers);
@@ -167,14 +198,20 @@ class Stage {
   [[nodiscard]] Result<void> verify_kept(const HeldLayer& held) const;
   [[nodiscard]] Result<void> catch_up(HeldLayer& held);
   void hold(HeldLayer held);
-  template <class Work>
-  [[nodiscard]] Result<Tensors> guarded(MicroBatchId micro_batch, LayerId layer, Work&& work);
+  [[nodiscard]] Result<Tensors> guarded(MicroBatchId micro_batch, LayerId layer,
+                                        const std::function<Tensors()>& work);
   [[nodiscard]] Tensors forward_layer(HeldLayer& held, MicroBatchId micro_batch, Tensors inputs,
-                                      const Tensors& targets);
+                                      const Tensors& targets, Keep keep);
   [[nodiscard]] Tensors backward_layer(HeldLayer& held, MicroBatchId micro_batch,
                                        const Tensors& gradients);
   [[nodiscard]] Tensors evaluate_layer(HeldLayer& held, Step level, MicroBatchId micro_batch,
                                        const Tensors& inputs, const Tensors& targets);
+  [[nodiscard]] Result<Tensors> forward_through(char kind, WorkPlace at, Tensors inputs,
+                                                const Tensors& targets, Keep keep);
+  [[nodiscard]] Result<Tensors> backward_through(char kind, WorkPlace at, Tensors gradients,
+                                                 Halves halves);
+  [[nodiscard]] LayerId lowest_of_backward(WorkPlace at) const;
+  void add_weights(HeldLayer& held, MicroBatchId micro_batch);
   void end_lane(HeldLayer& held, LaneId lane);
   void keep_finished(HeldLayer& held, const std::vector<TreeNode>& finished);
   [[nodiscard]] bool takes_part_in_tie(const HeldLayer& held) const;
@@ -187,10 +224,11 @@ class Stage {
   StageOptions options_;
   LaneTree tree_;
   Step step_;
-  std::vector<HeldLayer> layers_;    // ascending
-  std::optional<LayerRange> range_;  // of them, what computes
+  std::vector<HeldLayer> layers_;   // ascending
+  std::vector<LayerRange> chunks_;  // of them, what computes
   Filling filling_;
   std::map<std::pair<MicroBatchId, LayerId>, InFlight> in_flight_;
+  std::map<WorkPlace, Kept> kept_;            // for recompute()
   const protocol::StepWork* work_ = nullptr;  // of the step in flight
   protocol::StepNotes notes_;                 // of the step in flight
   std::map<MicroBatchId, double> evaluation_losses_;

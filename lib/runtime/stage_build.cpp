@@ -54,7 +54,7 @@ std::unique_ptr<Stage> Stage::create(const StageOptions& options) {
 }
 
 Result<void> Stage::build(const std::set<LayerId>& layers) {
-  compute_on(std::nullopt);
+  compute_on({});
   layers_.clear();
   filling_.restart();
   Result<void> built = build_layers(layers);
@@ -105,9 +105,16 @@ Result<HeldLayer> Stage::build_layer(LayerId id) const {
   for (const auto& item : held.layer->module().named_buffers()) {
     held.buffers.emplace_back(item.key(), item.value());
   }
+  held.put_off = std::make_shared<PutOffGradients>();
   for (const auto& item : held.layer->module().named_modules()) {
     auto* folding = dynamic_cast<FoldsStatistics*>(item.value().get());
     if (folding != nullptr) held.folding.push_back(folding);
+    auto* splits = dynamic_cast<SplitsBackward*>(item.value().get());
+    if (splits != nullptr) {
+      splits->put_off_to(held.put_off);
+    } else if (!item.value()->parameters(/*recurse=*/false).empty()) {
+      held.without_split.push_back(item.key());
+    }
   }
   try {
     held.optimizer = options_.trainer->optimizer.make(held.trainable);

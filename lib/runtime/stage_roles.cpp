@@ -40,7 +40,7 @@ std::set<LayerId> Stage::held() const {
 }
 
 void Stage::drop(LayerId layer) {
-  check(!range_ || !range_->contains(layer), "a layer that computes is to be dropped");
+  check(!computes(layer), "a layer that computes is to be dropped");
   filling_.forget(layer);
   if (holds(layer)) layers_.erase(position_of(layers_, layer));
 }

@@ -27,11 +27,11 @@ void Stage::begin_step(Step step, const protocol::StepWork& work, WorkerId self)
   step_ = step;
   work_ = &work;
   in_flight_.clear();
+  kept_.clear();
   failure_.reset();
   for (HeldLayer& held : layers_) {
     for (const auto& [name, parameter] : held.trainable) parameter.mutable_grad() = at::Tensor();
-    const bool computes = range_ && range_->contains(held.id);
-    if (!computes) held.forget_step();
+    if (!computes(held.id)) held.forget_step();
   }
   for (HeldLayer& held : active_layers()) {
     check_equal(held.level.next(), step, "the step after a computing layer's level, and the step");
@@ -62,10 +62,10 @@ void Stage::keep_finished(HeldLayer& held, const std::vector<TreeNode>& finished
 }
 
 std::optional<protocol::Salvaged> Stage::salvaged(Step step) const {
-  if (step != step_ || !range_) return std::nullopt;
+  if (step != step_ || !computes()) return std::nullopt;
   std::vector<protocol::LayerSum> sums;
   for (const HeldLayer& held : layers_) {
-    if (!range_->contains(held.id) || !held.fold) continue;
+    if (!computes(held.id) || !held.fold) continue;
     for (const auto& [node, gradients] : held.fold->held()) {
       const MicroBatchRange range = tree_.micro_batches_of(*tree_.lanes_under(node));
       const auto noted = std::distance(held.statistics.lower_bound(range.first),

@@ -159,4 +159,8 @@ std::vector<double> squared_norms(const std::vector<at::Tensor>& tensors) {
   return results;
 }
 
+bool passes_gradient(const at::Tensor& tensor) {
+  return at::isFloatingType(tensor.scalar_type());
+}
+
 }  // namespace planaria::runtime

@@ -36,4 +36,7 @@ namespace planaria::runtime {
 /// a chain of additions that wait for each other, so several tensors are summed side by side.
 [[nodiscard]] std::vector<double> squared_norms(const std::vector<at::Tensor>& tensors);
 
+/// Whether a gradient comes back for what crosses a boundary.
+[[nodiscard]] bool passes_gradient(const at::Tensor& tensor);
+
 }  // namespace planaria::runtime

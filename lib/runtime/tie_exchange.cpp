@@ -62,7 +62,7 @@ class TieExchange {
 
   void send(const std::vector<Use>& group, int number) {
     for (std::size_t i = 0; i < group.size(); ++i) {
-      if (!stage_.range().contains(group[i].layer)) continue;
+      if (!stage_.computes(group[i].layer)) continue;
       const at::Tensor* mine = gradient_of(stage_.layer(group[i].layer), group[i].parameter);
       if (mine == nullptr) continue;
       for (const WorkerId other : others_in(group)) {
@@ -72,16 +72,15 @@ class TieExchange {
   }
 
   Result<void> add(const std::vector<Use>& group, int number) {
-    const auto local = std::find_if(group.begin(), group.end(), [&](const Use& use) {
-      return stage_.range().contains(use.layer);
-    });
+    const auto local = std::find_if(group.begin(), group.end(),
+                                    [&](const Use& use) { return stage_.computes(use.layer); });
     if (local == group.end()) return {};
     const at::Tensor* shape = gradient_of(stage_.layer(local->layer), local->parameter);
     if (shape == nullptr) return {};
     at::Tensor sum;
     for (const Use& use : group) {
       at::Tensor gradient;
-      if (stage_.range().contains(use.layer)) {
+      if (stage_.computes(use.layer)) {
         gradient = *gradient_of(stage_.layer(use.layer), use.parameter);
       } else {
         PLANARIA_TRY(received,
@@ -92,7 +91,7 @@ class TieExchange {
       sum = sum.defined() ? sum.add_(gradient) : gradient.clone();
     }
     for (const Use& use : group) {
-      if (!stage_.range().contains(use.layer)) continue;
+      if (!stage_.computes(use.layer)) continue;
       // A tensor of its own for each use: clipping scales every layer's gradients in place, and the
       // one it replaces may still be on its way to another stage.
       *gradient_of(stage_.layer(use.layer), use.parameter) = sum.clone();

@@ -26,13 +26,8 @@ constexpr double connect_to_peer_ms_max = 2000;
 constexpr std::chrono::milliseconds peer_arrives_max{2000};
 
 std::set<LayerId> roles_of(const Layout& layout, WorkerId worker) {
-  std::set<LayerId> layers;
-  if (const auto place = place_of(layout, worker)) {
-    const LayerRange range = layout.pipelines[static_cast<std::size_t>(place->pipeline)]
-                                 .stages[static_cast<std::size_t>(place->stage)]
-                                 .layers;
-    for (LayerId id = range.first; id <= range.last; id = id.next()) layers.insert(id);
-  }
+  const std::vector<LayerId> computed = computed_by(layout, worker);
+  std::set<LayerId> layers(computed.begin(), computed.end());
   for (const LayerId layer : shadowed_by(layout, worker)) layers.insert(layer);
   return layers;
 }
@@ -138,7 +133,7 @@ Result<void> Worker::prepare(const protocol::NewView& view) {
   begin_first_view(view);
   done_ = std::max(done_, std::max(view.again_until, Step{view.first_step.value - 1}));
   level_ = Step{view.first_step.value - 1};
-  stage_->compute_on(std::nullopt);
+  stage_->compute_on({});
   if (level_ == Step{0}) {
     arrivals_.keep_only(Step{-1});
     PLANARIA_TRY_VOID(stage_->build(roles_of(view.layout, self_)));

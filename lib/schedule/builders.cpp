@@ -108,12 +108,16 @@ Schedule empty_schedule(PipelineShape shape, Placement placement, int chunks) {
   return schedule;
 }
 
-Schedule gpipe(PipelineShape shape) {
-  Schedule schedule = empty_schedule(shape);
+Schedule gpipe(PipelineShape shape, Placement placement, int chunks) {
+  Schedule schedule = empty_schedule(shape, placement, chunks);
   for (auto& actions : schedule.ranks) {
-    RankWriter write(actions, 1, shape.micro_batches);
-    for (int i = 0; i < shape.micro_batches; ++i) write.forward();
-    for (int i = 0; i < shape.micro_batches; ++i) write.backward();
+    RankWriter write(actions, chunks, shape.micro_batches);
+    for (int chunk = 0; chunk < chunks; ++chunk) {
+      for (int i = 0; i < shape.micro_batches; ++i) write.forward(chunk);
+    }
+    for (int chunk = chunks - 1; chunk >= 0; --chunk) {
+      for (int i = 0; i < shape.micro_batches; ++i) write.backward(chunk);
+    }
   }
   return schedule;
 }
@@ -195,6 +199,12 @@ int chunks_of(const std::string& kind, const BuildOptions& options) {
   const Kind* const known = kind_named(kind);
   if (known == nullptr) return 1;
   return known->chunks == 0 ? options.chunks : known->chunks;
+}
+
+Placement placement_of(const std::string& kind) {
+  const Kind* const known = kind_named(kind);
+  if (known == nullptr || known->chunks == 1) return Placement::single;
+  return known->chunks == 0 ? Placement::loop : Placement::v;
 }
 
 Result<Schedule> build_schedule(const std::string& kind, PipelineShape shape,

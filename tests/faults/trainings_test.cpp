@@ -35,6 +35,28 @@ TEST_CASE("Adam without clipping, lanes of two, over Unix sockets", "[faults]") 
            "--workers 4 --width 2 --depth 2 --transport unix --schedule gpipe");
 }
 
+TEST_CASE("backwards in halves, and evaluations", "[faults]") {
+  Training training("--evaluate-every 5");
+  const RunFiles run = training.run("--workers 4 --width 2 --depth 2 --schedule zb-h2", two_kills);
+  CHECK(complaints_about(run, training.undisturbed()) == "");
+}
+
+TEST_CASE("several chunks a worker, before and after losses and with newcomers", "[faults]") {
+  const std::string schedule = GENERATE(std::string("zb-v"), "interleaved", "dualpipe-v");
+  INFO(schedule);
+  Training training("--blocks 6 --evaluate-every 5");
+  const RunFiles run =
+      training.run("--workers 4 --width 2 --depth 2 --spares 1 --schedule " + schedule,
+                   "kill@step=7:worker=3:phase=backward,kill@step=15:worker=0:phase=reduce,"
+                   "join@step=20:count=2,kill@step=30:worker=1:phase=forward");
+  CHECK(complaints_about(run, training.undisturbed()) == "");
+  CHECK(events_named(run, "worker_lost").size() == 3);
+}
+
+TEST_CASE("activations are recomputed, also of a step that begins again", "[faults]") {
+  survives("--dropout 0.1", "--workers 4 --width 1 --depth 4 --schedule varuna-jit");
+}
+
 TEST_CASE("evaluations have the same losses, once a level", "[faults]") {
   Training training("--evaluate-every 5");
   for (const char* faults :

@@ -93,9 +93,14 @@ class Reading {
     const Place place{event.at("micro_batch").get<int>(), event.at("layer").get<int>()};
     const auto worker = event.at("worker").get<Worker>();
     const std::int64_t step = number(event, "step");
-    const std::string kind = event.at("kind").get<std::string>();
+    std::string kind = event.at("kind").get<std::string>();
+    if (kind == "B") {  // a backward, whose other half is to come
+      kind = "G";
+      split_.insert({{step, view_of(event)}, place});
+    }
     ++done_[{step, view_of(event), place, kind}];
-    ++times_[{step, 0, place, kind}];
+    // What belongs to a backward is no work of its own.
+    if (kind != "W" && kind != "R") ++times_[{step, 0, place, kind}];
     by_.insert({{step, view_of(event)}, place, kind, worker});
     auto& newest = newest_view_[worker];
     if (view_of(event) < newest) {
@@ -165,6 +170,13 @@ class Reading {
     return found == believed_after_.end() || found->second >= view ? 0 : found->second;
   }
 
+  // Whether a backward came to its end there, in one or in halves.
+  [[nodiscard]] bool went_backward(When when, Place place) const {
+    const auto& [step, view] = when;
+    return done_.contains({step, view, place, "G"}) &&
+           (!split_.contains({when, place}) || done_.contains({step, view, place, "W"}));
+  }
+
   // Whatever counts as finished went backward in a view before.
   void check_finished() {
     for (const auto& [when, asked] : begun_again_) {
@@ -173,7 +185,7 @@ class Reading {
         bool done = false;
         for (const auto& [earlier, layout] : layouts_) {
           done = done || (believed_after(step, view) < earlier && earlier < view &&
-                          done_.contains({step, earlier, place, "G"}));
+                          went_backward({step, earlier}, place));
         }
         if (done) continue;
         found_.push_back(
@@ -241,6 +253,10 @@ class Reading {
         const Done what{step, view, place, kind};
         if (wanted && !done_.contains(what)) tell_times(what, 0);
       }
+      const Done weights{step, view, place, "W"};
+      if (split_.contains({{step, view}, place}) && !done_.contains(weights)) {
+        tell_times(weights, 0);
+      }
     }
     for (Place place; place.micro_batch < size_.micro_batches; ++place.micro_batch) {
       for (place.layer = 0; place.layer < size_.layers; ++place.layer) {
@@ -262,6 +278,7 @@ class Reading {
   std::map<Done, int> done_;
   std::map<Done, int> times_;  // in any view
   std::set<std::tuple<When, Place, std::string, Worker>> by_;
+  std::set<std::pair<When, Place>> split_;               // backwards in halves
   std::map<std::int64_t, std::int64_t> believed_after_;  // views, by step
   std::map<Worker, std::int64_t> newest_view_;
   std::vector<std::pair<std::int64_t, std::int64_t>> committed_;

@@ -128,7 +128,7 @@ class ToyWorker {
     range_ = {LayerId(-1), LayerId(-2)};
     if (const auto place = place_of(view.layout, *state_.worker)) {
       range_ = view.layout.pipelines[static_cast<std::size_t>(place->pipeline)]
-                   .stages[static_cast<std::size_t>(place->stage)]
+                   .stages[static_cast<std::size_t>(place->stages.front())]
                    .layers;
       for (LayerId layer = range_.first; layer <= range_.last; layer = layer.next()) {
         hold(layer, level);

@@ -43,7 +43,7 @@ TEST_CASE("a layout tells who computes what", "[unit]") {
   const Layout layout = example();
   REQUIRE(place_of(layout, WorkerId{2}).has_value());
   CHECK(place_of(layout, WorkerId{2})->pipeline == 1);
-  CHECK(place_of(layout, WorkerId{2})->stage == 1);
+  CHECK(place_of(layout, WorkerId{2})->stages == std::vector{1});
   CHECK_FALSE(place_of(layout, WorkerId{4}).has_value());  // a shadow only
   CHECK(micro_batches_of(layout, 0) == MicroBatchRange{MicroBatchId{0}, MicroBatchId{3}});
   CHECK(micro_batches_of(layout, 1) == MicroBatchRange{MicroBatchId{4}, MicroBatchId{6}});
@@ -85,6 +85,24 @@ TEST_CASE("a layout that fits is accepted, with a shorter last lane too", "[unit
   CHECK(refusal_of([](Layout& l) { l.shadows[0].worker = WorkerId{1}; }) ==
         "shadows[0].layers[0]: 3, must not be a layer that worker 1 computes");
   CHECK(refusal_of([](Layout& l) { l.shadows[0] = {WorkerId{1}, {LayerId{0}}}; }) == "fits");
+}
+
+TEST_CASE("a worker may have several stages of its pipeline", "[unit]") {
+  Layout layout = example();
+  layout.pipelines[1].stages = {{layers(0, 0), WorkerId{3}},
+                                {layers(1, 1), WorkerId{2}},
+                                {layers(2, 2), WorkerId{2}},
+                                {layers(3, 4), WorkerId{3}}};
+  layout.shadows = {{WorkerId{3}, {LayerId{1}}}};
+  CHECK(verify(layout, fitting).ok());
+  CHECK(place_of(layout, WorkerId{3}) == Place{1, {0, 3}});
+  CHECK(chunks_of(layout, WorkerId{2}) == std::vector{layers(1, 1), layers(2, 2)});
+  CHECK(computed_by(layout, WorkerId{3}) == std::vector{LayerId{0}, LayerId{3}, LayerId{4}});
+  CHECK(computed_by(layout, WorkerId{4}).empty());
+  CHECK(workers_of(layout).size() == 4);
+  layout.shadows = {{WorkerId{3}, {LayerId{4}}}};
+  CHECK(verify(layout, fitting).fault().sentence ==
+        "shadows[0].layers[0]: 4, must not be a layer that worker 3 computes");
 }
 
 TEST_CASE("every way in which a layout does not fit is named by its field", "[unit]") {

@@ -337,8 +337,9 @@ TEST_CASE("what was asked and cannot be is refused by field, value and limit", "
         "layer_costs[3]: inf, must be a finite number from 0");
   CHECK(refused([](R r) { r.layer_costs.assign(3, 1e308); }) ==
         "layer_costs: a sum beyond all numbers, must be finite");
-  CHECK(refused([](R r) { r.schedule = "zb-h1"; }) ==
-        "schedule: zb-h1, must be one of gpipe, 1f1b");
+  CHECK(refused([](R r) { r.schedule = "zb-h9"; }) ==
+        "schedule: zb-h9, must be one of gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, v-half, "
+        "v-min, dualpipe-v, varuna, varuna-jit");
 }
 
 }  // namespace planaria

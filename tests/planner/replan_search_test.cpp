@@ -184,7 +184,7 @@ int stayed(const ReplanRequest& request, const Layout& layout) {
   for (const WorkerId worker : request.workers) {
     const auto before = place_of(*request.before, worker);
     const auto now = place_of(layout, worker);
-    count += before && now && before->pipeline == now->pipeline && before->stage == now->stage;
+    count += before && now && *before == *now;
   }
   return count;
 }

@@ -216,7 +216,7 @@ TEST_CASE("schedules are proven before they run", "[unit]") {
   const Layout layout = grid(1, {2, 2}, 4);
   CHECK(end_of_four({.schedule = "2f2b"}).find("2f2b") != std::string::npos);
   CHECK(end_of_four({.layout = layout, .schedule_text = "0: F0 G0\n1: F0 G0\n"}) ==
-        "schedule: 2 stages and 1 micro-batches, must be 2 and 4 for pipeline 0");
+        "schedule of pipeline 0: 2 stages and 1 micro-batches, must be 2 and 4");
   const std::string crossed = "0: F0 F1 F2 F3 G0 G1 G2 G3\n1: F0 G0 F1 F2 G2 G1 F3 G3\n";
   RunSpec one_lane = toy_spec();
   one_lane.lane_size = 4;

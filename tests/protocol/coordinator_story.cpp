@@ -119,18 +119,17 @@ Report CoordinatorStory::report(int worker) {
   }
   const std::uint64_t model = toy_model(states);
   const Place place = *place_of(state.view.layout, WorkerId{worker});
-  const auto& pipeline = state.view.layout.pipelines[static_cast<std::size_t>(place.pipeline)];
-  const LayerRange range = pipeline.stages[static_cast<std::size_t>(place.stage)].layers;
+  const std::vector<LayerId> computed = computed_by(state.view.layout, WorkerId{worker});
   Report report{.view = state.view.view, .step = now};
-  for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) {
+  for (const LayerId layer : computed) {
     const std::uint64_t gradient = truth_.gradient(layer, now);
     report.layers.push_back({layer, toy_norm(gradient), gradient});
   }
   const MicroBatchRange share = micro_batches_of(state.view.layout, place.pipeline);
   for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
     const std::uint64_t sample = toy_sample(spec, now, i);
-    if (range.first == LayerId{0}) report.read.push_back({i, sample});
-    if (range.last != LayerId{count - 1}) continue;
+    if (computed.front() == LayerId{0}) report.read.push_back({i, sample});
+    if (computed.back() != LayerId{count - 1}) continue;
     report.labelled.push_back({i, sample + 1});
     report.losses.push_back({i, toy_loss(spec, now, i, model)});
   }

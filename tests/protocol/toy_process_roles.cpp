@@ -26,12 +26,8 @@ void ToyProcess::send_moves(const std::vector<Move>& moves, Step level) {
 }
 
 std::set<LayerId> ToyProcess::active_layers() const {
-  std::set<LayerId> layers;
-  const auto place = place_of(view_.layout, self_);
-  if (!place) return layers;
-  const LayerRange range = pipeline().stages[static_cast<std::size_t>(place->stage)].layers;
-  for (LayerId layer = range.first; layer <= range.last; layer = layer.next()) layers.insert(layer);
-  return layers;
+  const std::vector<LayerId> computed = computed_by(view_.layout, self_);
+  return {computed.begin(), computed.end()};
 }
 
 std::set<LayerId> ToyProcess::role_layers() const {

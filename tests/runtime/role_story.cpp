@@ -171,13 +171,8 @@ void RoleStory::connect() {
 
 void RoleStory::build(const Layout& layout, const std::set<WorkerId>& empty) {
   for (const auto& worker : workers_) {
-    std::set<LayerId> layers;
-    if (const auto place = place_of(layout, worker->id)) {
-      const LayerRange range = layout.pipelines[static_cast<std::size_t>(place->pipeline)]
-                                   .stages[static_cast<std::size_t>(place->stage)]
-                                   .layers;
-      for (LayerId id = range.first; id <= range.last; id = id.next()) layers.insert(id);
-    }
+    const std::vector<LayerId> computed = computed_by(layout, worker->id);
+    std::set<LayerId> layers(computed.begin(), computed.end());
     if (!empty.contains(worker->id)) {
       for (const LayerId id : shadowed_by(layout, worker->id)) layers.insert(id);
     }

@@ -1,4 +1,8 @@
-// Promise 2: weights, optimizer state, losses and ledger do not depend on who computed what.
+// Promise 2: weights, optimizer state, losses and ledger do not depend on who computed what, nor on
+// the order in which it was computed.
+#include <planaria/planner/chunks.hpp>
+#include <planaria/schedule/builders.hpp>
+
 #include "runtime/small_runs.hpp"
 
 namespace planaria::test {
@@ -67,6 +71,65 @@ TEST_CASE("every layout and schedule ends with the same bits", "[conformance]") 
     CHECK(result_of(other).at("weights_xxh3_128") == result_of(reference).at("weights_xxh3_128"));
     CHECK(result_of(other).at("state_xxh3_128") == result_of(reference).at("state_xxh3_128"));
     CHECK(result_of(other).at("holders_agree") == true);
+  }
+}
+
+TEST_CASE("every kind of schedule ends with the same bits", "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_small_text(folder);
+  const int lane_size = GENERATE(1, 2);
+  const SmallRun run{.lane_size = lane_size};
+  INFO("lane size " << lane_size << ", seed " << run.seed);
+  const std::string reference = folder.file("reference");
+  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
+          "");
+  const std::vector<double> costs(layers, 1.0);
+  int number = 0;
+  for (const std::string& kind : schedule_kinds()) {
+    for (const auto& [width, depth] : {std::pair(1, 2), std::pair(2, 2), std::pair(1, 3)}) {
+      INFO(kind << " " << width << "x" << depth);
+      const int share = run.micro_batches / width;
+      if (!build_schedule(kind, {depth, share}).ok()) continue;  // not for that shape
+      const Layout layout = in_chunks(grid(width, depth, layers, run.micro_batches, lane_size),
+                                      costs, {placement_of(kind), chunks_of(kind)});
+      const std::string other = folder.file(fmt::format("run{}", number++));
+      const auto outcome = train_threads(trainer_options(run, text), run.steps,
+                                         {kind, width * depth, layout, kind}, other);
+      REQUIRE(outcome.sentence == "");
+      CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+    }
+  }
+  CHECK(number >= 3 * 9);
+}
+
+TEST_CASE("schedules from elsewhere end with the same bits", "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_small_text(folder);
+  const SmallRun run{.micro_batches = 8};
+  const std::string reference = folder.file("reference");
+  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
+          "");
+  std::vector<std::pair<std::string, Schedule>> schedules{
+      {"recompute", with_recompute(zero_bubble_h1({3, 8}))},
+      {"recompute of one rank", with_recompute(gpipe({3, 8}), {1})},
+      {"recompute in chunks", with_recompute(zero_bubble_v({3, 8}))},
+      {"all weight gradients last, backwards in any order", gpipe({3, 8})}};
+  for (auto& actions : schedules.back().second.ranks) {
+    std::vector<Action> split(actions.begin(), actions.begin() + 8);
+    for (const int i : {3, 0, 7, 1, 2, 6, 5, 4}) split.push_back({ActionKind::backward_input, i});
+    for (const int i : {5, 4, 0, 1, 7, 2, 3, 6}) split.push_back({ActionKind::backward_weight, i});
+    actions = std::move(split);
+  }
+  int number = 0;
+  for (const auto& [name, schedule] : schedules) {
+    INFO(name);
+    const Layout layout = in_chunks(grid(1, 3, layers, 8, 1), std::vector<double>(layers, 1.0),
+                                    {schedule.placement, schedule.chunks});
+    const std::string other = folder.file(fmt::format("run{}", number++));
+    SmallLayout small{name, 3, layout};
+    small.schedule_text = text_of(schedule);
+    REQUIRE(train_threads(trainer_options(run, text), run.steps, small, other).sentence == "");
+    CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
   }
 }
 

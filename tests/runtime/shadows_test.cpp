@@ -176,7 +176,7 @@ TEST_CASE("a gradient lent to a shadow is not written by clipping or by the hook
   story.compute();
   // What the transport would still read after the record came.
   std::vector<std::pair<torch::Tensor, torch::Tensor>> lent;
-  for (const auto& held : story.stage(0).active_layers()) {
+  for (const runtime::HeldLayer& held : story.stage(0).active_layers()) {
     CHECK(held.lent);
     for (const auto& gradient : held.reduced) lent.emplace_back(gradient, gradient.clone());
   }
@@ -299,15 +299,15 @@ TEST_CASE("a stage holds what it is told to, and drops it", "[unit]") {
   REQUIRE(stage.build({LayerId{4}, LayerId{0}, LayerId{2}, LayerId{3}}).ok());
   CHECK(numbers_of(stage.held()) == std::vector<int>{0, 2, 3, 4});
   CHECK(stage.active_layers().empty());
-  stage.compute_on(LayerRange{LayerId{2}, LayerId{4}});
+  stage.compute_on({LayerRange{LayerId{2}, LayerId{4}}});
   CHECK(stage.active_layers().size() == 3);
-  CHECK(stage.active_layers().front().id == LayerId{2});
+  CHECK(stage.active_layers().front().get().id == LayerId{2});
   CHECK(stage.holds_last());
   CHECK_FALSE(stage.holds_first());
   stage.drop(LayerId{0});
   stage.drop(LayerId{1});  // never held
   CHECK_FALSE(stage.holds(LayerId{0}));
-  CHECK(stage.active_layers().front().id == LayerId{2});
+  CHECK(stage.active_layers().front().get().id == LayerId{2});
   CHECK(stage.level_of(LayerId{3}) == Step{0});
   REQUIRE(stage.build({LayerId{1}}).ok());
   CHECK(numbers_of(stage.held()) == std::vector<int>{1});

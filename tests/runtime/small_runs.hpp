@@ -39,6 +39,7 @@ struct SmallLayout {
   int workers = 1;
   std::optional<Layout> layout = {};
   std::string schedule = "1f1b";
+  std::optional<std::string> schedule_text = {};  // in place of a kind
 };
 
 /// Text that repeats nothing for a while: words made from a counter. 40 KiB.
@@ -109,6 +110,7 @@ inline TrainingOutcome train_threads(TrainerOptions options, std::int64_t steps,
   run.coordinator.workers = layout.workers;
   run.coordinator.layout = layout.layout;
   run.coordinator.schedule = layout.schedule;
+  run.coordinator.schedule_text = layout.schedule_text;
   run.run_dir = run_dir;
   run.transport = "in-process";
   if (!run_dir.empty()) static_cast<void>(host::create_run_directory(run_dir).value());

@@ -48,14 +48,19 @@ struct Layout {
   friend bool operator==(const Layout&, const Layout&) = default;
 };
 
-/// A worker's place in a layout.
+/// A worker's place in a layout: one stage of a pipeline, or several (chunks), ascending.
 struct Place {
   int pipeline = 0;
-  int stage = 0;
+  std::vector<int> stages;
+  friend bool operator==(const Place&, const Place&) = default;
 };
 
-/// Returns where `worker` computes, or nothing for an idle one. One stage per worker for now.
+/// Returns where `worker` computes, or nothing for an idle one.
 [[nodiscard]] std::optional<Place> place_of(const Layout& layout, WorkerId worker);
+/// Returns the layers of each stage where `worker` computes, ascending; none for an idle one.
+[[nodiscard]] std::vector<LayerRange> chunks_of(const Layout& layout, WorkerId worker);
+/// Returns the layers that `worker` computes, ascending; none for an idle one.
+[[nodiscard]] std::vector<LayerId> computed_by(const Layout& layout, WorkerId worker);
 /// Returns the micro-batches that pipeline `pipeline` computes.
 [[nodiscard]] MicroBatchRange micro_batches_of(const Layout& layout, int pipeline);
 /// Returns the workers that compute `layer`, in the order of their pipelines.
@@ -80,8 +85,9 @@ struct LayoutRequirements {
   int workers = 0;  // ids 0 to workers-1
 };
 /// Proves a layout fit: every pipeline holds every layer once in order, shares are whole lanes and
-/// sum to M, no worker twice, ids exist. Shares no code with the planner. invalid_input otherwise:
-/// "pipelines[1].stages[0].worker: 7, must be 0 to 3". O(stages + layers).
+/// sum to M, no worker in two pipelines (in one it may have several stages), ids exist. Shares no
+/// code with the planner. invalid_input otherwise: "pipelines[1].stages[0].worker: 7, must be 0 to
+/// 3". O(stages + layers).
 [[nodiscard]] Result<void> verify(const Layout& layout, const LayoutRequirements& requirements);
 
 /// Writes FORMATS.md's `pipelines` and, where there are any, `shadows`.

@@ -17,8 +17,10 @@ struct PipelineShape {
   int micro_batches = 1;  // m, at least 1
 };
 
-/// GPipe (Huang et al., 2019): all forwards, then all fused backwards, both in index order.
-[[nodiscard]] Schedule gpipe(PipelineShape shape);
+/// GPipe (Huang et al., 2019): all forwards, then all fused backwards, both in index order; with
+/// chunks, chunk by chunk, backwards from the last. Every placement and shape.
+[[nodiscard]] Schedule gpipe(PipelineShape shape, Placement placement = Placement::single,
+                             int chunks = 1);
 /// 1F1B (PipeDream-Flush, Narayanan et al., 2021): rank r runs p-r-1 forwards, then forward and
 /// backward in turn, then the remaining backwards. Peak in flight: min(p-r, m).
 [[nodiscard]] Schedule one_forward_one_backward(PipelineShape shape);
@@ -70,6 +72,8 @@ struct BuildOptions {
 [[nodiscard]] const std::vector<std::string>& schedule_kinds();
 /// Returns how many chunks a rank has in schedules of `kind`.
 [[nodiscard]] int chunks_of(const std::string& kind, const BuildOptions& options = {});
+/// Returns how schedules of `kind` place their chunks.
+[[nodiscard]] Placement placement_of(const std::string& kind);
 /// Builds by name; invalid_input names an unknown kind, or a shape the kind cannot have.
 [[nodiscard]] Result<Schedule> build_schedule(const std::string& kind, PipelineShape shape,
                                               const BuildOptions& options = {});

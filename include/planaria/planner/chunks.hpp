@@ -1,0 +1,33 @@
+// planner/chunks.hpp: layouts for schedules that give a worker several stages. Floor 3, pure.
+// Is: a finer cut of what plan() and replan() answer, and who gets which chunks. Is not: a search
+// of its own: depths and shares are theirs.
+#pragma once
+
+#include <vector>
+
+#include <planaria/planner/replan.hpp>
+#include <planaria/schedule/actions.hpp>
+
+namespace planaria {
+
+/// How a schedule places the stages of a pipeline on its workers.
+struct ChunkForm {
+  Placement placement = Placement::single;
+  int chunks = 1;  // stages of each worker
+  friend bool operator==(const ChunkForm&, const ChunkForm&) = default;
+};
+
+/// Cuts every pipeline of `layout`, with one stage a worker, into `form.chunks` stages a worker,
+/// balanced by cost, and places them as the schedule does: the worker of stage r is rank r. Layers
+/// may be too few for that: such a pipeline stays as it is. Shadows are dropped.
+[[nodiscard]] Layout in_chunks(const Layout& layout, const std::vector<double>& layer_costs,
+                               const ChunkForm& form);
+/// Returns how many stages each worker of a pipeline has, where all have equally many; else 0.
+[[nodiscard]] int chunks_in(const PipelineAssignment& pipeline);
+
+/// replan() for layouts in chunks: replan()'s depths and shares, cut finer; the ranks go to workers
+/// so that the fewest bytes are transferred, of equals most workers keep their rank, then the
+/// lowest ids come first. `request.before` is used for that alone. Faults as replan().
+[[nodiscard]] Result<Replan> replan_in_chunks(const ReplanRequest& request, const ChunkForm& form);
+
+}  // namespace planaria

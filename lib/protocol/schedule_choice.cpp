@@ -1,0 +1,103 @@
+#include "protocol/schedule_choice.hpp"
+
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <planaria/base/check.hpp>
+#include <planaria/schedule/builders.hpp>
+#include <planaria/schedule/validate.hpp>
+
+namespace planaria::protocol {
+namespace {
+
+/// A pipeline as a schedule sees it.
+struct Shape {
+  int ranks = 0;
+  int stages = 0;
+  int micro_batches = 0;
+};
+
+// Whether the worker of each stage is the one that the schedule's placement puts there.
+bool stands_as(const PipelineAssignment& pipeline, const Schedule& schedule) {
+  if (schedule.stages() != static_cast<int>(pipeline.stages.size())) return false;
+  for (int rank = 0; rank < schedule.depth(); ++rank) {
+    const WorkerId worker = pipeline.stages[static_cast<std::size_t>(rank)].worker;
+    for (int chunk = 0; chunk < schedule.chunks; ++chunk) {
+      const auto stage = static_cast<std::size_t>(schedule.stage_of(rank, chunk));
+      if (pipeline.stages[stage].worker != worker) return false;
+    }
+  }
+  return true;
+}
+
+Result<Schedule> asked_schedule(const CoordinatorOptions& options, const Shape& shape) {
+  if (options.schedule_text) {
+    PLANARIA_TRY(schedule, schedule_from_text(*options.schedule_text, "schedule"));
+    if (schedule.stages() != shape.stages || schedule.micro_batches != shape.micro_batches) {
+      return Fault::invalid_input(fmt::format("{} stages and {} micro-batches, must be {} and {}",
+                                              schedule.stages(), schedule.micro_batches,
+                                              shape.stages, shape.micro_batches));
+    }
+    return schedule;
+  }
+  return build_schedule(options.schedule,
+                        {.stages = shape.ranks, .micro_batches = shape.micro_batches});
+}
+
+Result<Schedule> fitting(const CoordinatorState& state, const PipelineAssignment& pipeline,
+                         const Shape& shape) {
+  PLANARIA_TRY(schedule, asked_schedule(state.options, shape));
+  if (!stands_as(pipeline, schedule)) {
+    return Fault::invalid_input(fmt::format(
+        "{} stages on each of {} workers in placement {}, and the layout has {} stages on {} "
+        "workers otherwise",
+        schedule.chunks, schedule.depth(), name_of(schedule.placement), shape.stages, shape.ranks));
+  }
+  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = state.spec->lane_size}));
+  return schedule;
+}
+
+// Fits every pipeline whose workers stand in one of the placements.
+std::optional<Schedule> substitute(const PipelineAssignment& pipeline, const Shape& shape) {
+  const PipelineShape ranks{.stages = shape.ranks, .micro_batches = shape.micro_batches};
+  if (shape.ranks == shape.stages) return one_forward_one_backward(ranks);
+  for (const Placement placement : {Placement::v, Placement::loop}) {
+    const int chunks = shape.stages / shape.ranks;
+    if (placement == Placement::v && chunks != 2) continue;
+    Schedule schedule = gpipe(ranks, placement, chunks);
+    if (stands_as(pipeline, schedule)) return schedule;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+ChunkForm form_asked(const CoordinatorOptions& options) {
+  if (options.schedule_text) {
+    const auto schedule = schedule_from_text(*options.schedule_text, "schedule");
+    if (!schedule) return {};  // told when a schedule is made
+    return {schedule.value().placement, schedule.value().chunks};
+  }
+  return {placement_of(options.schedule), chunks_of(options.schedule)};
+}
+
+Result<Schedule> schedule_for(const CoordinatorState& state, const Layout& layout,
+                              std::size_t pipeline, int micro_batches, Asked asked) {
+  const PipelineAssignment& assignment = layout.pipelines[pipeline];
+  const int stages = static_cast<int>(assignment.stages.size());
+  const int chunks = chunks_in(assignment);
+  const Shape shape{chunks == 0 ? stages : stages / chunks, stages, micro_batches};
+  auto schedule = fitting(state, assignment, shape);
+  if (schedule) return schedule;
+  if (asked == Asked::may_not) {
+    if (auto other = substitute(assignment, shape)) {
+      PLANARIA_TRY_VOID(validate(*other, {.lane_size = state.spec->lane_size}));
+      return *std::move(other);
+    }
+  }
+  return Fault{schedule.fault().kind,
+               fmt::format("schedule of pipeline {}: {}", pipeline, schedule.fault().sentence)};
+}
+
+}  // namespace planaria::protocol
