@@ -15,6 +15,7 @@
 #include <planaria/host/run_directory.hpp>
 
 #include "host/loss_figures.hpp"
+#include "host/step_prediction.hpp"
 #include "host/worker_events.hpp"
 
 namespace planaria::host {
@@ -85,11 +86,35 @@ class PartialFile {
   std::ofstream out_;
 };
 
+constexpr int predicted_row = 1;
+
+Json name_row(std::int64_t worker, int row, const char* name) {
+  return {{"name", "thread_name"},
+          {"ph", "M"},
+          {"pid", worker},
+          {"tid", row},
+          {"args", {{"name", name}}}};
+}
+
+Json slice_of(const PredictedStep& step, std::int64_t worker, const StepAction& action) {
+  constexpr double microseconds_per_ms = 1000.0;
+  const std::string name = fmt::format("{}{}", action.kind, action.micro_batch);
+  return {{"name", action.chunk == 0 ? name : fmt::format("{}{}", action.chunk, name)},
+          {"cat", "predicted"},
+          {"ph", "X"},
+          {"ts", action.begin_ms * microseconds_per_ms},
+          {"dur", (action.end_ms - action.begin_ms) * microseconds_per_ms},
+          {"pid", worker},
+          {"tid", predicted_row},
+          {"args", {{"step", step.step}, {"micro_batch", action.micro_batch}}}};
+}
+
 /// What is written while the lines pass by in order of time.
 struct MergeOutput {
   PartialFile events;
   PartialFile timeline;
   Timeline slices;
+  StepPredictions predictions;
   RedoneCounter redone;
   LossFigures losses;
   std::set<std::int64_t> named;
@@ -117,10 +142,12 @@ struct MergeOutput {
   }
   void take(const EventFile& file) {
     if (is_span(file.event())) {
+      if (predictions.add_span(file.event())) return;
       name_worker(file.event().at("worker").get<std::int64_t>());
       write(slices.add_span(file.event()));
       return;
     }
+    predictions.add_view(file.event());
     events.out() << file.line() << '\n';
     losses.add(file.event());
     if (!is_computed(file.event())) return;
@@ -128,9 +155,30 @@ struct MergeOutput {
     name_worker(file.event().at("worker").get<std::int64_t>());
     if (const auto slice = slices.add(file.event())) write(*slice);
   }
+  // A row below each worker's own, and what both ways came to.
+  Json write_predictions() {
+    Json steps = Json::array();
+    std::set<std::int64_t> rows;
+    for (const PredictedStep& step : predictions.predicted()) {
+      for (const auto& [worker, actions] : step.predicted) {
+        if (rows.insert(worker).second) {
+          write(name_row(worker, 0, "measured"));
+          write(name_row(worker, predicted_row, "predicted"));
+        }
+        for (const StepAction& action : actions) write(slice_of(step, worker, action));
+      }
+      steps.push_back({{"step", step.step},
+                       {"pipeline", step.pipeline},
+                       {"measured_ms", step.measured_ms},
+                       {"predicted_ms", step.predicted_ms},
+                       {"send_ms", step.send_ms}});
+    }
+    return steps;
+  }
   [[nodiscard]] Result<void> close() {
     for (const Json& slice : slices.finish()) write(slice);
-    timeline.out() << "\n]}\n";
+    const Json steps = write_predictions();
+    timeline.out() << "\n],\"otherData\":{\"predicted_steps\":" << steps.dump() << "}}\n";
     PLANARIA_TRY_VOID(timeline.close());
     return events.close();
   }

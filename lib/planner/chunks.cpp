@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -130,6 +131,22 @@ class ChunkReplanner {
 };
 
 }  // namespace
+
+bool stands_as(const PipelineAssignment& pipeline, const ChunkForm& form) {
+  const int stages = static_cast<int>(pipeline.stages.size());
+  if (form.chunks < 1 || stages % form.chunks != 0) return false;
+  const Schedule schedule = placed(stages / form.chunks, form);
+  std::set<WorkerId> workers;
+  for (int rank = 0; rank < schedule.depth(); ++rank) {
+    const WorkerId worker = pipeline.stages[static_cast<std::size_t>(rank)].worker;
+    if (!workers.insert(worker).second) return false;
+    for (int chunk = 0; chunk < form.chunks; ++chunk) {
+      const auto stage = static_cast<std::size_t>(schedule.stage_of(rank, chunk));
+      if (pipeline.stages[stage].worker != worker) return false;
+    }
+  }
+  return true;
+}
 
 int chunks_in(const PipelineAssignment& pipeline) {
   std::map<WorkerId, int> stages;

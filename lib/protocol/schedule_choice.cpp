@@ -18,19 +18,6 @@ struct Shape {
   int micro_batches = 0;
 };
 
-// Whether the worker of each stage is the one that the schedule's placement puts there.
-bool stands_as(const PipelineAssignment& pipeline, const Schedule& schedule) {
-  if (schedule.stages() != static_cast<int>(pipeline.stages.size())) return false;
-  for (int rank = 0; rank < schedule.depth(); ++rank) {
-    const WorkerId worker = pipeline.stages[static_cast<std::size_t>(rank)].worker;
-    for (int chunk = 0; chunk < schedule.chunks; ++chunk) {
-      const auto stage = static_cast<std::size_t>(schedule.stage_of(rank, chunk));
-      if (pipeline.stages[stage].worker != worker) return false;
-    }
-  }
-  return true;
-}
-
 Result<Schedule> asked_schedule(const CoordinatorOptions& options, const Shape& shape) {
   if (options.schedule_text) {
     PLANARIA_TRY(schedule, schedule_from_text(*options.schedule_text, "schedule"));
@@ -48,7 +35,7 @@ Result<Schedule> asked_schedule(const CoordinatorOptions& options, const Shape& 
 Result<Schedule> fitting(const CoordinatorState& state, const PipelineAssignment& pipeline,
                          const Shape& shape) {
   PLANARIA_TRY(schedule, asked_schedule(state.options, shape));
-  if (!stands_as(pipeline, schedule)) {
+  if (!stands_as(pipeline, {schedule.placement, schedule.chunks})) {
     return Fault::invalid_input(fmt::format(
         "{} stages on each of {} workers in placement {}, and the layout has {} stages on {} "
         "workers otherwise",
@@ -65,8 +52,7 @@ std::optional<Schedule> substitute(const PipelineAssignment& pipeline, const Sha
   for (const Placement placement : {Placement::v, Placement::loop}) {
     const int chunks = shape.stages / shape.ranks;
     if (placement == Placement::v && chunks != 2) continue;
-    Schedule schedule = gpipe(ranks, placement, chunks);
-    if (stands_as(pipeline, schedule)) return schedule;
+    if (stands_as(pipeline, {placement, chunks})) return gpipe(ranks, placement, chunks);
   }
   return std::nullopt;
 }

@@ -77,6 +77,11 @@ Result<std::vector<Action>> Executor::actions_of(const std::string& text, int mi
   return schedule.ranks[static_cast<std::size_t>(rank)];
 }
 
+bool Executor::splits_backward() const {
+  return std::ranges::any_of(
+      actions_, [](const Action& action) { return action.kind == ActionKind::backward_input; });
+}
+
 FrameKey Executor::key(FrameKind kind, LayerId boundary, MicroBatchId micro_batch) const {
   return {kind, view_.view, step_, boundary, micro_batch, 0};
 }
@@ -140,12 +145,21 @@ Result<protocol::Report> Executor::compute(Step step,
   PLANARIA_TRY_VOID(begin_work(step, salvage));
   for (const Action& action : left_) {
     if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
-    PLANARIA_TRY_VOID(run(action));
+    PLANARIA_TRY_VOID(run_measured(action));
   }
   if (!place_) return report();
   PLANARIA_TRY_VOID(reduce_gradients());
   const auto span = context_.spans->measure("report");
   return report();
+}
+
+Result<void> Executor::run_measured(const Action& action) {
+  if (!context_.spans->listens()) return run(action);
+  ready_at_ = context_.spans->now();  // or when its last input came
+  PLANARIA_TRY_VOID(run(action));
+  context_.spans->add({"action", place_in_step(action).micro_batch, ready_at_,
+                       context_.spans->now(), static_cast<char>(action.kind), action.chunk});
+  return {};
 }
 
 // An overlapped pair runs one after the other: a worker has one device.
@@ -184,8 +198,12 @@ Result<Tensors> Executor::receive(WorkerId from, const FrameKey& key) {
     check(!found.empty(), "a chunk's result is there before another chunk of the worker needs it");
     return std::move(found.mapped());
   }
-  const auto span = context_.spans->measure("wait", key.micro_batch);
-  return exchange_.receive(from, key);
+  Result<Tensors> received = [&] {
+    const auto span = context_.spans->measure("wait", key.micro_batch);
+    return exchange_.receive(from, key);
+  }();
+  if (context_.spans->listens()) ready_at_ = context_.spans->now();
+  return received;
 }
 
 Result<void> Executor::forward(WorkPlace at) {

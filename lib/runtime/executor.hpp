@@ -47,6 +47,8 @@ class Executor {
                                                                 Stage& stage, Exchange exchange);
   /// Whether this worker computes in the view, and so reports.
   [[nodiscard]] bool computes() const { return place_.has_value(); }
+  /// Whether this worker's schedule has backwards in halves.
+  [[nodiscard]] bool splits_backward() const;
   /// Whether this worker shadows in the view, and so sends a ShadowReport.
   [[nodiscard]] bool shadows() const { return !shadowed_.empty(); }
   /// Begins a step on every worker, and computes it, or what `salvage` leaves of it, up to the
@@ -72,6 +74,7 @@ class Executor {
   [[nodiscard]] Result<void> begin_work(Step step, const std::optional<protocol::Salvage>& salvage);
   [[nodiscard]] ReductionContext reduction() const;
   [[nodiscard]] WorkPlace place_in_step(const Action& action) const;
+  [[nodiscard]] Result<void> run_measured(const Action& action);
   [[nodiscard]] Result<void> run(const Action& action);
   [[nodiscard]] Result<void> forward(WorkPlace at);
   [[nodiscard]] Result<void> backward(WorkPlace at, ActionKind kind);
@@ -108,6 +111,7 @@ class Executor {
   std::vector<MicroBatchId> micro_batches_;             // by the actions' number
   std::map<transport::FrameKey, Tensors> handed_over_;  // between chunks of this worker
   std::optional<protocol::Failed> failure_;
+  Instant ready_at_;  // when the action in hand had its inputs, where that is measured
 };
 
 }  // namespace planaria::runtime

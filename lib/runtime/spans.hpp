@@ -15,6 +15,10 @@ struct Span {
   MicroBatchId micro_batch{-1};  // below 0: of the whole step
   Instant begin;
   Instant end;
+  /// Of an "action": what the schedule calls it. It lasts from when its inputs are there until its
+  /// worker goes on, so that a simulation of these gives the step's time.
+  char action = ' ';
+  int chunk = 0;
 };
 
 /// Where spans go; nothing is measured without a listener. One thread.
@@ -29,7 +33,7 @@ class Spans {
    public:
     Scope(const Spans& spans, const char* kind, MicroBatchId micro_batch) : spans_(spans) {
       if (!spans_.listener_) return;
-      span_ = {kind, micro_batch, spans_.clock_->now(), {}};
+      span_ = {kind, micro_batch, spans_.clock_->now(), {}, ' ', 0};
     }
     ~Scope() {
       if (!spans_.listener_) return;
@@ -43,6 +47,12 @@ class Spans {
     const Spans& spans_;
     Span span_;
   };
+  [[nodiscard]] bool listens() const { return listener_ != nullptr; }
+  /// Requires listens().
+  [[nodiscard]] Instant now() const { return clock_->now(); }
+  void add(const Span& span) const {
+    if (listener_) listener_(span);
+  }
   [[nodiscard]] Scope measure(const char* kind, MicroBatchId micro_batch = MicroBatchId{-1}) const {
     return {*this, kind, micro_batch};
   }

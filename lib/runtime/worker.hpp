@@ -110,6 +110,7 @@ class Worker {
   void carry_out(const protocol::agent::SendCopies& command);
   void carry_out(const protocol::agent::SendLayerState& command);
   [[nodiscard]] Result<void> prepare(const protocol::NewView& view);
+  void tell_modules_without_split();
   [[nodiscard]] Result<void> take_roles(const protocol::NewView& view);
   [[nodiscard]] Result<void> receive_moves(const protocol::NewView& view);
   [[nodiscard]] PeerMap wait_for_peers(const protocol::NewView& view);
@@ -152,7 +153,8 @@ class Worker {
   WorkerId self_{-2};
   protocol::NewView view_;
   bool built_ = false;
-  bool rejoined_ = false;  // this process was another worker before
+  bool rejoined_ = false;         // this process was another worker before
+  bool told_of_modules_ = false;  // that cannot put off their weight gradients
   Step level_{0};
   Step done_{0};               // the newest step whose metrics the loop has, or must not see
   Step current_{0};            // the step that the loop is in

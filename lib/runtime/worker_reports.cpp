@@ -117,9 +117,14 @@ void Worker::write_span(const Span& span) {
   line_.clear();
   fmt::format_to(std::back_inserter(line_),
                  R"({{"t_ms":{:.3f},"view":{},"step":{},"event":"span","worker":{},)"
-                 R"("micro_batch":{},"kind":"{}","ms":{:.3f}}})",
+                 R"("micro_batch":{},"kind":"{}","ms":{:.3f})",
                  span.end.since_start_ms, view_.view.value, step.value, self_.value,
                  span.micro_batch.value, span.kind, (span.end - span.begin).value);
+  if (span.action != ' ') {
+    fmt::format_to(std::back_inserter(line_), R"(,"action":"{}","chunk":{})", span.action,
+                   span.chunk);
+  }
+  line_ += '}';
   if (!events_->write_text(line_)) events_.reset();
 }
 

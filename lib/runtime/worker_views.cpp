@@ -206,7 +206,26 @@ Result<void> Worker::take_roles(const protocol::NewView& view) {
   PLANARIA_TRY(executor, Executor::create(context, view, *stage_,
                                           Exchange(*transport_, wait_for_peers(view), device)));
   executor_ = std::move(executor);
+  tell_modules_without_split();
   return {};
+}
+
+// Once: who asked for a schedule of halves should know what of them stays whole.
+void Worker::tell_modules_without_split() {
+  if (told_of_modules_ || !executor_->splits_backward()) return;
+  const std::vector<std::string> modules = stage_->modules_without_split();
+  if (modules.empty()) return;
+  told_of_modules_ = true;
+  constexpr std::size_t named_max = 3;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(named_max, modules.size()); ++i) {
+    names += (i == 0 ? "" : ", ") + modules[i];
+  }
+  if (modules.size() > named_max) names += fmt::format(" and {} more", modules.size() - named_max);
+  fmt::print(stderr,
+             "worker {}: {}: weight gradients are computed with those of the inputs, since only "
+             "planaria's Linear, LayerNorm and Embedding put them off\n",
+             self_.value, names);
 }
 
 // Members are connected before they are in a view; only this side may not have noticed yet.

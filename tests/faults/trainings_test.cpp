@@ -48,7 +48,7 @@ TEST_CASE("several chunks a worker, before and after losses and with newcomers",
   const RunFiles run =
       training.run("--workers 4 --width 2 --depth 2 --spares 1 --schedule " + schedule,
                    "kill@step=7:worker=3:phase=backward,kill@step=15:worker=0:phase=reduce,"
-                   "join@step=20:count=2,kill@step=30:worker=1:phase=forward");
+                   "join@step=20:count=1,join@step=21:count=1,kill@step=30:worker=1:phase=forward");
   CHECK(complaints_about(run, training.undisturbed()) == "");
   CHECK(events_named(run, "worker_lost").size() == 3);
 }

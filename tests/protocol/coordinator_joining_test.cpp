@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include <planaria/planner/chunks.hpp>
+
 #include "protocol/coordinator_story.hpp"
 
 namespace planaria::protocol {
@@ -227,6 +229,30 @@ TEST_CASE("schedules are proven before they run", "[unit]") {
   CoordinatorStory story({.workers = 2, .layout = layout, .schedule_text = crossed});
   CHECK(story.gather().explanation == "view 1: 1 pipeline x 2 stages, as asked for");
   CHECK(story.state.view.schedules.at(0) == crossed);
+}
+
+TEST_CASE("a schedule of chunks gives each worker several stages", "[unit]") {
+  CoordinatorStory story({.workers = 2, .width = 1, .depth = 2, .schedule = "zb-v"});
+  story.gather();
+  const PipelineAssignment& pipeline = story.state.view.layout.pipelines.at(0);
+  CHECK(pipeline.stages.size() == 4);
+  CHECK(stands_as(pipeline, {Placement::v, 2}));
+  CHECK(story.state.view.schedules.at(0).starts_with("# placement: v\n0: 0F0 "));
+  const std::string text = story.state.view.schedules.at(0);
+  CoordinatorStory by_text({.workers = 2, .width = 1, .depth = 2, .schedule_text = text});
+  by_text.gather();
+  CHECK(by_text.state.view.layout.pipelines == story.state.view.layout.pipelines);
+  CHECK(by_text.state.view.schedules.at(0) == text);
+}
+
+TEST_CASE("a first view that the asked-for schedule does not fit is refused", "[unit]") {
+  CHECK(end_of_four({.width = 1, .depth = 4, .schedule = "zb-v"}) ==
+        "schedule: zb-v puts 2 stages on each of 4 workers, which needs 8 layers, there are 4");
+  CHECK(end_of_four({.width = 1, .depth = 4, .schedule = "zb-h2"}) ==
+        "schedule of pipeline 0: micro_batches: 4, must be at least 7 for zb-h2 of 4 stages");
+  CHECK(end_of_four({.layout = grid(1, {2, 2}, 4), .schedule = "zb-v"}) ==
+        "schedule of pipeline 0: 2 stages on each of 2 workers in placement v, and the layout has "
+        "2 stages on 2 workers otherwise");
 }
 
 TEST_CASE("the first view shadows every layer k times, over idle workers first", "[unit]") {

@@ -22,6 +22,8 @@ struct ChunkForm {
 /// may be too few for that: such a pipeline stays as it is. Shadows are dropped.
 [[nodiscard]] Layout in_chunks(const Layout& layout, const std::vector<double>& layer_costs,
                                const ChunkForm& form);
+/// Returns whether the pipeline's workers have the stages that `form` gives them.
+[[nodiscard]] bool stands_as(const PipelineAssignment& pipeline, const ChunkForm& form);
 /// Returns how many stages each worker of a pipeline has, where all have equally many; else 0.
 [[nodiscard]] int chunks_in(const PipelineAssignment& pipeline);
 

@@ -65,7 +65,7 @@ struct TrainerOptions {
   /// Where a program that trains alone leaves its run; empty: nowhere.
   std::string run_dir = {};
   /// Steps from the first that timeline.json shows in every part.
-  std::int64_t timeline_steps = 10;
+  std::int64_t timeline_steps = 25;
 };
 
 /// What a committed step was, the same on every worker but for step_ms.
