@@ -16,6 +16,8 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 OPTIMIZER = {"learning-rate": "3e-4", "weight-decay": "0.01", "clip-norm": "1.0"}
+TORCH_WAYS = {"torch-1f1b": "1f1b", "torch-zbv": "zbv", "ddp": "ddp"}
+
 SECONDS_MAX = 1800  # of one run: a contender that hangs ends the benchmark with a sentence
 
 # One thread of kernels each, and no host name to resolve.
@@ -68,10 +70,13 @@ class Bench:
         folder.mkdir(parents=True)
         if contender in ("plain", "two-plain"):
             return self.plain(contender, 2 if contender == "two-plain" else 1, folder)
-        if contender in ("torch-1f1b", "ddp"):
+        if contender in TORCH_WAYS:
             return self.torch(contender, folder)
+        two_stages = ["--workers", "2", "--width", "1", "--depth", "2", "--schedule"]
         layout = {"alone": ["--workers", "1", "--width", "1", "--depth", "1"],
-                  "stages": ["--workers", "2", "--width", "1", "--depth", "2", "--schedule", "1f1b"],
+                  "stages": [*two_stages, "1f1b"],
+                  "zero-bubble": [*two_stages, "zb-h2"],
+                  "zero-bubble-v": [*two_stages, "zb-v"],
                   "width": ["--workers", "2", "--width", "2", "--depth", "1"]}[contender]
         return self.planaria(contender, layout, folder)
 
@@ -86,7 +91,7 @@ class Bench:
         return Outcome([max(of_step) for of_step in zip(*step_ms)], weights[:1])
 
     def torch(self, contender: str, folder: pathlib.Path) -> Outcome:
-        way = {"torch-1f1b": "1f1b", "ddp": "ddp"}[contender]
+        way = TORCH_WAYS[contender]
         ranks = range(2)
         times = [folder / f"times-{rank}.json" for rank in ranks]
         weights = [folder / f"weights-{rank}.safetensors" for rank in ranks]
@@ -99,7 +104,7 @@ class Bench:
              *words(self.size), *words(OPTIMIZER)]) for rank in ranks])
         # The ranks meet in every step; the first one's clock is as good as the other's.
         return Outcome(json.loads(times[0].read_text())["step_ms"],
-                       weights if way == "1f1b" else weights[:1])
+                       weights[:1] if way == "ddp" else weights)
 
     def planaria(self, contender: str, layout: list[str], folder: pathlib.Path) -> Outcome:
         run_dir = folder / "run"

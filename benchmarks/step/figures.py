@@ -1,7 +1,8 @@
 """What the measured steps say: medians, paired ratios, the table. Pure; run.py measures.
 
 A results file is {"version": 1, "machine": {...}, "cpus": "...", "sizes": {"example": {"options":
-{...}, "rounds": [{"order": [...], "load": 0.4, "step_ms": {"plain": [...], ...}, "ideal_ms": 312.0}]}}}.
+{...}, "rounds": [{"order": [...], "load": 0.4, "step_ms": {"plain": [...], ...}, "ideal_ms": 312.0,
+"no_bubble_ms": 290.0}]}}}.
 The first WARM_UP steps of every run count for nothing.
 """
 
@@ -15,11 +16,18 @@ CONTENDERS = {
     "two-plain": "plain LibTorch loop, two at once, each",
     "alone": "planaria, 1 worker",
     "torch-1f1b": "torch.distributed.pipelining 1F1B, 2 stages",
+    "torch-zbv": "torch.distributed.pipelining ZBV, 2 ranks",
     "stages": "planaria 1F1B, 2 stages",
+    "zero-bubble": "planaria ZB-H2, 2 stages",
+    "zero-bubble-v": "planaria ZB-V, 2 workers",
     "ddp": "DistributedDataParallel, 2 processes",
     "width": "planaria, width 2",
 }
 IDEAL = "ideal 1F1B of the same kernels, 2 stages"
+NO_BUBBLE = "ZB-H2's kernels without any bubble"
+
+
+KERNELS = ("forward", "backward", "backward_input", "backward_weight", "recompute")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Goal:
     """Speed of `ours` as a multiple of `baseline`: baseline's milliseconds by ours."""
 
     ours: str
-    baseline: str  # a contender, or "ideal"
+    baseline: str  # a contender, "ideal" or "no-bubble"
     at_least: dict[str, float]  # by size
 
 
@@ -35,6 +43,11 @@ GOALS = (
     Goal("alone", "plain", {"example": 0.98}),
     Goal("stages", "ideal", {"example": 0.97}),
     Goal("stages", "torch-1f1b", {"example": 1.02, "small": 1.5}),
+    Goal("zero-bubble", "torch-1f1b", {"example": 1.10}),
+    Goal("zero-bubble", "torch-zbv", {"example": 1.02}),
+    Goal("zero-bubble", "no-bubble", {"example": 0.94}),
+    Goal("zero-bubble", "stages", {}),
+    Goal("zero-bubble-v", "torch-zbv", {}),
     Goal("width", "ddp", {"example": 0.98}),
     # Below 1, two processes do not get two whole cores: others compute, or the cores are shared.
     Goal("two-plain", "plain", {}),
@@ -66,8 +79,8 @@ def step_ms(steps: list[float]) -> float:
 
 def milliseconds(round_: dict, contender: str) -> float | None:
     """What `contender` took in a round, or None where it did not run."""
-    if contender == "ideal":
-        return round_.get("ideal_ms")
+    if contender in ("ideal", "no-bubble"):
+        return round_.get(contender.replace("-", "_") + "_ms")
     steps = round_["step_ms"].get(contender)
     return None if steps is None else step_ms(steps)
 
@@ -108,8 +121,22 @@ def kernel_ms(timeline: dict, stages: list[int]) -> tuple[list[float], list[floa
             [statistics.median(found[worker, "backward"]) for worker in stages])
 
 
+def no_bubble_ms(timeline: dict) -> float:
+    """The median over steps of the busier worker's kernels: no schedule of two stages is faster."""
+    busy: dict[tuple[int, int], float] = {}
+    for event in timeline["traceEvents"]:
+        if event.get("ph") == "X" and event.get("cat") in KERNELS:
+            if event["args"]["step"] > WARM_UP:
+                place = (event["args"]["step"], event["pid"])
+                busy[place] = busy.get(place, 0.0) + event["dur"] / 1000
+    if not busy:
+        raise ValueError("no kernels behind the warm-up")
+    return statistics.median(max(ms for (step, _), ms in busy.items() if step == wanted)
+                             for wanted in sorted({step for step, _ in busy}))
+
+
 def title(contender: str) -> str:
-    return IDEAL if contender == "ideal" else CONTENDERS[contender]
+    return {"ideal": IDEAL, "no-bubble": NO_BUBBLE}.get(contender) or CONTENDERS[contender]
 
 
 def table(size: str, of_size: dict) -> str:
@@ -120,7 +147,7 @@ def table(size: str, of_size: dict) -> str:
              f"rounds {len(rounds)}, load average before each {min(loads):.2f} to {max(loads):.2f}",
              "",
              f"{'':46}{'ms per step':>12}{'least':>10}{'most':>10}"]
-    for contender in (*CONTENDERS, "ideal"):
+    for contender in (*CONTENDERS, "ideal", "no-bubble"):
         values = medians(rounds, contender)
         if values:
             lines.append(f"{title(contender):46}{statistics.median(values):12.2f}"

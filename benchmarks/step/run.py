@@ -10,9 +10,10 @@ order that rotates from round to round. A contender's time is the median of its 
 first two; ratios are taken within a round, and the median, least and most over the rounds printed.
 A ratio is speed: 1.02 means 2 % faster. Final weights are compared in the first round.
 
-Contenders: plain, two-plain, alone, torch-1f1b, stages, ddp, width. two-plain is the plain loop twice
+Contenders: plain, two-plain, alone, torch-1f1b, torch-zbv, stages, zero-bubble, zero-bubble-v, ddp,
+width. two-plain is the plain loop twice
 at once: where it is slower than plain, two processes do not get two whole cores, and ratios of two
-processes to one say little. torch-1f1b and ddp need a Python with torch:
+processes to one say little. torch-1f1b, torch-zbv and ddp need a Python with torch:
 scripts/setup --python-torch brings it. Build first: cmake --workflow --preset dev, or
 cmake --preset release && cmake --build --preset release.
 """
@@ -96,7 +97,7 @@ def programs_of(build: pathlib.Path | None) -> pathlib.Path:
 
 def without_torch(chosen: list[str], python: pathlib.Path) -> list[str]:
     """Leaves out what cannot run here, and says so."""
-    needing = [name for name in chosen if name in ("torch-1f1b", "ddp")]
+    needing = [name for name in chosen if name in contenders.TORCH_WAYS]
     if not needing:
         return chosen
     asked = [str(python), "-c", "import torch, numpy, safetensors.torch"]
@@ -165,6 +166,9 @@ def run_round(bench: contenders.Bench, order: list[str],
         ideal = ideal_ms(bench, outcomes["stages"].run_dir)
         if ideal is not None:
             round_["ideal_ms"] = ideal
+    if "zero-bubble" in outcomes:
+        timeline = outcomes["zero-bubble"].run_dir / "timeline.json"
+        round_["no_bubble_ms"] = figures.no_bubble_ms(json.loads(timeline.read_text()))
     return round_, outcomes
 
 

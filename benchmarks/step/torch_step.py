@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""One process of a training step by Python PyTorch over Gloo: 1F1B pipeline stages, or DDP.
+"""One process of a training step by Python PyTorch over Gloo: pipeline stages in 1F1B or ZBV, or DDP.
 
-torch_step.py --way 1f1b|ddp --rank R --ranks N --rendezvous FILE --text FILE --init FILE
+torch_step.py --way 1f1b|zbv|ddp --rank R --ranks N --rendezvous FILE --text FILE --init FILE
               --ledger FILE --times FILE --weights FILE [sizes...]
 
 The same model, samples and optimizer as train_gpt: the model is tests/examples/python_reference.py's,
 whose bits are train_gpt's. It is written as its users write it: torch.distributed.pipelining's
-Schedule1F1B with explicit shapes, or DistributedDataParallel with no_sync() but for the last
+Schedule1F1B or ScheduleZBVZeroBubble with explicit shapes, or DistributedDataParallel with no_sync() but for the last
 micro-batch; the fused AdamW; the global norm from LibTorch's foreach kernels. What could slow it
 down is left out: outputs are not gathered, gradients are not scaled in a pass of their own.
 
@@ -26,7 +26,11 @@ import python_reference as reference  # noqa: E402 (sets MKL_CBWR before torch i
 import safetensors.torch  # noqa: E402
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
-from torch.distributed.pipelining import PipelineStage, Schedule1F1B  # noqa: E402
+from torch.distributed.pipelining import (  # noqa: E402
+    PipelineStage,
+    Schedule1F1B,
+    ScheduleZBVZeroBubble,
+)
 from torch.nn import functional  # noqa: E402
 
 
@@ -63,7 +67,7 @@ class Layers(torch.nn.Module):
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--way", required=True, choices=("1f1b", "ddp"))
+    parser.add_argument("--way", required=True, choices=("1f1b", "zbv", "ddp"))
     for name in ("rank", "ranks", "blocks", "d-model", "heads", "context", "micro-batches",
                  "micro-batch-size", "steps", "last-layer-of-first-stage"):
         parser.add_argument(f"--{name}", required=True, type=int)
@@ -85,33 +89,50 @@ def batch_of(text: torch.Tensor, micro_batches: list[list[int]],
 
 
 class Pipeline:
-    """Two stages under Schedule1F1B, the loss on the last."""
+    """Two ranks under Schedule1F1B with a stage each, or under ScheduleZBVZeroBubble with two: the
+    first has the outer ones. The loss is on the last stage."""
 
     def __init__(self, options: argparse.Namespace, tensors: reference.Tensors,
                  names: list[list[str]]):
-        cut = options.last_layer_of_first_stage
-        first, last = ((0, cut), (cut + 1, len(names) - 1))[options.rank]
         self.options = options
-        self.module = Layers(first, last, tensors, names, options.heads)
+        ends = self.stage_ends(options, len(names) - 1)
+        last = len(ends) - 1
+        mine = [options.rank] if last == 1 else [options.rank, last - options.rank]
+        self.has_first, self.has_last = 0 in mine, last in mine
+        self.modules = {
+            stage: Layers(ends[stage - 1] + 1 if stage else 0, ends[stage], tensors, names,
+                          options.heads) for stage in mine}
+        self.module = torch.nn.ModuleList(self.modules.values())
         m, context = options.micro_batch_size, options.context
         hidden = torch.empty(m, context, options.d_model)
         symbols = torch.empty(m, context, dtype=torch.int64)
-        stage = PipelineStage(
-            self.module, options.rank, options.ranks, torch.device("cpu"),
-            input_args=(hidden if options.rank else symbols,),
-            output_args=(torch.empty(m, context, 256) if options.rank else hidden,))
-        self.schedule = Schedule1F1B(
-            stage, options.micro_batches, scale_grads=False,
-            loss_fn=lambda y, target: cross_entropy(y, target) / options.micro_batches)
+        stages = [PipelineStage(
+            module, stage, len(ends), torch.device("cpu"),
+            input_args=(hidden if stage else symbols,),
+            output_args=(torch.empty(m, context, 256) if stage == last else hidden,))
+            for stage, module in self.modules.items()]
+        keywords = {"scale_grads": False, "loss_fn":
+                    lambda y, target: cross_entropy(y, target) / options.micro_batches}
+        self.schedule = (Schedule1F1B(stages[0], options.micro_batches, **keywords) if last == 1
+                         else ScheduleZBVZeroBubble(stages, options.micro_batches, **keywords))
+
+    @staticmethod
+    def stage_ends(options: argparse.Namespace, last_layer: int) -> list[int]:
+        """The last layer of each stage: both halves cut in the middle for ZBV."""
+        cut = options.last_layer_of_first_stage
+        if options.way == "1f1b":
+            return [cut, last_layer]
+        return [cut // 2, cut, cut + cut // 2, last_layer]
 
     def compute(self, text: torch.Tensor, samples: list[list[int]]) -> None:
         inputs, targets = batch_of(text, samples, self.options.context)
-        if self.options.rank == 0:
-            self.schedule.step(inputs, return_outputs=False)
-        else:
-            losses: list[torch.Tensor] = []
-            self.schedule.step(target=targets, losses=losses, return_outputs=False)
+        given = [inputs] if self.has_first else []
+        losses: list[torch.Tensor] = []
+        if self.has_last:
+            self.schedule.step(*given, target=targets, losses=losses, return_outputs=False)
             torch.stack(losses).sum().item()
+        else:
+            self.schedule.step(*given, return_outputs=False)
 
     def norm(self) -> torch.Tensor:
         """Of all stages: every rank holds other parameters."""
@@ -119,6 +140,10 @@ class Pipeline:
         squared = norm.square()
         dist.all_reduce(squared)
         return squared.sqrt()
+
+    def named_weights(self) -> reference.Tensors:
+        return {name: weight for module in self.modules.values()
+                for name, weight in module.named_weights().items()}
 
 
 class DataParallel:
@@ -143,6 +168,9 @@ class DataParallel:
 
     def norm(self) -> torch.Tensor:
         return torch.nn.utils.get_total_norm([p.grad for p in self.module.parameters()])
+
+    def named_weights(self) -> reference.Tensors:
+        return self.module.named_weights()
 
 
 def train(options: argparse.Namespace, way: Pipeline | DataParallel,
@@ -172,10 +200,10 @@ def main() -> None:
     text = torch.frombuffer(bytearray(options.text.read_bytes()), dtype=torch.uint8)
     dist.init_process_group("gloo", init_method=f"file://{options.rendezvous}", rank=options.rank,
                             world_size=options.ranks)
-    way = {"1f1b": Pipeline, "ddp": DataParallel}[options.way](options, tensors, names)
+    way = {"1f1b": Pipeline, "zbv": Pipeline, "ddp": DataParallel}[options.way](options, tensors, names)
     step_ms = train(options, way, text)
     options.times.write_text(json.dumps({"version": 1, "step_ms": step_ms}) + "\n")
-    safetensors.torch.save_file(way.module.named_weights(), options.weights)
+    safetensors.torch.save_file(way.named_weights(), options.weights)
     dist.barrier()
     dist.destroy_process_group()
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -74,17 +75,13 @@ class Simulation {
 
   Result<SimulatedSchedule> run() {
     PLANARIA_TRY_VOID(prepare());
-    std::vector<int> awake;
-    for (int rank = ranks() - 1; rank >= 0; --rank) awake.push_back(rank);
-    awake_ = std::move(awake);
-    while (!awake_.empty()) {
+    for (int rank = ranks() - 1; rank >= 0; --rank) awake_.push_back(rank);
+    while (!awake_.empty() && !fault_) {
       const int rank = awake_.back();
       awake_.pop_back();
-      while (next_of(rank) < actions_of(rank).size()) {
-        PLANARIA_TRY(fired, fire(rank));
-        if (!fired) break;
-      }
+      run_on(rank);
     }
+    if (fault_) return *fault_;
     for (int rank = 0; rank < ranks(); ++rank) {
       if (next_of(rank) < actions_of(rank).size()) return Fault::infeasible(waits_for_ever(rank));
     }
@@ -116,7 +113,7 @@ class Simulation {
     }
     result_.ranks.resize(schedule_.ranks.size());
     for (int rank = 0; rank < ranks(); ++rank) {
-      result_.ranks[static_cast<std::size_t>(rank)].actions.resize(actions_of(rank).size());
+      result_.ranks[static_cast<std::size_t>(rank)].actions.reserve(actions_of(rank).size());
     }
     // Fewer actions than cells is no whole step; a stray number must not cost memory.
     if (stages_.cells() > (8 * actions) + 1024) {
@@ -143,8 +140,7 @@ class Simulation {
 
   /// Raises `start_ms` to when the action's inputs are there; false, and the rank set waiting,
   /// where one is not known yet.
-  bool inputs_there(int rank, const Action& action, double& start_ms) {
-    const std::size_t cell = stages_.cell(stages_.stage(rank, action.chunk), action.micro_batch);
+  bool inputs_there(int rank, ActionKind kind, std::size_t cell, double& start_ms) {
     const auto arrived = [&](const double& at_ms) {
       if (at_ms == never) {
         waits_for_[static_cast<std::size_t>(rank)] = &at_ms;
@@ -153,7 +149,7 @@ class Simulation {
       start_ms = std::max(start_ms, at_ms);
       return true;
     };
-    switch (action.kind) {
+    switch (kind) {
       case ActionKind::forward:
         return arrived(activations_[cell]);
       case ActionKind::backward_input:
@@ -168,27 +164,53 @@ class Simulation {
     check_failed("an action of no known kind", "");
   }
 
-  /// Runs the rank's next action if all it needs has a time; returns whether it ran.
-  Result<bool> fire(int rank) {
+  /// An action's stage, and its place in the tables.
+  struct Spot {
+    int stage;
+    std::size_t cell;
+  };
+  [[nodiscard]] Spot spot_of(const int* stages, const Action& action) const {
+    const int stage = stages[action.chunk];
+    return {stage, stages_.cell(stage, action.micro_batch)};
+  }
+
+  /// Runs the rank's actions until one needs what has no time yet.
+  void run_on(int rank) {
     const auto at = static_cast<std::size_t>(rank);
-    const auto& actions = actions_of(rank);
-    const std::size_t position = next_[at];
-    const std::size_t parts = parts_at(actions, position);
-    double start_ms = free_at_ms_[at];
-    for (std::size_t part = position; part < position + parts; ++part) {
-      if (!inputs_there(rank, actions[part], start_ms)) return false;
-    }
-    PLANARIA_TRY(lasts_ms, lasts(rank, position, parts));
-    const double end_ms = start_ms + lasts_ms;
+    const auto& actions = schedule_.ranks[at];
+    const int* const stages = stages_.stages_of(rank);
     SimulatedRank& result = result_.ranks[at];
-    for (std::size_t part = position; part < position + parts; ++part) {
-      PLANARIA_TRY_VOID(yield(rank, part, end_ms));
-      result.actions[part] = {start_ms, end_ms};
+    double free_at_ms = free_at_ms_[at];
+    std::size_t position = next_[at];
+    while (position < actions.size()) {
+      const Action& action = actions[position];
+      const Spot spot = spot_of(stages, action);
+      double start_ms = free_at_ms;
+      if (!inputs_there(rank, action.kind, spot.cell, start_ms)) break;
+      const std::size_t parts = parts_at(actions, position);
+      if (parts == 1) {
+        const double lasts_ms = lasts(rank, position, spot.stage);
+        const double end_ms = start_ms + lasts_ms;
+        yield(rank, position, spot, end_ms);
+        result.actions.push_back({start_ms, end_ms});
+        result.busy_ms += lasts_ms;
+        free_at_ms = end_ms;
+      } else {
+        const Spot other = spot_of(stages, actions[position + 1]);
+        if (!inputs_there(rank, actions[position + 1].kind, other.cell, start_ms)) break;
+        const double lasts_ms = pair_lasts(rank, position, spot.stage, other.stage);
+        const double end_ms = start_ms + lasts_ms;
+        yield(rank, position, spot, end_ms);
+        yield(rank, position + 1, other, end_ms);
+        result.actions.insert(result.actions.end(), 2, {start_ms, end_ms});
+        result.busy_ms += lasts_ms;
+        free_at_ms = end_ms;
+      }
+      if (fault_) return;
+      position += parts;
     }
-    result.busy_ms += lasts_ms;
-    free_at_ms_[at] = end_ms;
-    next_[at] += parts;
-    return true;
+    free_at_ms_[at] = free_at_ms;
+    next_[at] = position;
   }
 
   [[nodiscard]] double draw(const std::vector<double>& factors, int rank, std::size_t position,
@@ -198,85 +220,86 @@ class Simulation {
     return factors[random.below(factors.size())];
   }
 
-  Result<double> lasts(int rank, std::size_t position, std::size_t parts) const {
-    if (options_.durations_ms != nullptr) {
-      return (*options_.durations_ms)[static_cast<std::size_t>(rank)][position];
-    }
-    const auto& actions = actions_of(rank);
-    const auto of = [&](std::size_t part) {
-      const int stage = stages_.stage(rank, actions[part].chunk);
-      return duration_ms(actions[part].kind, costs_[static_cast<std::size_t>(stage)]);
-    };
-    double lasts_ms = of(position);
-    if (parts == 2) {
-      const double longer_ms = std::max(lasts_ms, of(position + 1));
-      lasts_ms = options_.overlapped_ms.value_or(lasts_ms + of(position + 1));
-      if (lasts_ms < longer_ms) {
-        return Fault::invalid_input(
-            fmt::format("overlapped_ms: {}, must be at least {}, the longer part of {}", lasts_ms,
-                        longer_ms, text_of(schedule_, rank, position)));
-      }
-    }
+  [[nodiscard]] double by_costs(ActionKind kind, int stage) const {
+    return duration_ms(kind, costs_[static_cast<std::size_t>(stage)]);
+  }
+  [[nodiscard]] double spread(double lasts_ms, int rank, std::size_t position) const {
     if (options_.jitter == nullptr) return lasts_ms;
     return lasts_ms * draw(options_.jitter->compute, rank, position, 0);
   }
+  [[nodiscard]] double measured(int rank, std::size_t position) const {
+    return (*options_.durations_ms)[static_cast<std::size_t>(rank)][position];
+  }
 
-  Result<void> yield(int rank, std::size_t position, double end_ms) {
-    const Action& action = actions_of(rank)[position];
-    const int stage = stages_.stage(rank, action.chunk);
-    const std::size_t cell = stages_.cell(stage, action.micro_batch);
+  [[nodiscard]] double lasts(int rank, std::size_t position, int stage) const {
+    if (options_.durations_ms != nullptr) return measured(rank, position);
+    return spread(by_costs(actions_of(rank)[position].kind, stage), rank, position);
+  }
+
+  double pair_lasts(int rank, std::size_t position, int stage, int other_stage) {
+    if (options_.durations_ms != nullptr) return measured(rank, position);
+    const double first_ms = by_costs(actions_of(rank)[position].kind, stage);
+    const double second_ms = by_costs(actions_of(rank)[position + 1].kind, other_stage);
+    const double longer_ms = std::max(first_ms, second_ms);
+    const double lasts_ms = options_.overlapped_ms.value_or(first_ms + second_ms);
+    if (lasts_ms < longer_ms) {
+      fault_ = Fault::invalid_input(
+          fmt::format("overlapped_ms: {}, must be at least {}, the longer part of {}", lasts_ms,
+                      longer_ms, text_of(schedule_, rank, position)));
+    }
+    return spread(lasts_ms, rank, position);
+  }
+
+  void yield(int rank, std::size_t position, const Spot& spot, double end_ms) {
     int& in_flight = in_flight_[static_cast<std::size_t>(rank)];
-    switch (action.kind) {
+    switch (actions_of(rank)[position].kind) {
       case ActionKind::forward: {
-        PLANARIA_TRY_VOID(note(cell, forwarded, rank, position));
+        note(spot.cell, forwarded, rank, position);
         int& peak = result_.ranks[static_cast<std::size_t>(rank)].peak_in_flight;
         peak = std::max(peak, ++in_flight);
-        if (stage + 1 < stages_.stages())
-          hand_over(rank, position, end_ms, stage + 1, activations_);
-        return {};
+        if (spot.stage + 1 < stages_.stages()) {
+          hand_over(rank, position, spot.stage, end_ms, false);
+        }
+        return;
       }
       case ActionKind::backward_input:
       case ActionKind::backward:
-        PLANARIA_TRY_VOID(note(cell, gradient, rank, position));
+        note(spot.cell, gradient, rank, position);
         --in_flight;
-        if (stage > 0) hand_over(rank, position, end_ms, stage - 1, gradients_);
-        return {};
+        if (spot.stage > 0) hand_over(rank, position, spot.stage, end_ms, true);
+        return;
       case ActionKind::backward_weight:
       case ActionKind::recompute:
-        return {};
+        return;
     }
     check_failed("an action of no known kind", "");
   }
 
-  Result<void> note(std::size_t cell, Done what, int rank, std::size_t position) {
+  void note(std::size_t cell, Done what, int rank, std::size_t position) {
     if ((done_[cell] & what) != 0) {
-      return Fault::infeasible(
+      fault_ = Fault::infeasible(
           fmt::format("rank {} has {} twice", rank, text_of(actions_of(rank)[position])));
     }
     done_[cell] = static_cast<std::uint8_t>(done_[cell] | what);
-    return {};
   }
 
   /// Brings a result to the stage that wants it, and wakes its rank if it waits for just that.
-  void hand_over(int rank, std::size_t position, double end_ms, int to_stage,
-                 std::vector<double>& arrivals) {
-    const Action& action = actions_of(rank)[position];
-    const std::size_t cell = stages_.cell(to_stage, action.micro_batch);
+  void hand_over(int rank, std::size_t position, int stage, double end_ms, bool back) {
+    const int to_stage = back ? stage - 1 : stage + 1;
+    const std::size_t cell = stages_.cell(to_stage, actions_of(rank)[position].micro_batch);
+    double& arrival = back ? gradients_[cell] : activations_[cell];
     const int to = owner(to_stage, cell);
     if (to == rank) {
-      arrivals[cell] = end_ms;
-    } else {
-      const StageCosts& costs = costs_[static_cast<std::size_t>(stages_.stage(rank, action.chunk))];
-      const bool back = &arrivals == &gradients_;
-      double send_ms = back ? costs.send_back_ms.value_or(costs.send_ms) : costs.send_ms;
-      if (options_.jitter != nullptr) {
-        send_ms *= draw(options_.jitter->send, rank, position, 1);
-      }
-      arrivals[cell] = places_[static_cast<std::size_t>(rank)].arrival(end_ms, send_ms);
+      arrival = end_ms;
+      return;
     }
-    if (to < 0 || waits_for_[static_cast<std::size_t>(to)] != &arrivals[cell]) return;
+    const StageCosts& costs = costs_[static_cast<std::size_t>(stage)];
+    double send_ms = back ? costs.send_back_ms.value_or(costs.send_ms) : costs.send_ms;
+    if (options_.jitter != nullptr) send_ms *= draw(options_.jitter->send, rank, position, 1);
+    arrival = places_[static_cast<std::size_t>(rank)].arrival(end_ms, send_ms);
+    if (to < 0 || waits_for_[static_cast<std::size_t>(to)] != &arrival) return;
     waits_for_[static_cast<std::size_t>(to)] = nullptr;
-    if (to != rank) awake_.push_back(to);
+    awake_.push_back(to);
   }
 
   void finish() {
@@ -300,10 +323,9 @@ class Simulation {
     for (std::size_t part = position; part < position + parts_at(actions_of(rank), position);
          ++part) {
       const Action& action = actions_of(rank)[part];
+      const auto [stage, cell] = spot_of(stages_.stages_of(rank), action);
       double unused = 0;
-      if (inputs_there(rank, action, unused)) continue;
-      const int stage = stages_.stage(rank, action.chunk);
-      const std::size_t cell = stages_.cell(stage, action.micro_batch);
+      if (inputs_there(rank, action.kind, cell, unused)) continue;
       const bool no_forward = action.kind != ActionKind::forward && (done_[cell] & forwarded) == 0;
       const bool forward = action.kind == ActionKind::forward || no_forward;
       const int missing = action.kind == ActionKind::forward           ? stage - 1
@@ -331,6 +353,7 @@ class Simulation {
   std::vector<double> gradients_;         // [cell]: when the input of B or G is there, or never
   std::vector<std::uint8_t> done_;        // [cell]
   std::vector<int> awake_;
+  std::optional<Fault> fault_;  // found on the way
   SimulatedSchedule result_;
 };
 

@@ -19,6 +19,10 @@ class StageTable {
     return stage_[(static_cast<std::size_t>(rank % depth_) * chunks_) +
                   static_cast<std::size_t>(chunk)];
   }
+  /// The stages of a rank, by chunk.
+  [[nodiscard]] const int* stages_of(int rank) const {
+    return &stage_[static_cast<std::size_t>(rank % depth_) * chunks_];
+  }
   /// The rank of a stage within one pipeline.
   [[nodiscard]] int rank_of(int stage) const { return rank_of_[static_cast<std::size_t>(stage)]; }
   [[nodiscard]] int stages() const { return static_cast<int>(rank_of_.size()); }
