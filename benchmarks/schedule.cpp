@@ -27,8 +27,8 @@ void count(benchmark::State& state, const Schedule& schedule) {
   for (const auto& rank : schedule.ranks) actions += static_cast<std::int64_t>(rank.size());
   state.counters["actions"] = static_cast<double>(actions);
   state.counters["per_action"] = benchmark::Counter(
-      static_cast<double>(actions) * 1e-9 * static_cast<double>(state.iterations()),
-      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+      static_cast<double>(actions),
+      benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   state.counters["peak_mib"] = static_cast<double>(usage.ru_maxrss) / 1024;

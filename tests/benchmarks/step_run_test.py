@@ -78,6 +78,23 @@ class Figures(unittest.TestCase):
             figures.kernel_ms(timeline, [0, 2])
 
 
+    def test_without_bubbles_a_step_takes_its_busier_worker(self):
+        def event(pid: int, cat: str, step: int, ms: float) -> dict:
+            return {"cat": cat, "ph": "X", "pid": pid, "dur": ms * 1000, "args": {"step": step}}
+
+        events = [event(0, "forward", 3, 10.0), event(0, "backward_weight", 3, 20.0),
+                  event(1, "backward_input", 3, 29.0), event(1, "wait", 3, 500.0),
+                  event(0, "forward", 4, 50.0), event(1, "backward", 4, 40.0),
+                  event(1, "recompute", 4, 20.0), event(0, "forward", 5, 41.0),
+                  event(0, "forward", 1, 9000.0), event(0, "predicted", 4, 900.0)]
+        self.assertEqual(figures.no_bubble_ms({"traceEvents": events}), 41.0)
+        with self.assertRaisesRegex(ValueError, "no kernels"):
+            figures.no_bubble_ms({"traceEvents": events[-2:]})
+        round_ = round_of(zero_bubble=100.0) | {"no_bubble_ms": 94.5}
+        (ratio,) = figures.ratios("example", [round_])
+        self.assertEqual((ratio.goal.baseline, ratio.met), ("no-bubble", True))
+
+
 class Order(unittest.TestCase):
     def test_it_rotates_so_that_everybody_comes_first_once(self):
         names = list(figures.CONTENDERS)
