@@ -245,14 +245,15 @@ std::string memory_line_of(const ScheduleDrawing& drawing, std::size_t rank,
                              : static_cast<double>(bytes) / static_cast<double>(scale.most_bytes);
     return bottom - ((place.memory_px - 2) * share);
   };
-  // Of each half pixel the most, and what remains: peaks stay, however many actions there are.
+  // Of each half or whole pixel the most, and what remains: peaks stay, however many actions.
+  const double grid_px = static_cast<double>(times.size()) > scale.width_px ? 1 : 0.5;
   struct Step {
     double x = 0;
     std::int64_t most = 0, last = 0;
   };
   std::vector<Step> steps;
   const auto add = [&](double ms, std::int64_t bytes) {
-    const double x = std::round(scale.x(ms) * 2) / 2;
+    const double x = std::round(scale.x(ms) / grid_px) * grid_px;
     if (!steps.empty() && steps.back().x == x) {
       steps.back() = {x, std::max(steps.back().most, bytes), bytes};
       // Given back and taken at once: no step at all.
