@@ -139,9 +139,11 @@ Result<ScheduleDrawing> examine(Built built, const ScheduleInputs& inputs,
   for (std::size_t rank = 0; !limits.empty() && rank < built.schedule.ranks.size(); ++rank) {
     drawing.limit_bytes.push_back(limits[rank % limits.size()]);
   }
-  // With other times than the costs' the bound proves nothing; a hair above is rounding.
-  if (built.bound_ms && !inputs.jitter) {
-    drawing.bound_ms = std::min(*built.bound_ms, simulated.makespan_ms);
+  // With other times than the costs' the bound proves nothing.
+  if (!inputs.jitter) drawing.bound_ms = built.bound_ms;
+  constexpr double rounding = 1e-9;
+  if (drawing.bound_ms && *drawing.bound_ms <= simulated.makespan_ms * (1 + rounding)) {
+    drawing.bound_ms = std::min(*drawing.bound_ms, simulated.makespan_ms);
   }
   drawing.simulated = std::move(simulated);
   drawing.schedule = std::move(built.schedule);

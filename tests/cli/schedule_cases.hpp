@@ -11,7 +11,8 @@
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 
-#include "host/processes.hpp"
+#include "support/command.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::test {
 
@@ -28,15 +29,14 @@ class ScheduleStory {
   [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
   [[nodiscard]] int files() const { return folder_.size(); }
 
-  [[nodiscard]] static Ended run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), "schedule");
-    INFO(join(arguments, " "));
-    return planaria_ends(arguments);
+  [[nodiscard]] static CommandResult run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {program("planaria"), "schedule"});
+    return run_command(arguments);
   }
   /// The object that --json prints; the command must end well.
   [[nodiscard]] static Json json(std::vector<std::string> arguments) {
     arguments.emplace_back("--json");
-    const Ended ended = run(arguments);
+    const CommandResult ended = run(arguments);
     INFO(join(arguments, " ") << ": " << ended.err);
     REQUIRE(ended.status == 0);
     CHECK(ended.err.empty());
@@ -46,7 +46,7 @@ class ScheduleStory {
   /// The sentence of a command line that is refused, without "planaria: " and its end.
   [[nodiscard]] static std::string refused(const std::vector<std::string>& arguments,
                                            int status = 2) {
-    const Ended ended = run(arguments);
+    const CommandResult ended = run(arguments);
     INFO(join(arguments, " ") << ": " << ended.err);
     CHECK(ended.status == status);
     CHECK(ended.out.empty());

@@ -138,7 +138,8 @@ TEST_CASE("a plan's stages cost what the profile's layers sum to") {
   CHECK(json["ranks"][1]["peak_memory_bytes"] == 200 + 20);
   // Speeds divide, and the link between the zones takes 2 ms and a second for 2 MB.
   auto with_cluster = files;
-  with_cluster.insert(with_cluster.end(), {"--cluster", story.write_json("cluster.json", cluster())});
+  with_cluster.insert(with_cluster.end(),
+                      {"--cluster", story.write_json("cluster.json", cluster())});
   CHECK(Story::json(with_cluster)["makespan_ms"].get<double>() ==
         makespan_of("zb-h1", {2, 6}, {{6, 6, 9, 3}, {1.5, 1.5, 2.25, 3}}));
   auto other_kind = files;
@@ -245,7 +246,7 @@ TEST_CASE("pictures are written whole, with a second schedule beside the first")
     std::vector<std::string> arguments{"--svg", story.file("s.svg"), "--html",
                                        story.file("s.html")};
     arguments.insert(arguments.end(), others.begin(), others.end());
-    const Ended ended = Story::run(shape("1f1b", 2, 4, arguments));
+    const CommandResult ended = Story::run(shape("1f1b", 2, 4, arguments));
     INFO(ended.err);
     CHECK(ended.status == 0);
     CHECK(read_file(story.file("s.html")).value().starts_with("<!DOCTYPE html>"));
@@ -282,9 +283,10 @@ TEST_CASE("pictures are written whole, with a second schedule beside the first")
 
 TEST_CASE("a schedule that does not fit leaves no pictures") {
   const Story story;
-  const Ended ended = Story::run(shape("gpipe", 2, 4,
-                                       {"--activation-bytes", "10", "--memory-limit-bytes", "9",
-                                        "--svg", story.file("s.svg"), "-o", story.file("s.txt")}));
+  const CommandResult ended =
+      Story::run(shape("gpipe", 2, 4,
+                       {"--activation-bytes", "10", "--memory-limit-bytes", "9", "--svg",
+                        story.file("s.svg"), "-o", story.file("s.txt")}));
   CHECK(ended.status == 1);
   CHECK(story.files() == 0);
 }

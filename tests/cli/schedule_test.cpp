@@ -90,9 +90,29 @@ TEST_CASE("every kind's object is what the library builds and simulates, digit b
   }
 }
 
+TEST_CASE("no kind ends before its bound, and good ones reach it") {
+  const std::vector<std::vector<std::string>> costs = {
+      {},
+      {"--send-ms", "2"},
+      {"--forward-ms", "3", "--backward-input-ms", "0.1", "--backward-weight-ms", "0.1"},
+      {"--forward-ms", "0.1", "--backward-input-ms", "0.3", "--backward-weight-ms", "5",
+       "--send-ms", "0.7"}};
+  for (const auto& options : costs) {
+    for (const std::string& kind : schedule_kinds()) {
+      for (const int stages : {1, 2, 3}) {
+        const Json json = Story::json(shape(kind, stages, 6, options));
+        INFO(kind << " of " << stages << ": " << join(options, " "));
+        CHECK(json["bound_ms"] <= json["makespan_ms"]);
+        if (stages == 1 && kind == "gpipe") CHECK(json["bound_ms"] == json["makespan_ms"]);
+      }
+    }
+  }
+  CHECK(Story::json(shape("zb-v", 3, 6))["bound_ms"] == 6 * 6 + 2);
+}
+
 TEST_CASE("what a person reads is a picture, and a text that --check proves") {
   const Story story;
-  const Ended ended = Story::run(shape("zb-v", 2, 3, {"--activation-bytes", "1024"}));
+  const CommandResult ended = Story::run(shape("zb-v", 2, 3, {"--activation-bytes", "1024"}));
   CHECK(ended.status == 0);
   CHECK(ended.err.empty());
   CHECK(
@@ -110,11 +130,11 @@ TEST_CASE("what a person reads is a picture, and a text that --check proves") {
   for (const std::string& kind : schedule_kinds()) {
     INFO(kind);
     const std::string file = story.file(kind + ".txt");
-    const Ended kept = Story::run(shape(kind, 3, 6, {"-o", file}));
+    const CommandResult kept = Story::run(shape(kind, 3, 6, {"-o", file}));
     CHECK(kept.status == 0);
     CHECK(kept.out.empty());
     CHECK(read_file(file).value() == Story::run(shape(kind, 3, 6)).out);
-    const Ended checked = Story::run({"--check", file});
+    const CommandResult checked = Story::run({"--check", file});
     CHECK(checked.status == 0);
     CHECK_THAT(checked.out,
                Catch::Contains("# proven: every action is there, in order, and can run\n"));
@@ -139,7 +159,7 @@ TEST_CASE("a schedule that cannot run is refuted by the smallest reason") {
   for (const auto& [text, why] : cases) {
     const std::string file = story.write("s.txt", text);
     CHECK(Story::refused({"--check", file}, 1) == file + ": " + why);
-    const Ended ended = Story::run({"--check", file, "--json"});
+    const CommandResult ended = Story::run({"--check", file, "--json"});
     CHECK(ended.status == 1);
     CHECK(ended.err == "planaria: " + file + ": " + why + "\n");
     const Json json = parse_json(ended.out, "refuted").value();
@@ -168,7 +188,7 @@ TEST_CASE("several pipelines run one schedule side by side") {
   CHECK(json["ranks"][3]["actions"] == "F3 G3 F4 G4 F5 G5");
   const Story story;
   const std::string file = story.file("wide.txt");
-  const Ended kept = Story::run(shape("1f1b", 2, 3, {"--width", "2", "-o", file}));
+  const CommandResult kept = Story::run(shape("1f1b", 2, 3, {"--width", "2", "-o", file}));
   CHECK(kept.status == 0);
   CHECK_THAT(read_file(file).value(), Catch::Contains("# to be checked with --width 2\n"));
   CHECK(Story::json({"--check", file, "--width", "2"})["width"] == 2);
