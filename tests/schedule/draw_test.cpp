@@ -76,6 +76,9 @@ void check_every_action(const ScheduleDrawing& drawing) {
         CHECK((rects[part]->attribute("fill").empty()) ==
               (all[at + part].kind != ActionKind::backward));
       }
+      // The halves of a pair lie one below the other and fill a row of 26.
+      CHECK(rects.back()->number("y") == rects.front()->number("y") + (rects.size() == 2 ? 13 : 0));
+      CHECK(rects.front()->number("height") * static_cast<double>(rects.size()) == 26);
       std::vector<std::string> numbers;
       for (const XmlElement* text : bar.all("text")) numbers.push_back(text->text);
       std::vector<std::string> expected;
@@ -144,6 +147,30 @@ TEST_CASE("what ranks hold is a line with its peak, and the cap a dashed one", "
                                           "rank 1 holds at most 1.0 KiB: 1.0 KiB"});
 }
 
+TEST_CASE("a peak that is over within a pixel is drawn all the same", "[unit]") {
+  std::string text = "0:";
+  for (int i = 0; i < 3000; i += 2) {
+    // Every hundredth has two in flight.
+    text += i % 100 == 0 ? fmt::format(" F{0} F{1} G{0} G{1}", i, i + 1)
+                         : fmt::format(" F{0} G{0} F{1} G{1}", i, i + 1);
+  }
+  ScheduleDrawing drawing;
+  drawing.schedule = schedule_from_text(text, "test").value();
+  drawing.simulated = simulate(drawing.schedule, {{1, 1, 1, 0}}).value();
+  drawing.memory = memory_of(drawing.schedule, {{.activation_bytes = 512}});
+  const XmlElement root = well_formed(svg_of({drawing}));
+  int tops = 0;
+  for (const XmlElement* path : root.all("path")) {
+    if (class_of(*path) != "held") continue;
+    const std::string data = path->attribute("d");
+    for (std::size_t at = data.find("V28"); at != std::string::npos;
+         at = data.find("V28", at + 1)) {
+      ++tops;
+    }
+  }
+  CHECK(tops == 30);
+}
+
 TEST_CASE("two schedules stand on one scale of time and memory", "[unit]") {
   const ScheduleDrawing slow = drawn("1f1b", {2, 3}, {2, 2, 2, 0}, {.activation_bytes = 64});
   const ScheduleDrawing fast = drawn("1f1b", {2, 3}, {1, 1, 1, 0}, {.activation_bytes = 32});
@@ -153,6 +180,15 @@ TEST_CASE("two schedules stand on one scale of time and memory", "[unit]") {
   const XmlElement& first = *bars[0]->all("rect").at(0);
   const XmlElement& second = *bars[12]->all("rect").at(0);
   CHECK(first.number("width") == Approx(2 * second.number("width")).margin(0.02));
+  // Whichever comes first, the longer one takes the whole width and no more.
+  for (const auto& pair : {std::vector{slow, fast}, std::vector{fast, slow}}) {
+    double end_px = 0;
+    for (const XmlElement* bar : bars_of(well_formed(svg_of(pair)))) {
+      const XmlElement& rect = *bar->all("rect").at(0);
+      end_px = std::max(end_px, rect.number("x") + rect.number("width"));
+    }
+    CHECK(end_px == Approx(520).margin(0.02));
+  }
   const std::string page = html_of({slow, fast});
   CHECK(bars_of(well_formed(page)).size() == 24);
   CHECK(well_formed(page).all("svg").size() == 2);
