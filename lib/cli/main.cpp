@@ -38,8 +38,9 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
   if (app.get_subcommands().empty()) {
     return own.front().starts_with("-")
                ? fmt::format("{}: no such option, see planaria --help", own.front())
-               : fmt::format("{}: no such command, must be run, compare, export, init or doctor",
-                             own.front());
+               : fmt::format(
+                     "{}: no such command, must be run, schedule, compare, export, init or doctor",
+                     own.front());
   }
   const std::string command = chosen_command(app);
   const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
@@ -81,6 +82,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
   app.require_subcommand(1);
   Action action;
   add_run(app, command, action);
+  add_schedule(app, action);
   add_compare(app, action);
   add_export(app, action);
   add_init(app, action);

@@ -16,6 +16,7 @@
 #include <planaria/schedule/builders.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/option_ranges.hpp"
 
 namespace planaria::cli {
 namespace {
@@ -121,20 +122,6 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
   options.json = flags.json;
   options.output = flags.output;
   return host::launch(options);
-}
-
-// The description says the range in words already.
-CLI::Validator between(int low, int high) {
-  return CLI::Range(low, high).description("");
-}
-// CLI11's own lets through what is no number, and prints six decimals.
-CLI::Validator between(double low, double high) {
-  const auto refuse = [=](const std::string& text) -> std::string {
-    double value = 0;
-    const bool within = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
-    return within ? "" : fmt::format("Value {} not in range {:.0f} to {:.0f}", text, low, high);
-  };
-  return CLI::Validator(refuse, "");
 }
 
 void add_layout_options(CLI::App& app, RunFlags& flags) {

@@ -62,6 +62,7 @@ std::vector<RankMemory> memory_of(const Schedule& schedule,
       ranks[rank].during_bytes.resize(at + parts_at(actions, at), held);
       ranks[rank].peak_bytes = std::max(ranks[rank].peak_bytes, held);
       held += at_end;
+      ranks[rank].after_bytes.resize(at + parts_at(actions, at), held);
       // What W still needs may be more than what B gave back.
       ranks[rank].peak_bytes = std::max(ranks[rank].peak_bytes, held);
     }

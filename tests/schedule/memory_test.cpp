@@ -36,6 +36,7 @@ TEST_CASE("what a rank holds follows from its order", "[unit]") {
   const Schedule recomputed = schedule_from_text("0: F0 F1 R0 B0 W0 R1 G1\n", "test").value();
   const auto memory = memory_of(recomputed, {{10, 4, 1}});
   CHECK(memory[0].during_bytes == std::vector<std::int64_t>{1, 2, 12, 12, 5, 11, 11});
+  CHECK(memory[0].after_bytes == std::vector<std::int64_t>{1, 2, 12, 5, 1, 11, 0});
   CHECK(memory[0].peak_bytes == 12);
   // What W needs may be more than what F held.
   CHECK(peaks(schedule_from_text("0: F0 B0 W0\n", "test").value(), {3, 7}) ==

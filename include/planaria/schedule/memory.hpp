@@ -24,6 +24,7 @@ struct StageMemory {
 struct RankMemory {
   std::int64_t peak_bytes = 0;
   std::vector<std::int64_t> during_bytes;  // [position]: held while that action runs
+  std::vector<std::int64_t> after_bytes;   // [position]: held from its end on
 };
 
 /// Returns what each rank holds, by `memory` of each stage. Requires actions of the schedule's

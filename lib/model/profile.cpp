@@ -1,0 +1,193 @@
+#include <planaria/model/profile.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <planaria/base/check.hpp>
+
+namespace planaria {
+namespace {
+
+constexpr std::int64_t bytes_max = 1'000'000'000'000'000;
+constexpr double ms_max = 1e9;
+constexpr int micro_batch_size_max = 1'000'000;
+
+/// One number of a list, in the words of ObjectReader: "layers[3].forward_ms[0]: ...".
+template <class Number>
+Result<std::vector<Number>> numbers(
+    ObjectReader& reader, const std::string& key, const std::string& source,
+    const std::function<Number(ObjectReader&, const std::string&)>& read) {
+  std::vector<Number> all;
+  for (const Json& element : reader.array(key)) {
+    const std::string name = fmt::format("{}[{}]", reader.path_of(key), all.size());
+    const Json object = {{name, element}};
+    ObjectReader one(object, source, "");
+    all.push_back(read(one, name));
+    PLANARIA_TRY_VOID(one.finish());
+  }
+  return all;
+}
+
+Result<std::vector<std::int64_t>> byte_numbers(ObjectReader& reader, const std::string& key,
+                                               const std::string& source) {
+  return numbers<std::int64_t>(reader, key, source, [](ObjectReader& one, const std::string& name) {
+    return one.integer(name, 0, bytes_max);
+  });
+}
+
+Result<std::vector<double>> ms_numbers(ObjectReader& reader, const std::string& key,
+                                       const std::string& source) {
+  return numbers<double>(reader, key, source, [](ObjectReader& one, const std::string& name) {
+    return one.number(name, 0, ms_max);
+  });
+}
+
+void require_sizes(ObjectReader& reader, const std::string& key, std::size_t count,
+                   std::size_t sizes) {
+  // What is no list has been refused already.
+  if (count == sizes || !reader.has(key)) return;
+  reader.refuse(
+      key, fmt::format("{} numbers, must be {}, one for each of micro_batch_sizes", count, sizes));
+}
+
+Result<LayerProfile> layer_from_json(const Json& json, const std::string& source,
+                                     const std::string& path, std::size_t sizes) {
+  ObjectReader reader(json, source, path);
+  LayerProfile layer;
+  layer.name = reader.text("name");
+  if (layer.name.empty() && reader.has("name")) reader.refuse("name", "empty, must be a name");
+  layer.parameter_bytes = reader.integer("parameter_bytes", 0, bytes_max);
+  layer.state_bytes = reader.integer("state_bytes", 0, bytes_max);
+  layer.gradient_bytes = reader.integer("gradient_bytes", 0, bytes_max);
+  const std::pair<const char*, std::vector<std::int64_t>*> by_bytes[] = {
+      {"boundary_bytes", &layer.boundary_bytes},
+      {"activation_bytes", &layer.activation_bytes},
+      {"weight_gradient_bytes", &layer.weight_gradient_bytes}};
+  for (const auto& [key, into] : by_bytes) {
+    PLANARIA_TRY(read, byte_numbers(reader, key, source));
+    *into = std::move(read);
+    require_sizes(reader, key, into->size(), sizes);
+  }
+  const std::pair<const char*, std::vector<double>*> by_ms[] = {
+      {"forward_ms", &layer.forward_ms},
+      {"backward_input_ms", &layer.backward_input_ms},
+      {"backward_weight_ms", &layer.backward_weight_ms}};
+  for (const auto& [key, into] : by_ms) {
+    PLANARIA_TRY(read, ms_numbers(reader, key, source));
+    *into = std::move(read);
+    require_sizes(reader, key, into->size(), sizes);
+  }
+  layer.optimizer_ms = reader.number("optimizer_ms", 0, ms_max);
+  layer.tied_to = reader.optional_text("tied_to");
+  PLANARIA_TRY_VOID(reader.finish());
+  return layer;
+}
+
+Result<TransferPoint> point_from_json(const Json& json, const std::string& source,
+                                      const std::string& path) {
+  ObjectReader reader(json, source, path);
+  TransferPoint point;
+  point.bytes = reader.integer("bytes", 1, bytes_max);
+  point.ms = reader.number("ms", 0, ms_max);
+  PLANARIA_TRY_VOID(reader.finish());
+  return point;
+}
+
+Result<void> check_names(const Profile& profile, const std::string& source) {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < profile.layers.size(); ++i) {
+    const LayerProfile& layer = profile.layers[i];
+    if (layer.tied_to && !names.contains(*layer.tied_to)) {
+      return Fault::invalid_input(
+          fmt::format("{}: layers[{}].tied_to: {}, must be the name of a layer before it", source,
+                      i, *layer.tied_to));
+    }
+    if (!names.insert(layer.name).second) {
+      return Fault::invalid_input(
+          fmt::format("{}: layers[{}].name: {}, must not be there twice", source, i, layer.name));
+    }
+  }
+  return {};
+}
+
+template <class Value>
+Result<void> check_ascending(const std::vector<Value>& values, const std::string& source,
+                             const std::string& what) {
+  if (values.empty()) {
+    return Fault::invalid_input(fmt::format("{}: {}: none, must be at least 1", source, what));
+  }
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    if (values[i - 1] < values[i]) continue;
+    return Fault::invalid_input(fmt::format("{}: {}[{}]: {}, must be above {}, the one before",
+                                            source, what, i, values[i], values[i - 1]));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::size_t> Profile::at_size(int micro_batch_size) const {
+  const auto found =
+      std::find(micro_batch_sizes.begin(), micro_batch_sizes.end(), micro_batch_size);
+  if (found == micro_batch_sizes.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - micro_batch_sizes.begin());
+}
+
+double transfer_ms(const std::vector<TransferPoint>& points, std::int64_t bytes) {
+  check(!points.empty() && points.back().bytes > 0, "a transfer of more than nothing was measured");
+  if (bytes <= 0) return 0;
+  if (bytes <= points.front().bytes) return points.front().ms;
+  if (bytes > points.back().bytes) {
+    return points.back().ms * static_cast<double>(bytes) / static_cast<double>(points.back().bytes);
+  }
+  const auto above =
+      std::lower_bound(points.begin(), points.end(), bytes,
+                       [](const TransferPoint& point, std::int64_t b) { return point.bytes < b; });
+  const TransferPoint& high = *above;
+  const TransferPoint& low = *(above - 1);
+  const double share =
+      static_cast<double>(bytes - low.bytes) / static_cast<double>(high.bytes - low.bytes);
+  return low.ms + (share * (high.ms - low.ms));
+}
+
+Result<Profile> profile_from_json(const Json& json, const std::string& source) {
+  ObjectReader reader(json, source, "");
+  reader.integer("version", 1, 1);
+  Profile profile;
+  profile.model = reader.text("model");
+  profile.device = reader.text("device");
+  PLANARIA_TRY(sizes,
+               numbers<int>(reader, "micro_batch_sizes", source,
+                            [](ObjectReader& one, const std::string& name) {
+                              return static_cast<int>(one.integer(name, 1, micro_batch_size_max));
+                            }));
+  profile.micro_batch_sizes = std::move(sizes);
+  const Json& layers = reader.array("layers");
+  const Json& transfer = reader.array("transfer");
+  PLANARIA_TRY_VOID(reader.finish());
+  PLANARIA_TRY_VOID(check_ascending(profile.micro_batch_sizes, source, "micro_batch_sizes"));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    PLANARIA_TRY(layer, layer_from_json(layers[i], source, fmt::format("layers[{}]", i),
+                                        profile.micro_batch_sizes.size()));
+    profile.layers.push_back(std::move(layer));
+  }
+  if (profile.layers.empty()) {
+    return Fault::invalid_input(fmt::format("{}: layers: none, must be at least 1", source));
+  }
+  PLANARIA_TRY_VOID(check_names(profile, source));
+  std::vector<std::int64_t> bytes;
+  for (std::size_t i = 0; i < transfer.size(); ++i) {
+    PLANARIA_TRY(point, point_from_json(transfer[i], source, fmt::format("transfer[{}]", i)));
+    profile.transfer.push_back(point);
+    bytes.push_back(point.bytes);
+  }
+  PLANARIA_TRY_VOID(check_ascending(bytes, source, "transfer"));
+  return profile;
+}
+
+}  // namespace planaria
