@@ -91,15 +91,14 @@ class Candidates {
     const int m = player_.micro_batches();
     // As many in flight as memory has room for, as ZB-H2 has, and as 1F1B has.
     for (const int slope : {0, 2, 1}) {
-      ListRule rule;
-      for (int rank = 0; rank < p; ++rank) {
-        rule.in_flight.push_back(slope == 0 ? m : (slope * (p - rank - 1)) + 1);
-      }
       for (const double look_ahead : {0.0, 0.5, 1.0}) {
-        rule.look_ahead = look_ahead;
         for (const bool forwards_first : {false, true}) {
-          rule.forwards_first = forwards_first;
-          add("list", list_order(player_.terms(), m, rule));
+          std::vector<ListRule> rules;
+          for (int rank = 0; rank < p; ++rank) {
+            const int in_flight = slope == 0 ? m : (slope * (p - rank - 1)) + 1;
+            rules.push_back({in_flight, m, look_ahead, forwards_first});
+          }
+          add("list", list_order(player_.terms(), m, rules));
         }
       }
     }

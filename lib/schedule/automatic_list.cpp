@@ -12,8 +12,9 @@ constexpr double never = std::numeric_limits<double>::infinity();
 
 class ListScheduling {
  public:
-  ListScheduling(const std::vector<StageTerms>& terms, int micro_batches, const ListRule& rule)
-      : terms_(terms), micro_batches_(micro_batches), rule_(rule), ranks_(terms.size()) {}
+  ListScheduling(const std::vector<StageTerms>& terms, int micro_batches,
+                 const std::vector<ListRule>& rules)
+      : terms_(terms), micro_batches_(micro_batches), rules_(rules), ranks_(terms.size()) {}
 
   Order run() {
     for (std::size_t rank = 0; rank < ranks_.size(); ++rank) decide(rank);
@@ -70,19 +71,21 @@ class ListScheduling {
   void decide(std::size_t r) {
     Rank& rank = ranks_[r];
     const StageTerms& terms = terms_[r];
+    const ListRule& rule = rules_[r];
     const bool room = rank.held_bytes + terms.activation_bytes <= terms.limit_bytes &&
-                      rank.forwards - rank.inputs < rule_.in_flight[r];
+                      rank.forwards - rank.inputs < rule.in_flight;
     const double forward = room ? std::max(rank.free_at_ms, activation_there(r)) : never;
     const double input = std::max(rank.free_at_ms, gradient_there(r));
-    const bool input_first = rule_.forwards_first ? input < forward : input <= forward;
+    const bool input_first = rule.forwards_first ? input < forward : input <= forward;
     rank.choice = input_first ? ActionKind::backward_input : ActionKind::forward;
     rank.start_ms = std::min(input, forward);
     // What a B leaves for its W may not fit beside the W's that are still to come.
     const bool tight =
         rank.held_bytes + terms.weight_gradient_bytes - terms.activation_bytes > terms.limit_bytes;
-    const bool pending = rank.weights < rank.inputs;
-    if (pending && (rank.start_ms > rank.free_at_ms + (rule_.look_ahead * terms.weight_ms) ||
-                    (tight && input_first))) {
+    const int pending = rank.inputs - rank.weights;
+    const bool wait = rank.start_ms > rank.free_at_ms + (rule.look_ahead * terms.weight_ms);
+    const bool forced = input_first ? tight : pending >= rule.pending;
+    if (pending > 0 && (wait || forced)) {
       rank.choice = ActionKind::backward_weight;
       rank.start_ms = rank.free_at_ms;
     } else if (tight && input_first) {
@@ -120,14 +123,15 @@ class ListScheduling {
 
   const std::vector<StageTerms>& terms_;
   int micro_batches_;
-  const ListRule& rule_;
+  const std::vector<ListRule>& rules_;
   std::vector<Rank> ranks_;
 };
 
 }  // namespace
 
-Order list_order(const std::vector<StageTerms>& terms, int micro_batches, const ListRule& rule) {
-  return ListScheduling(terms, micro_batches, rule).run();
+Order list_order(const std::vector<StageTerms>& terms, int micro_batches,
+                 const std::vector<ListRule>& rules) {
+  return ListScheduling(terms, micro_batches, rules).run();
 }
 
 }  // namespace planaria

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+
+#include "schedule/automatic_rules.hpp"
 
 namespace planaria {
 namespace {
+
+// What a ms of span counts, where one of makespan counts 1.
+constexpr double usual_span_weight = 0.1;
 
 /// One action taken out of a rank's order and put in elsewhere.
 struct Move {
@@ -29,36 +35,64 @@ class Annealing {
   Annealing(Player& player, const std::vector<Order>& starts, const Goal& goal, Random random,
             const std::function<bool()>& keep_going)
       : player_(player), starts_(starts), goal_(goal), random_(random), keep_going_(keep_going) {
-    for (const Order& start : starts) {
-      player_.play(start);
-      if (!best_.empty() && !better(player_.score(), best_score_)) continue;
-      best_ = start;
-      best_score_ = player_.score();
-    }
+    best_score_.makespan_ms = std::numeric_limits<double>::infinity();
+    for (const Order& start : starts) consider(start);
+    order_ = best_;
   }
 
   Order run() {
-    const double scale = 0.3 * mean_action_ms();
-    // Rounds of falling temperature, each from the best so far, the later the longer.
-    for (int round = 0; !met(); ++round) {
-      order_ = round % 3 == 1 ? starts_[below(starts_.size())] : best_;
-      player_.play(order_);
-      span_weight_ = round % 2 == 0 ? 0.1 : 0.5;
-      energy_ = energy();
-      score_ = player_.score();
-      player_.trace(order_, deciding_rank(), path_);
-      const int moves = 2000 << std::min(round, 6);
-      for (int move = 0; move < moves; ++move) {
-        if (met() || !keep_going_()) return best_;
-        const double left = 1 - (static_cast<double>(move) / moves);
-        try_move(scale * left * left);
-      }
+    settle();
+    RuleSearch rules(player_, Random(random_.next()), [this] { return energy(); });
+    // Rules first, since they change all rounds of a schedule at once; then single actions. Rounds
+    // get longer, so that a short search has done some of each.
+    for (int round = 0; !met() && keep_going_(); ++round) {
+      const int longer = std::min(round, 6);
+      span_weight_ = usual_span_weight;
+      consider(rules.run(100 << longer, keep_going_));
+      span_weight_ = round % 2 == 0 ? usual_span_weight : 0.5;
+      begin_at(round % 3 == 2 ? starts_[below(starts_.size())] : best_);
+      anneal(2000 << longer, 0.3 * mean_action_ms());
     }
     return best_;
   }
 
  private:
   [[nodiscard]] bool met() const { return !better(goal_, best_score_); }
+
+  void consider(const Order& order) {
+    player_.play(order);
+    if (!better(player_.score(), best_score_)) return;
+    best_ = order;
+    best_score_ = player_.score();
+  }
+
+  void begin_at(const Order& order) {
+    order_ = order;
+    player_.play(order_);
+    energy_ = energy();
+    score_ = player_.score();
+    player_.trace(order_, deciding_rank(), path_);
+  }
+
+  void anneal(int moves, double temperature) {
+    for (int move = 0; move < moves; ++move) {
+      if (met() || !keep_going_()) return;
+      const double left = 1 - (static_cast<double>(move) / moves);
+      try_move(temperature * left * left);
+    }
+  }
+
+  /// From each start downhill a little: some lack a step or two.
+  void settle() {
+    std::size_t actions = 0;
+    for (const RankOrder& rank : order_) actions += rank.size();
+    const int moves = static_cast<int>(std::clamp<std::size_t>(400'000 / actions, 50, 600));
+    span_weight_ = 0.5;
+    for (const Order& start : starts_) {
+      begin_at(start);
+      anneal(moves, 0);
+    }
+  }
 
   [[nodiscard]] double mean_action_ms() const {
     double sum = 0;
@@ -138,7 +172,8 @@ class Annealing {
     apply(rank, move.from, move.to);
     if (fits(rank, player_.terms()[move.rank]) && player_.play(order_)) {
       const double after = energy();
-      if (after <= energy_ || random_.uniform() < std::exp((energy_ - after) / temperature)) {
+      if (after <= energy_ ||
+          (temperature > 0 && random_.uniform() < std::exp((energy_ - after) / temperature))) {
         energy_ = after;
         score_ = player_.score();
         player_.trace(order_, deciding_rank(), path_);
@@ -160,7 +195,7 @@ class Annealing {
   const std::function<bool()>& keep_going_;
   Score score_, best_score_;
   double energy_ = 0;
-  double span_weight_ = 0.1;
+  double span_weight_ = usual_span_weight;
   std::vector<Player::Step> path_;
 };
 

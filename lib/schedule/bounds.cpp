@@ -289,6 +289,13 @@ class PipelineBound {
 Result<PipelineBound> pipeline_bound(const PipelineLimits& limits) {
   PLANARIA_TRY(terms,
                stage_terms(limits.micro_batches, limits.costs, limits.memory, limits.limit_bytes));
+  for (StageTerms& stage : terms) {
+    if (stage.weight_gradient_bytes <= stage.limit_bytes) continue;
+    // What a W needs never fits: all backwards are fused, and gradients leave at their end.
+    stage.input_ms += stage.weight_ms;
+    stage.weight_ms = 0;
+    stage.weight_gradient_bytes = 0;
+  }
   if (limits.loads.empty()) {
     return PipelineBound(terms, std::vector<StageLoad>(terms.size(), {limits.micro_batches, 0}),
                          true);

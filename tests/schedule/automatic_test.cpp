@@ -99,7 +99,7 @@ TEST_CASE("small pipelines are solved: no schedule of all there are is better", 
     int stages, micro_batches, cases;
   };
   for (const Size& size : std::vector<Size>{
-           {1, 3, 20}, {1, 4, 10}, {2, 2, 60}, {2, 3, 60}, {2, 4, 2}, {3, 2, 60}, {3, 3, 4}}) {
+           {1, 3, 20}, {1, 4, 10}, {2, 2, 60}, {2, 3, 60}, {2, 4, 4}, {3, 2, 60}, {3, 3, 12}}) {
     for (int seed = 0; seed < size.cases; ++seed) {
       INFO(size.stages << " stages, seed " << seed);
       Random random(
@@ -127,6 +127,115 @@ TEST_CASE("where a W needs more than F held, fused backwards are chosen among", 
     const int stages = static_cast<int>(random.between(1, 3));
     check_against_all(random, stages, stages == 3 ? 2 : 3, Caps::odd, true, true);
   }
+}
+
+TEST_CASE("memory limits of the field's published cases are used as well as is known", "[unit]") {
+  struct Case {
+    int p, m;
+    StageCosts costs;
+    StageMemory memory;
+    std::int64_t limit_bytes;
+    double bubble_rate;
+  };
+  const StageCosts costs_8{18.522, 18.086, 9.337, 0.601};
+  const StageCosts costs_16{11.347, 11.248, 8.132, 0.377};
+  const std::vector<Case> cases{{8, 24, costs_8, {3, 1}, 48, .0433},
+                                {8, 24, costs_8, {3, 1}, 24, .1585},
+                                {8, 24, costs_8, {1, 1}, 16, .1015},
+                                {16, 48, costs_16, {3, 1}, 96, .0066},
+                                {16, 48, costs_16, {3, 1}, 48, .1397}};
+  for (const Case& c : cases) {
+    INFO(c.p << " stages, limit " << c.limit_bytes);
+    AutomaticRequest request{c.m, equal(c.p, c.costs), {}, {}};
+    request.memory.assign(static_cast<std::size_t>(c.p), c.memory);
+    request.limit_bytes.assign(static_cast<std::size_t>(c.p), c.limit_bytes);
+    const AutomaticSchedule found = answered(request, 20'000);
+    const auto run = simulated(found.schedule, request.costs);
+    CHECK(run.bubble_rate < c.bubble_rate + 5e-5);
+    // Both the makespan and the span are to be small: the last rank starts late, the first not.
+    CHECK(run.makespan_ms < found.bound_ms * 1.01);
+  }
+}
+
+TEST_CASE("nothing of the field that fits is better, not even when nothing is searched", "[unit]") {
+  for (int seed = 0; seed < 300; ++seed) {
+    INFO("seed " << seed);
+    Random random(mix({4, static_cast<std::uint64_t>(seed)}));
+    const int p = static_cast<int>(random.between(1, 9));
+    const int m = static_cast<int>(random.between(1, 30));
+    AutomaticRequest request = drawn_request(random, p, m, static_cast<Caps>(random.below(3)));
+    request.sends_in_flight = static_cast<int>(random.below(4) == 0 ? random.between(1, 2) : 0);
+    INFO(words_of(request));
+    const AutomaticSchedule found = answered(request);
+    for (const char* const kind : {"gpipe", "1f1b", "zb-h1", "zb-h2"}) {
+      INFO(kind);
+      const auto built = build_schedule(kind, {p, m});
+      if (!built || !within_limits(built.value(), request)) continue;
+      const auto run =
+          simulated(built.value(), request.costs, {.sends_in_flight = request.sends_in_flight});
+      CHECK(found.makespan_ms <= run.makespan_ms * (1 + 1e-9));
+    }
+  }
+}
+
+TEST_CASE("searching longer never makes it worse, and the same search finds the same", "[unit]") {
+  int improved = 0;
+  for (int seed = 0; seed < 16; ++seed) {
+    INFO("seed " << seed);
+    Random random(mix({5, static_cast<std::uint64_t>(seed)}));
+    AutomaticRequest request = drawn_request(random, 6, 16, Caps::some);
+    request.sends_in_flight = seed == 7 ? 1 : 0;
+    INFO(words_of(request));
+    const AutomaticSchedule at_once = answered(request);
+    const AutomaticSchedule later = answered(request, 3000);
+    CHECK(later.makespan_ms <= at_once.makespan_ms * (1 + 1e-9));
+    if (later.makespan_ms < at_once.makespan_ms * (1 - 1e-9)) {
+      ++improved;
+      CHECK(later.found_by == "search");
+    }
+    CHECK(text_of(answered(request, 3000).schedule) == text_of(later.schedule));
+  }
+  CHECK(improved >= 5);
+}
+
+TEST_CASE("the search stops by itself where the bounds are met", "[unit]") {
+  // Without limits and with equal costs, as many W's as needed fill every gap.
+  const auto result = automatic({12, equal(4, unit), {}, {}}, [] { return true; });
+  CHECK(result.value().optimal);
+  CHECK(result.value().makespan_ms == 3 + 36);
+}
+
+TEST_CASE("large pipelines have an answer near the bound without a search", "[unit]") {
+  AutomaticRequest request{256, equal(32, {11.347, 11.248, 8.132, 0.377}), {}, {}};
+  request.memory.assign(32, {3, 1});
+  for (const std::int64_t limit : {96, 192}) {
+    request.limit_bytes.assign(32, limit);
+    const AutomaticSchedule found = answered(request);
+    CHECK(found.makespan_ms < 1.01 * found.bound_ms);
+  }
+}
+
+TEST_CASE("what cannot be had is refused with what would fit", "[unit]") {
+  const auto sentence = [](const AutomaticRequest& request) {
+    const auto result = automatic(request, stop);
+    return result.ok() ? "" : name_of(result.fault().kind) + (": " + result.fault().sentence);
+  };
+  AutomaticRequest request{4, equal(3, unit), {{2, 1}, {2, 1}, {12, 1}}, {2, 2, 5}};
+  CHECK(sentence(request) ==
+        "infeasible: stage 2: limit_bytes 5, must be at least 12: one micro-batch takes 12");
+  request.limit_bytes = {2, 2, 12};
+  CHECK(sentence(request).empty());
+  request.limit_bytes = {2, 2};
+  CHECK(sentence(request) == "invalid_input: limit_bytes: of 2 stages, must be of 3, as costs are");
+  request.limit_bytes.clear();
+  request.costs[1].send_ms = -1;
+  CHECK(sentence(request) == "invalid_input: stages[1].send_ms: -1, must be finite and at least 0");
+  request.costs.clear();
+  CHECK(sentence(request) == "invalid_input: costs: of 0 stages, must be of at least 1");
+  request = {0, equal(3, unit), {}, {}};
+  CHECK(sentence(request) == "invalid_input: micro_batches: 0, must be 1 to 1000000");
+  request = {2, equal(3, unit), {}, {}, -1};
+  CHECK(sentence(request) == "invalid_input: sends_in_flight: -1, must be at least 0");
 }
 
 }  // namespace planaria
