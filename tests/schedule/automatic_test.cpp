@@ -11,6 +11,7 @@
 #include <planaria/schedule/builders.hpp>
 #include <planaria/schedule/validate.hpp>
 
+#include "schedule/automatic_exact.hpp"
 #include "schedule/every_order.hpp"
 #include "schedule/pipelines.hpp"
 #include "schedule/simulated.hpp"
@@ -129,6 +130,36 @@ TEST_CASE("where a W needs more than F held, fused backwards are chosen among", 
   }
 }
 
+TEST_CASE("the exact search finds the best by itself, knowing of none and of no bound", "[unit]") {
+  struct Size {
+    int stages, micro_batches, cases;
+  };
+  for (const Size& size : std::vector<Size>{{2, 2, 200}, {2, 3, 150}, {3, 2, 150}, {3, 3, 6}}) {
+    for (int seed = 0; seed < size.cases; ++seed) {
+      INFO(size.stages << " stages, " << size.micro_batches << " micro-batches, seed " << seed);
+      Random random(mix({6, static_cast<std::uint64_t>(seed)}));
+      const Caps caps = seed % 2 == 0 ? Caps::some : Caps::odd;
+      const AutomaticRequest request =
+          drawn_request(random, size.stages, size.micro_batches, seed % 7 == 0 ? Caps::none : caps);
+      INFO(words_of(request));
+      const Least least = least_of_all(request, true, caps == Caps::odd);
+      const auto terms =
+          stage_terms(request.micro_batches, request.costs, request.memory, request.limit_bytes)
+              .value();
+      constexpr double anything = std::numeric_limits<double>::infinity();
+      ExactObjective objective{std::vector<double>(terms.size(), 0), anything, anything};
+      Player player(terms, request.micro_batches);
+      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).value()));
+      CHECK(player.score().makespan_ms == Approx(least.makespan_ms));
+      for (std::size_t rank = 0; rank < terms.size(); ++rank) {
+        objective.offset_ms[rank] = -player.head_ms(rank);
+      }
+      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).value()));
+      CHECK(player.score().span_ms == Approx(least.any_span_ms));
+    }
+  }
+}
+
 TEST_CASE("memory limits of the field's published cases are used as well as is known", "[unit]") {
   struct Case {
     int p, m;
@@ -180,11 +211,11 @@ TEST_CASE("nothing of the field that fits is better, not even when nothing is se
 
 TEST_CASE("searching longer never makes it worse, and the same search finds the same", "[unit]") {
   int improved = 0;
-  for (int seed = 0; seed < 16; ++seed) {
+  for (int seed = 0; seed < 40; ++seed) {
     INFO("seed " << seed);
     Random random(mix({5, static_cast<std::uint64_t>(seed)}));
-    AutomaticRequest request = drawn_request(random, 6, 16, Caps::some);
-    request.sends_in_flight = seed == 7 ? 1 : 0;
+    AutomaticRequest request = drawn_request(random, 6, 12, Caps::some);
+    request.sends_in_flight = seed % 10 == 7 ? 1 : 0;
     INFO(words_of(request));
     const AutomaticSchedule at_once = answered(request);
     const AutomaticSchedule later = answered(request, 3000);
