@@ -13,7 +13,7 @@
 #include <planaria/host/launcher.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/schedule/actions.hpp>
-#include <planaria/schedule/builders.hpp>
+#include <planaria/schedule/automatic.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/option_ranges.hpp"
@@ -87,7 +87,7 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
     PLANARIA_TRY(schedule, schedule_from_text(text.value(), flags.schedule_file));
     options.schedule_text = text_of(schedule);
   }
-  const std::vector<std::string>& kinds = schedule_kinds();
+  const std::vector<std::string>& kinds = kinds_and_automatic();
   if (std::find(kinds.begin(), kinds.end(), flags.schedule) == kinds.end()) {
     return Fault::invalid_input(
         fmt::format("--schedule: {}, must be one of {}", flags.schedule, join(kinds, ", ")));
@@ -147,10 +147,10 @@ void add_layout_options(CLI::App& app, RunFlags& flags) {
       ->excludes(width)
       ->excludes(depth)
       ->type_name("FILE");
-  auto* schedule =
-      app.add_option("--schedule", flags.schedule,
-                     "In what order stages run: " + join(schedule_kinds(), ", ") + "; default 1f1b")
-          ->type_name("NAME");
+  auto* schedule = app.add_option("--schedule", flags.schedule,
+                                  "In what order stages run: " + join(kinds_and_automatic(), ", ") +
+                                      "; default 1f1b")
+                       ->type_name("NAME");
   app.add_option("--schedule-file", flags.schedule_file,
                  "A schedule's text form, used by every pipeline. Not with --schedule")
       ->excludes(schedule)

@@ -5,11 +5,16 @@
 
 #include <fmt/format.h>
 
+#include <planaria/schedule/automatic.hpp>
+#include <planaria/schedule/bounds.hpp>
+#include <planaria/schedule/degraded.hpp>
+
 namespace planaria::cli {
 namespace {
 
-/// A bound that every order keeps: a rank cannot begin before the first micro-batch has come to its
-/// first stage, and then has all its work to do; and one micro-batch goes down and up again.
+/// A bound of schedules in chunks that every order keeps: a rank cannot begin before the first
+/// micro-batch has come to its first stage, and then has all its work to do; and one micro-batch
+/// goes down and up again.
 double bound_ms(const Schedule& shape, const std::vector<StageCosts>& costs) {
   std::vector<double> arrives_ms{0.0};  // [stage]: earliest
   double down_and_up_ms = 0;
@@ -59,33 +64,73 @@ bool has_pairs(const Schedule& schedule) {
   });
 }
 
-Result<Built> build_automatic(const BuildRequest& request,
-                              const std::function<bool()>& /*keep_going*/) {
-  return Fault::infeasible(fmt::format("kind {}: is not built yet", request.kind));
+PipelineLimits limits_of(const BuildRequest& request) {
+  return {.micro_batches = request.shape.micro_batches,
+          .costs = request.costs,
+          .memory = request.limit_bytes.empty() ? std::vector<StageMemory>{} : request.memory,
+          .limit_bytes = request.limit_bytes,
+          .loads = {}};
 }
 
-Result<Built> build_degraded(const BuildRequest& /*request*/,
-                             const std::function<bool()>& /*keep_going*/) {
-  return Fault::infeasible("--lost, --in-flight-limit: a schedule around them is not built yet");
+/// "optimal", or by how much it might not be.
+std::string gap(double reached_ms, double bound_ms) {
+  if (reached_ms <= bound_ms) return "optimal";
+  return fmt::format("at most {:.2f} % above the least possible",
+                     100 * ((reached_ms / bound_ms) - 1));
+}
+
+Result<Built> build_automatic(const BuildRequest& request,
+                              const std::function<bool()>& keep_going) {
+  const bool limited = !request.limit_bytes.empty();
+  PLANARIA_TRY(found, automatic({.micro_batches = request.shape.micro_batches,
+                                 .costs = request.costs,
+                                 .memory = limited ? request.memory : std::vector<StageMemory>{},
+                                 .limit_bytes = request.limit_bytes,
+                                 .sends_in_flight = request.sends_in_flight,
+                                 .seed = request.seed},
+                                keep_going));
+  return Built{.schedule = std::move(found.schedule),
+               .bound_ms = found.bound_ms,
+               .remark = fmt::format("found by {}: {}", found.found_by,
+                                     gap(found.makespan_ms, found.bound_ms))};
+}
+
+Result<Built> build_degraded(const BuildRequest& request, const std::function<bool()>& keep_going) {
+  PLANARIA_TRY(found, degraded({.kind = request.kind,
+                                .width = request.width,
+                                .shape = request.shape,
+                                .chunks = request.chunks,
+                                .lost = request.lost,
+                                .costs = request.costs,
+                                .memory = request.limit_bytes.empty() ? std::vector<StageMemory>{}
+                                                                      : request.memory,
+                                .limit_bytes = request.limit_bytes,
+                                .in_flight_limit = request.in_flight_limit,
+                                .staggered = request.staggered},
+                               keep_going));
+  const double reached_ms = request.staggered ? found.period_ms : found.makespan_ms;
+  return Built{.schedule = std::move(found.schedule),
+               .bound_ms = found.bound_ms,
+               .remark = gap(reached_ms, found.bound_ms)};
+}
+
+/// Proven whatever the order; nothing where a pair takes less than its parts together.
+std::optional<double> bound_of(const BuildRequest& request, const Schedule& schedule) {
+  if (request.overlapped_ms && has_pairs(schedule)) return std::nullopt;
+  if (schedule.placement != Placement::single) return bound_ms(schedule, request.costs);
+  PipelineLimits limits = limits_of(request);
+  limits.memory.clear();  // a schedule with R may hold less, and one beyond its limit is refused
+  limits.limit_bytes.clear();
+  const auto bound = makespan_bound_ms(limits);
+  return bound ? std::optional(bound.value()) : std::nullopt;
 }
 
 }  // namespace
 
-const std::vector<std::string>& buildable_kinds() {
-  static const std::vector<std::string> kinds = [] {
-    std::vector<std::string> all = schedule_kinds();
-    all.emplace_back("auto");
-    return all;
-  }();
-  return kinds;
-}
-
 Schedule placed(const std::string& kind, PipelineShape shape, int chunks) {
   Schedule schedule;
   schedule.chunks = chunks_of(kind, {.chunks = chunks});
-  schedule.placement = kind == "interleaved"  ? Placement::loop
-                       : schedule.chunks == 2 ? Placement::v
-                                              : Placement::single;
+  schedule.placement = placement_of(kind);
   schedule.micro_batches = shape.micro_batches;
   schedule.ranks.resize(static_cast<std::size_t>(shape.stages));
   return schedule;
@@ -105,10 +150,7 @@ Result<Built> build(const BuildRequest& request, const std::function<bool()>& ke
                                            .costs = request.costs,
                                            .sends_in_flight = request.sends_in_flight}));
     built.schedule = std::move(schedule);
-    // Where a pair takes less than its parts together, the work of a rank is no bound.
-    if (!request.overlapped_ms || !has_pairs(built.schedule)) {
-      built.bound_ms = bound_ms(built.schedule, request.costs);
-    }
+    built.bound_ms = bound_of(request, built.schedule);
   }
   if (request.width > 1) built.schedule = side_by_side(built.schedule, request.width);
   return built;

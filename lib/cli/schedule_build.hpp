@@ -39,8 +39,6 @@ struct Built {
   std::string remark;              // what a search has to say of itself, or nothing
 };
 
-/// All that --kind takes, in the order help prints them.
-[[nodiscard]] const std::vector<std::string>& buildable_kinds();
 /// Returns how chunks of that kind lie, as a schedule without actions.
 [[nodiscard]] Schedule placed(const std::string& kind, PipelineShape shape, int chunks);
 /// Builds; a search goes on while `keep_going` says so. Faults as the builders have them.

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/text.hpp>
+#include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/validate.hpp>
 
 #include "cli/schedule_output.hpp"
@@ -174,7 +175,7 @@ Result<void> check_limits(const ScheduleDrawing& drawing, const ScheduleInputs& 
 
 Result<ScheduleDrawing> compared(const ScheduleInputs& inputs, const ScheduleFlags& flags) {
   const std::string& name = *flags.compare;
-  const auto& kinds = buildable_kinds();
+  const auto& kinds = kinds_and_automatic();
   const bool is_kind = std::find(kinds.begin(), kinds.end(), name) != kinds.end();
   ScheduleInputs other = inputs;
   std::error_code error;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/text.hpp>
+#include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/draw.hpp>
 
 #include "cli/schedule_build.hpp"
@@ -170,7 +171,7 @@ Result<void> choose_kind(const ScheduleFlags& flags, const std::optional<PlanTer
         fmt::format("{}: schedule: missing, must be there, or --kind given", *flags.plan));
   }
   inputs.kind = flags.kind ? *flags.kind : *plan->kind;
-  const auto& kinds = buildable_kinds();
+  const auto& kinds = kinds_and_automatic();
   if (std::find(kinds.begin(), kinds.end(), inputs.kind) == kinds.end()) {
     return Fault::invalid_input(fmt::format("{}: {}, must be one of {}",
                                             flags.kind ? "--kind" : *flags.plan + ": schedule",

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/text.hpp>
+#include <planaria/schedule/automatic.hpp>
 
 #include "cli/option_ranges.hpp"
 #include "cli/schedule_build.hpp"
@@ -22,7 +23,7 @@ constexpr std::int64_t limit_max = 1'000'000'000'000'000;
 
 void add_shape(CLI::App& app, ScheduleFlags& flags) {
   app.add_option("--kind", flags.kind,
-                 "What to build: " + join(buildable_kinds(), ", ") + "; default: the plan's")
+                 "What to build: " + join(kinds_and_automatic(), ", ") + "; default: the plan's")
       ->type_name("NAME");
   app.add_option("--stages", flags.stages,
                  "Ranks of a pipeline. 1 to 4096; default: as --costs or --plan have them")
@@ -195,7 +196,7 @@ Result<void> check_together(const ScheduleFlags& flags) {
   PLANARIA_TRY_VOID(needs({"--staggered", flags.staggered}, width));
   if (!check.second && !flags.kind && !plan.second) {
     return Fault::invalid_input(fmt::format("--kind: missing, must be one of {}, or --check FILE",
-                                            join(buildable_kinds(), ", ")));
+                                            join(kinds_and_automatic(), ", ")));
   }
   return {};
 }

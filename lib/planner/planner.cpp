@@ -10,7 +10,7 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/model/lanes.hpp>
-#include <planaria/schedule/builders.hpp>
+#include <planaria/schedule/automatic.hpp>
 
 #include "planner/step_cost.hpp"
 
@@ -183,7 +183,7 @@ Result<void> check_request(const PlanRequest& request) {
   PLANARIA_TRY_VOID(check_count("lane_size", request.lane_size));
   PLANARIA_TRY_VOID(check_count("workers", request.workers));
   // This model's costs are those of any schedule.
-  const auto& kinds = schedule_kinds();
+  const auto& kinds = kinds_and_automatic();
   PLANARIA_TRY_VOID(refuse_unless(std::ranges::find(kinds, request.schedule) != kinds.end(),
                                   "schedule", request.schedule,
                                   fmt::format("one of {}", fmt::join(kinds, ", "))));

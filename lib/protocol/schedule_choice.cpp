@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
+#include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/builders.hpp>
 #include <planaria/schedule/validate.hpp>
 
@@ -18,7 +19,31 @@ struct Shape {
   int micro_batches = 0;
 };
 
-Result<Schedule> asked_schedule(const CoordinatorOptions& options, const Shape& shape) {
+// Costs are the layers', alike for F, B and W; memory is twice 1F1B's, as ZB-H2's. The search is
+// short and counted in moves, so that every coordinator finds the same.
+Result<Schedule> automatic_for(const CoordinatorState& state, const PipelineAssignment& pipeline,
+                               const Shape& shape, Asked asked) {
+  AutomaticRequest request{.micro_batches = shape.micro_batches};
+  for (const StageAssignment& stage : pipeline.stages) {
+    double cost = 0;
+    for (LayerId layer = stage.layers.first; layer <= stage.layers.last; layer = layer.next()) {
+      cost += state.spec->layers[static_cast<std::size_t>(layer.value)].cost;
+    }
+    request.costs.push_back({cost, cost, cost, 0});
+  }
+  constexpr StageMemory held{.activation_bytes = 3, .weight_gradient_bytes = 1};
+  request.memory.assign(pipeline.stages.size(), held);
+  request.limit_bytes.assign(pipeline.stages.size(),
+                             std::int64_t{2} * shape.stages * held.activation_bytes);
+  // Nobody waits for the first view; everybody does for the others.
+  int moves = asked == Asked::must_fit ? 2000 : 0;
+  PLANARIA_TRY(found, automatic(request, [&moves] { return moves-- > 0; }));
+  return std::move(found.schedule);
+}
+
+Result<Schedule> asked_schedule(const CoordinatorState& state, const PipelineAssignment& pipeline,
+                                const Shape& shape, Asked asked) {
+  const CoordinatorOptions& options = state.options;
   if (options.schedule_text) {
     PLANARIA_TRY(schedule, schedule_from_text(*options.schedule_text, "schedule"));
     if (schedule.stages() != shape.stages || schedule.micro_batches != shape.micro_batches) {
@@ -28,13 +53,16 @@ Result<Schedule> asked_schedule(const CoordinatorOptions& options, const Shape& 
     }
     return schedule;
   }
+  if (options.schedule == "auto" && shape.ranks == shape.stages) {
+    return automatic_for(state, pipeline, shape, asked);
+  }
   return build_schedule(options.schedule,
                         {.stages = shape.ranks, .micro_batches = shape.micro_batches});
 }
 
 Result<Schedule> fitting(const CoordinatorState& state, const PipelineAssignment& pipeline,
-                         const Shape& shape) {
-  PLANARIA_TRY(schedule, asked_schedule(state.options, shape));
+                         const Shape& shape, Asked asked) {
+  PLANARIA_TRY(schedule, asked_schedule(state, pipeline, shape, asked));
   if (!stands_as(pipeline, {schedule.placement, schedule.chunks})) {
     return Fault::invalid_input(fmt::format(
         "{} stages on each of {} workers in placement {}, and the layout has {} stages on {} "
@@ -74,7 +102,7 @@ Result<Schedule> schedule_for(const CoordinatorState& state, const Layout& layou
   const int stages = static_cast<int>(assignment.stages.size());
   const int chunks = chunks_in(assignment);
   const Shape shape{chunks == 0 ? stages : stages / chunks, stages, micro_batches};
-  auto schedule = fitting(state, assignment, shape);
+  auto schedule = fitting(state, assignment, shape, asked);
   if (schedule) return schedule;
   if (asked == Asked::may_not) {
     if (auto other = substitute(assignment, shape)) {

@@ -146,6 +146,15 @@ void search(Player& player, Candidate& best, const Candidates& candidates, const
 
 }  // namespace
 
+const std::vector<std::string>& kinds_and_automatic() {
+  static const std::vector<std::string> kinds = [] {
+    std::vector<std::string> all = schedule_kinds();
+    all.emplace_back("auto");
+    return all;
+  }();
+  return kinds;
+}
+
 Result<AutomaticSchedule> automatic(const AutomaticRequest& request,
                                     const std::function<bool()>& keep_going) {
   if (request.sends_in_flight < 0) {

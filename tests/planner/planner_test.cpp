@@ -339,7 +339,7 @@ TEST_CASE("what was asked and cannot be is refused by field, value and limit", "
         "layer_costs: a sum beyond all numbers, must be finite");
   CHECK(refused([](R r) { r.schedule = "zb-h9"; }) ==
         "schedule: zb-h9, must be one of gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, v-half, "
-        "v-min, dualpipe-v, varuna, varuna-jit");
+        "v-min, dualpipe-v, varuna, varuna-jit, auto");
 }
 
 }  // namespace planaria

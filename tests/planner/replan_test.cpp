@@ -297,7 +297,7 @@ TEST_CASE("replan refuses by field, value and limit", "[unit]") {
         "before: pipelines[0].stages[0].last_layer: 1, must be 3, the last layer");
   CHECK(refused([](R r) { r.schedule = "zb-h9"; }) ==
         "schedule: zb-h9, must be one of gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, v-half, "
-        "v-min, dualpipe-v, varuna, varuna-jit");
+        "v-min, dualpipe-v, varuna, varuna-jit, auto");
   CHECK(refused([](R r) { r.layer_costs[3] = -1; }) ==
         "layer_costs[3]: -1, must be a finite number from 0");
 }

@@ -17,6 +17,9 @@
 
 namespace planaria {
 
+/// schedule_kinds() and "auto", in the order help prints them.
+[[nodiscard]] const std::vector<std::string>& kinds_and_automatic();
+
 struct AutomaticRequest {
   int micro_batches = 1;
   std::vector<StageCosts> costs;    // [stage]
