@@ -2,6 +2,10 @@
 
 #include <filesystem>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "support/temporary_folder.hpp"
@@ -56,6 +60,21 @@ TEST_CASE("a write that fails leaves what was there and nothing half-written", "
   const std::string nowhere = folder.file("none/file");
   CHECK(write_file_atomically(nowhere, "new").fault().sentence ==
         nowhere + ": cannot be written: No such file or directory");
+  CHECK(folder.size() == 1);
+}
+
+TEST_CASE("a pipe is written into and stays a pipe", "[unit]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("pipe");
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const int reader = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(reader >= 0);
+  REQUIRE(write_file_atomically(path, "through").ok());
+  char block[16];
+  CHECK(::read(reader, block, sizeof block) == 7);
+  CHECK(std::string_view(block, 7) == "through");
+  ::close(reader);
+  CHECK(std::filesystem::is_fifo(path));
   CHECK(folder.size() == 1);
 }
 
