@@ -91,9 +91,16 @@ Result<void> not_written(const std::string& path, int reason) {
   return Fault::unavailable(fmt::format("{}: cannot be written: {}", path, std::strerror(reason)));
 }
 
-// Into what is there: a device, a pipe. A rename would put a file in its place.
+// A device, a pipe, or what stands for an open file, as /dev/stdout does: a rename would put a file
+// in its place, as root for the whole machine.
+bool is_written_into(const std::string& path) {
+  if (path.starts_with("/dev/") || path.starts_with("/proc/")) return true;
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 Result<void> write_through(const std::string& path, std::string_view content) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor < 0) return not_written(path, errno);
   const int reason = write_all(descriptor, content);
   ::close(descriptor);
@@ -104,10 +111,7 @@ Result<void> write_through(const std::string& path, std::string_view content) {
 }  // namespace
 
 Result<void> write_file_atomically(const std::string& path, std::string_view content) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    return write_through(path, content);
-  }
+  if (is_written_into(path)) return write_through(path, content);
   const std::string partial = fmt::format("{}.{}.partial", path, ::getpid());
   const auto failed = [&](int reason) -> Result<void> {
     ::unlink(partial.c_str());

@@ -76,6 +76,16 @@ TEST_CASE("a pipe is written into and stays a pipe", "[unit]") {
   ::close(reader);
   CHECK(std::filesystem::is_fifo(path));
   CHECK(folder.size() == 1);
+
+  // What stands for an open file is that file.
+  const std::string file = folder.file("file");
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  REQUIRE(descriptor >= 0);
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  REQUIRE(write_file_atomically(link, "through").ok());
+  ::close(descriptor);
+  CHECK(read_file(file).value() == "through");
+  CHECK(folder.size() == 2);
 }
 
 TEST_CASE("a file that cannot be read is named with the reason", "[unit]") {
