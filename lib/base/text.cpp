@@ -74,24 +74,54 @@ Result<std::string> read_file(const std::string& path) {
   return content;
 }
 
-Result<void> write_file_atomically(const std::string& path, std::string_view content) {
-  const std::string partial = fmt::format("{}.{}.partial", path, ::getpid());
-  const auto failed = [&](int reason) -> Result<void> {
-    ::unlink(partial.c_str());
-    return Fault::unavailable(
-        fmt::format("{}: cannot be written: {}", path, std::strerror(reason)));
-  };
-  const int descriptor = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor < 0) return failed(errno);
+namespace {
+
+// Writes all of it; returns the system's reason, or 0.
+int write_all(int descriptor, std::string_view content) {
   while (!content.empty()) {
     const ssize_t count = ::write(descriptor, content.data(), content.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      const int reason = errno;
-      ::close(descriptor);
-      return failed(reason);
-    }
+    if (count < 0) return errno;
     content.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return 0;
+}
+
+Result<void> not_written(const std::string& path, int reason) {
+  return Fault::unavailable(fmt::format("{}: cannot be written: {}", path, std::strerror(reason)));
+}
+
+// A device, a pipe, or what stands for an open file, as /dev/stdout does: a rename would put a file
+// in its place, as root for the whole machine.
+bool is_written_into(const std::string& path) {
+  if (path.starts_with("/dev/") || path.starts_with("/proc/")) return true;
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+Result<void> write_through(const std::string& path, std::string_view content) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (descriptor < 0) return not_written(path, errno);
+  const int reason = write_all(descriptor, content);
+  ::close(descriptor);
+  if (reason != 0) return not_written(path, reason);
+  return {};
+}
+
+}  // namespace
+
+Result<void> write_file_atomically(const std::string& path, std::string_view content) {
+  if (is_written_into(path)) return write_through(path, content);
+  const std::string partial = fmt::format("{}.{}.partial", path, ::getpid());
+  const auto failed = [&](int reason) -> Result<void> {
+    ::unlink(partial.c_str());
+    return not_written(path, reason);
+  };
+  const int descriptor = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor < 0) return failed(errno);
+  if (const int reason = write_all(descriptor, content); reason != 0) {
+    ::close(descriptor);
+    return failed(reason);
   }
   if (::fsync(descriptor) != 0 || ::close(descriptor) != 0) return failed(errno);
   if (::rename(partial.c_str(), path.c_str()) != 0) return failed(errno);

@@ -48,7 +48,9 @@ std::string bar_of(const Schedule& schedule, const Action& action, const Box& bo
                   decimal(box.height),
                   fused ? fmt::format(" fill=\"url(#{})\"", fused_fill(panel, shade)) : "");
   const std::string number = fmt::format("{}", action.micro_batch);
-  const double needed_px = (static_cast<double>(number.size()) * digit_px) + 2;
+  // All numbers of bars that wide, or none.
+  const std::size_t digits = fmt::formatted_size("{}", schedule.micro_batches - 1);
+  const double needed_px = (static_cast<double>(digits) * digit_px) + 2;
   if (box.width >= needed_px && box.height >= 10) {
     text += fmt::format("<text class=\"n\" x=\"{}\" y=\"{}\">{}</text>",
                         decimal(box.x + (box.width / 2)), decimal(box.y + (box.height / 2) + 3.6),

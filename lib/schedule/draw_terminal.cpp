@@ -96,13 +96,14 @@ std::string row_of(const ScheduleDrawing& drawing, std::size_t rank, const Cells
 
 std::string axis_of(const Cells& cells, int label_width) {
   std::string axis(static_cast<std::size_t>(label_width), ' ');
+  const auto width = axis.size() + static_cast<std::size_t>(cells.count);
   const double step_ms = tick_step_ms(cells.ms * cells.count, std::max(2, cells.count / 9));
   for (int tick = 0;; ++tick) {
     const double at_ms = tick * step_ms;
     const auto at = static_cast<std::size_t>(label_width) +
                     static_cast<std::size_t>(std::llround(at_ms / cells.ms));
     const std::string text = "|" + figure(at_ms);
-    if (at + text.size() > static_cast<std::size_t>(label_width + cells.count)) break;
+    if (at + text.size() > width) break;
     if (at > axis.size()) axis.resize(at, ' ');
     if (at == axis.size()) axis += text;  // else the label before is too long
   }

@@ -2,6 +2,10 @@
 
 #include <filesystem>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include "support/temporary_folder.hpp"
@@ -57,6 +61,31 @@ TEST_CASE("a write that fails leaves what was there and nothing half-written", "
   CHECK(write_file_atomically(nowhere, "new").fault().sentence ==
         nowhere + ": cannot be written: No such file or directory");
   CHECK(folder.size() == 1);
+}
+
+TEST_CASE("a pipe is written into and stays a pipe", "[unit]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("pipe");
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const int reader = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(reader >= 0);
+  REQUIRE(write_file_atomically(path, "through").ok());
+  char block[16];
+  CHECK(::read(reader, block, sizeof block) == 7);
+  CHECK(std::string_view(block, 7) == "through");
+  ::close(reader);
+  CHECK(std::filesystem::is_fifo(path));
+  CHECK(folder.size() == 1);
+
+  // What stands for an open file is that file.
+  const std::string file = folder.file("file");
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  REQUIRE(descriptor >= 0);
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  REQUIRE(write_file_atomically(link, "through").ok());
+  ::close(descriptor);
+  CHECK(read_file(file).value() == "through");
+  CHECK(folder.size() == 2);
 }
 
 TEST_CASE("a file that cannot be read is named with the reason", "[unit]") {

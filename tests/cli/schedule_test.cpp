@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
+
 #include <planaria/schedule/builders.hpp>
 #include <planaria/schedule/simulate.hpp>
 
@@ -158,10 +160,11 @@ TEST_CASE("a schedule that cannot run is refuted by the smallest reason") {
        "rank 1 waits for F1 of rank 0, rank 0 waits for G0 of rank 1"}};
   for (const auto& [text, why] : cases) {
     const std::string file = story.write("s.txt", text);
-    CHECK(Story::refused({"--check", file}, 1) == file + ": " + why);
+    const std::string sentence = fmt::format("{}: {}", file, why);
+    CHECK(Story::refused({"--check", file}, 1) == sentence);
     const CommandResult ended = Story::run({"--check", file, "--json"});
     CHECK(ended.status == 1);
-    CHECK(ended.err == "planaria: " + file + ": " + why + "\n");
+    CHECK(ended.err == fmt::format("planaria: {}\n", sentence));
     const Json json = parse_json(ended.out, "refuted").value();
     CHECK(json["deadlock_free"] == false);
     CHECK(json["counterexample"] == why);

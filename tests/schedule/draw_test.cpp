@@ -183,7 +183,8 @@ TEST_CASE("two schedules stand on one scale of time and memory", "[unit]") {
   // Whichever comes first, the longer one takes the whole width and no more.
   for (const auto& pair : {std::vector{slow, fast}, std::vector{fast, slow}}) {
     double end_px = 0;
-    for (const XmlElement* bar : bars_of(well_formed(svg_of(pair)))) {
+    const XmlElement drawn_pair = well_formed(svg_of(pair));
+    for (const XmlElement* bar : bars_of(drawn_pair)) {
       const XmlElement& rect = *bar->all("rect").at(0);
       end_px = std::max(end_px, rect.number("x") + rect.number("width"));
     }
@@ -222,7 +223,8 @@ TEST_CASE("a title may hold anything and stays a text", "[unit]") {
       {std::string("bell \a, half \xc3, \xed\xa0\x80 end \xf0\x9f\x8c\xb1"),
        "bell \xef\xbf\xbd, half \xef\xbf\xbd, \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd end "
        "\xf0\x9f\x8c\xb1"}};
-  for (const auto& [title, shown] : titles) {
+  for (const auto& [title, expected] : titles) {
+    const std::string& shown = expected;
     ScheduleDrawing drawing = drawn("gpipe", {1, 1}, {1, 1, 1, 0});
     drawing.title = title;
     const XmlElement svg = well_formed(svg_of({drawing}));

@@ -143,7 +143,7 @@ class XmlReader {
 /// Returns the root element; fails the test where the text is not well-formed, or an id is there
 /// twice.
 inline XmlElement well_formed(const std::string& text) {
-  const XmlElement root = XmlReader(text).read();
+  XmlElement root = XmlReader(text).read();
   std::set<std::string> ids;
   std::vector<const XmlElement*> all{&root};
   while (!all.empty()) {

@@ -20,7 +20,8 @@ namespace planaria {
 [[nodiscard]] std::string join(const std::vector<std::string>& parts, std::string_view separator);
 /// Reads a whole file; unavailable names the path and the system's reason.
 [[nodiscard]] Result<std::string> read_file(const std::string& path);
-/// Writes to a temporary file beside `path` and renames it: nothing half-written is ever seen.
+/// Writes beside `path`, then renames: nothing half-written is seen; into a device or pipe as it
+/// is.
 [[nodiscard]] Result<void> write_file_atomically(const std::string& path, std::string_view content);
 
 }  // namespace planaria
