@@ -120,14 +120,14 @@ void solve(Player& player, Candidate& best, double bound_ms) {
   objective.deadline_ms = std::numeric_limits<double>::infinity();
   objective.known = best.score.makespan_ms;
   if (more(best.score.makespan_ms, bound_ms)) {
-    adopt(best_order(player.terms(), player.micro_batches(), objective));
+    adopt(best_order(player.terms(), player.micro_batches(), objective).order);
   }
   for (std::size_t rank = 0; rank < player.terms().size(); ++rank) {
     objective.offset_ms[rank] = -player.head_ms(rank);
   }
   objective.deadline_ms = best.score.makespan_ms;
   objective.known = best.score.span_ms;
-  adopt(best_order(player.terms(), player.micro_batches(), objective));
+  adopt(best_order(player.terms(), player.micro_batches(), objective).order);
 }
 
 void search(Player& player, Candidate& best, const Candidates& candidates, const Goal& goal,

@@ -149,12 +149,12 @@ TEST_CASE("the exact search finds the best by itself, knowing of none and of no 
       constexpr double anything = std::numeric_limits<double>::infinity();
       ExactObjective objective{std::vector<double>(terms.size(), 0), anything, anything};
       Player player(terms, request.micro_batches);
-      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).value()));
+      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).order.value()));
       CHECK(player.score().makespan_ms == Approx(least.makespan_ms));
       for (std::size_t rank = 0; rank < terms.size(); ++rank) {
         objective.offset_ms[rank] = -player.head_ms(rank);
       }
-      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).value()));
+      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).order.value()));
       CHECK(player.score().span_ms == Approx(least.any_span_ms));
     }
   }
