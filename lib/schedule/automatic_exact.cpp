@@ -9,7 +9,8 @@
 // an F that fits now fits before the B's and W's that would have come first. The last is not so
 // where a W needs more than F holds; then the actions of all ranks are tried, G's too.
 //
-// A beam keeps of the labels with as many actions only those that promise the least.
+// A beam keeps of the labels with as many actions only those that promise the least. An order it
+// misses led through a label that had no room, and its value is not less than that one promised.
 #include "schedule/automatic_exact.hpp"
 
 #include <algorithm>
@@ -20,6 +21,8 @@
 
 namespace planaria {
 namespace {
+
+constexpr double anything = std::numeric_limits<double>::infinity();
 
 struct Choice {
   std::size_t rank = 0;
@@ -76,19 +79,22 @@ class LabelSearch {
     for (std::size_t done = 0; done < actions; ++done) {
       Layer& now = layer(done);
       for (std::size_t label = 0; label < now.labels.size(); ++label) {
-        if (beam_.keep_going && !beam_.keep_going()) return {};
+        if (beam_.keep_going && !beam_.keep_going()) return {std::nullopt, -anything};
         expand(now, label, done);
       }
       now.clear();
       thin_out(layer(done + 1));
     }
     const Layer& end = layer(actions);
-    ExactAnswer answer{std::nullopt, complete_};
+    ExactAnswer answer{std::nullopt, std::min(objective_.known, left_out_)};
     const auto best = std::min_element(end.labels.begin(), end.labels.end(),
                                        [](const Layer::Label& left, const Layer::Label& right) {
                                          return left.least < right.least;
                                        });
-    if (best != end.labels.end()) answer.order = order_of_trail(best->before);
+    if (best != end.labels.end()) {
+      answer.order = order_of_trail(best->before);
+      answer.bound = std::min(answer.bound, best->least);
+    }
     return answer;
   }
 
@@ -237,7 +243,7 @@ class LabelSearch {
             last_forward_[r], last_forward_[r - 1] + terms_[r - 1].send_ms + terms_[r].forward_ms);
       }
     }
-    label.least = -std::numeric_limits<double>::infinity();
+    label.least = -anything;
     double input_behind = 0;
     for (std::size_t r = ranks(); r-- > 0;) {
       const StageTerms& terms = terms_[r];
@@ -286,10 +292,11 @@ class LabelSearch {
       if (!beaten) kept_.push_back(label);
     }
     if (beam_.width > 0 && kept_.size() > beam_.width) {
-      complete_ = false;
       std::nth_element(
           kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(beam_.width), kept_.end(),
           [&](std::size_t left, std::size_t right) { return promises(left) < promises(right); });
+      // Sorted by promise up to there: the first without room promises least of those.
+      left_out_ = std::min(left_out_, all.labels[kept_[beam_.width]].least);
       kept_.resize(beam_.width);
       std::sort(kept_.begin(), kept_.end());
     }
@@ -336,7 +343,7 @@ class LabelSearch {
   const Beam& beam_;
   int micro_batches_;
   bool all_ranks_ = false;
-  bool complete_ = true;
+  double left_out_ = anything;   // the least that labels without room promised
   std::array<Layer, 3> layers_;  // by actions done
   Layer packed_;
   std::vector<Trail> trails_;

@@ -32,8 +32,9 @@ struct ExactAnswer {
   /// An order whose value is less than the known one by more than rounding; with a beam not always
   /// the least.
   std::optional<Order> order;
-  /// Nothing was left out: the order has the least value, or none has less than the known one.
-  bool proven = false;
+  /// No order's value is less; the order's, or the known one, where nothing was left out. Minus
+  /// infinity where it was ended.
+  double bound = 0;
 };
 
 [[nodiscard]] ExactAnswer best_order(const std::vector<StageTerms>& terms, int micro_batches,

@@ -134,6 +134,7 @@ TEST_CASE("the exact search finds the best by itself, knowing of none and of no 
   struct Size {
     int stages, micro_batches, cases;
   };
+  int proven = 0;
   for (const Size& size : std::vector<Size>{{2, 2, 200}, {2, 3, 150}, {3, 2, 610}, {3, 3, 6}}) {
     for (int seed = 0; seed < size.cases; ++seed) {
       INFO(size.stages << " stages, " << size.micro_batches << " micro-batches, seed " << seed);
@@ -151,6 +152,17 @@ TEST_CASE("the exact search finds the best by itself, knowing of none and of no 
       Player player(terms, request.micro_batches);
       REQUIRE(player.play(best_order(terms, request.micro_batches, objective).order.value()));
       CHECK(player.score().makespan_ms == Approx(least.makespan_ms));
+      // A beam may miss it, but knows what it may have missed.
+      for (const std::size_t width : {1, 2, 5}) {
+        INFO("beam of " << width);
+        const ExactAnswer narrow =
+            best_order(terms, request.micro_batches, objective, {.width = width});
+        CHECK(narrow.bound <= least.makespan_ms * (1 + 1e-9));
+        if (!narrow.order) continue;  // all that it kept led nowhere
+        REQUIRE(player.play(*narrow.order));
+        CHECK(player.score().makespan_ms >= least.makespan_ms * (1 - 1e-9));
+        if (narrow.bound >= player.score().makespan_ms * (1 - 1e-9)) ++proven;
+      }
       for (std::size_t rank = 0; rank < terms.size(); ++rank) {
         objective.offset_ms[rank] = -player.head_ms(rank);
       }
@@ -158,6 +170,7 @@ TEST_CASE("the exact search finds the best by itself, knowing of none and of no 
       CHECK(player.score().span_ms == Approx(least.any_span_ms));
     }
   }
+  CHECK(proven >= 2000);
 }
 
 TEST_CASE("memory limits of the field's published cases are used as well as is known", "[unit]") {
