@@ -67,6 +67,13 @@ class LabelSearch {
       : terms_(terms), objective_(objective), beam_(beam), micro_batches_(micro_batches) {
     for (const StageTerms& stage : terms) {
       if (stage.weight_gradient_bytes > stage.activation_bytes) all_ranks_ = true;
+      most_in_flight_.push_back(static_cast<int>(stage.most_in_flight(micro_batches)));
+    }
+    round_ms_.assign(terms.size(), 0);
+    double below = 0;
+    for (std::size_t r = terms.size(); r-- > 0;) {
+      round_ms_[r] = terms[r].send_ms + below + terms[r].forward_ms + terms[r].input_ms;
+      below = round_ms_[r] + terms[r].send_back_ms;
     }
   }
 
@@ -231,6 +238,16 @@ class LabelSearch {
     }
   }
 
+  /// How long so many F's that are left take at least until the B of the last has ended: no more
+  /// than fit are in flight, and each goes all the way down and up again.
+  [[nodiscard]] double rounds_ms(std::size_t r, int left) const {
+    if (left == 0) return 0;
+    const int rounds = (left - 1) / most_in_flight_[r];
+    const int rest = (left - 1) % most_in_flight_[r];
+    return ((rounds + 1) * round_ms_[r]) +
+           (rest * std::max(terms_[r].forward_ms, terms_[r].input_ms));
+  }
+
   /// Finds what ends from here are at least; false where none is on time and less than is known.
   bool promise(const Counts* counts, const double* free_at, Layer::Label& label) {
     last_forward_.assign(ranks(), 0);
@@ -252,7 +269,8 @@ class LabelSearch {
                             ((micro_batches_ - counts[r].inputs) * terms.input_ms);
       double end = inputs + ((micro_batches_ - counts[r].weights) * terms.weight_ms);
       if (counts[r].inputs < micro_batches_) {
-        double last = std::max(inputs, last_forward_[r] + terms.input_ms);
+        double last = std::max({inputs, last_forward_[r] + terms.input_ms,
+                                free_at[r] + rounds_ms(r, micro_batches_ - counts[r].forwards)});
         if (r + 1 < ranks() && counts[r + 1].inputs < micro_batches_) {
           last = std::max(last, input_behind + terms_[r + 1].send_back_ms + terms.input_ms);
         }
@@ -343,8 +361,10 @@ class LabelSearch {
   const Beam& beam_;
   int micro_batches_;
   bool all_ranks_ = false;
-  double left_out_ = anything;   // the least that labels without room promised
-  std::array<Layer, 3> layers_;  // by actions done
+  std::vector<int> most_in_flight_;
+  std::vector<double> round_ms_;  // from the start of an F to the end of its B, if nobody waits
+  double left_out_ = anything;    // the least that labels without room promised
+  std::array<Layer, 3> layers_;   // by actions done
   Layer packed_;
   std::vector<Trail> trails_;
   std::vector<Choice> choices_;
