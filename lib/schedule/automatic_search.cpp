@@ -42,8 +42,8 @@ class Search {
   }
 
   SearchAnswer run() {
-    // Beams are quick where they prove something at all.
-    beam(16);
+    // Of small pipelines a narrow beam often proves the best at once.
+    if (actions() <= 4000) beam(16);
     settle();
     RuleSearch rules(player_, Random(random_.next()), [this] { return energy(); });
     // Rules before single actions, since they change all rounds of a schedule at once.
@@ -108,9 +108,7 @@ class Search {
 
   /// From each start downhill a little: some lack a step or two.
   void settle() {
-    std::size_t actions = 0;
-    for (const RankOrder& rank : order_) actions += rank.size();
-    const int moves = static_cast<int>(std::clamp<std::size_t>(400'000 / actions, 50, 600));
+    const int moves = static_cast<int>(std::clamp<std::size_t>(400'000 / actions(), 50, 600));
     span_weight_ = 0.5;
     for (const Order& start : starts_) {
       begin_at(start);
@@ -118,6 +116,9 @@ class Search {
     }
   }
 
+  [[nodiscard]] std::size_t actions() const {
+    return 3 * order_.size() * static_cast<std::size_t>(player_.micro_batches());
+  }
   [[nodiscard]] double mean_action_ms() const {
     double sum = 0;
     for (const StageTerms& terms : player_.terms()) {

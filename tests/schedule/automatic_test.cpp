@@ -12,6 +12,8 @@
 #include <planaria/schedule/validate.hpp>
 
 #include "schedule/automatic_exact.hpp"
+#include "schedule/automatic_list.hpp"
+#include "schedule/automatic_search.hpp"
 #include "schedule/every_order.hpp"
 #include "schedule/pipelines.hpp"
 #include "schedule/simulated.hpp"
@@ -171,6 +173,40 @@ TEST_CASE("the exact search finds the best by itself, knowing of none and of no 
     }
   }
   CHECK(proven >= 2000);
+}
+
+TEST_CASE("the search finds the best of small pipelines too, and proves it", "[unit]") {
+  int proven = 0;
+  for (int seed = 0; seed < 200; ++seed) {
+    INFO("seed " << seed);
+    Random random(mix({7, static_cast<std::uint64_t>(seed)}));
+    const int stages = seed % 2 == 0 ? 2 : 3;
+    const AutomaticRequest request =
+        drawn_request(random, stages, stages == 2 ? 3 : 2, static_cast<Caps>(random.below(3)));
+    INFO(words_of(request));
+    const Least least = least_of_all(request, true, true);
+    const auto terms =
+        stage_terms(request.micro_batches, request.costs, request.memory, request.limit_bytes)
+            .value();
+    Player player(terms, request.micro_batches);
+    // One micro-batch after the other.
+    const Order start = list_order(
+        terms, request.micro_batches,
+        std::vector<ListRule>(terms.size(), {.in_flight = 1, .pending = 1, .look_ahead = 1}));
+    int moves = seed < 100 ? 300 : 3000;
+    const SearchAnswer found =
+        improved(player, {start}, {0, 0}, Random(1), [&] { return moves-- > 0; });
+    REQUIRE(player.play(found.order));
+    CHECK(player.score().makespan_ms == Approx(least.makespan_ms));
+    CHECK(player.score().span_ms >= least.any_span_ms * (1 - 1e-9));
+    CHECK(found.goal.makespan_ms <= least.makespan_ms * (1 + 1e-9));
+    if (more(least.makespan_ms, found.goal.makespan_ms)) continue;
+    CHECK(found.goal.span_ms <= least.span_ms * (1 + 1e-9));
+    if (more(least.span_ms, found.goal.span_ms)) continue;
+    CHECK(player.score().span_ms == Approx(least.span_ms));
+    ++proven;
+  }
+  CHECK(proven >= 99);
 }
 
 TEST_CASE("memory limits of the field's published cases are used as well as is known", "[unit]") {
