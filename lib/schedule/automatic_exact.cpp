@@ -34,7 +34,7 @@ struct Choice {
 /// What a rank has run.
 struct Counts {
   std::int32_t forwards = 0, inputs = 0, weights = 0;
-  friend auto operator<=>(const Counts&, const Counts&) = default;
+  friend bool operator==(const Counts&, const Counts&) = default;
 };
 
 /// All labels with as many actions, in flat arrays.
@@ -293,9 +293,12 @@ class LabelSearch {
       return std::tuple(all.labels[label].least, all.labels[label].ends, label);
     };
     std::sort(order_.begin(), order_.end(), [&](std::size_t left, std::size_t right) {
-      const auto order = std::lexicographical_compare_three_way(
-          counts_of(left), counts_of(left) + ranks(), counts_of(right), counts_of(right) + ranks());
-      return order != 0 ? order < 0 : promises(left) < promises(right);
+      const Counts* const of_left = counts_of(left);
+      const Counts* const of_right = counts_of(right);
+      const auto [differs, in_right] = std::mismatch(of_left, of_left + ranks(), of_right);
+      if (differs == of_left + ranks()) return promises(left) < promises(right);
+      return std::tie(differs->forwards, differs->inputs, differs->weights) <
+             std::tie(in_right->forwards, in_right->inputs, in_right->weights);
     });
     kept_.clear();
     std::size_t group = 0;  // the first kept of this state
