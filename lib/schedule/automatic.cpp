@@ -120,28 +120,30 @@ void solve(Player& player, Candidate& best, double bound_ms) {
   objective.deadline_ms = std::numeric_limits<double>::infinity();
   objective.known = best.score.makespan_ms;
   if (more(best.score.makespan_ms, bound_ms)) {
-    adopt(best_order(player.terms(), player.micro_batches(), objective));
+    adopt(best_order(player.terms(), player.micro_batches(), objective).order);
   }
   for (std::size_t rank = 0; rank < player.terms().size(); ++rank) {
     objective.offset_ms[rank] = -player.head_ms(rank);
   }
   objective.deadline_ms = best.score.makespan_ms;
   objective.known = best.score.span_ms;
-  adopt(best_order(player.terms(), player.micro_batches(), objective));
+  adopt(best_order(player.terms(), player.micro_batches(), objective).order);
 }
 
-void search(Player& player, Candidate& best, const Candidates& candidates, const Goal& goal,
-            std::uint64_t seed, const std::function<bool()>& keep_going) {
+/// Searches; returns what no makespan is less than.
+double search(Player& player, Candidate& best, const Candidates& candidates, const Score& goal,
+              std::uint64_t seed, const std::function<bool()>& keep_going) {
   std::vector<Order> starts;
   for (const Candidate& candidate : candidates.all()) {
     if (std::find(starts.begin(), starts.end(), candidate.order) == starts.end()) {
       starts.push_back(candidate.order);
     }
   }
-  Order found = improved(player, starts, goal, Random(seed), keep_going);
-  check(player.play(found), "an order that was played is one that plays");
+  SearchAnswer found = improved(player, starts, goal, Random(seed), keep_going);
+  check(player.play(found.order), "an order that was played is one that plays");
   const Score score = player.score();
-  if (better(score, best.score)) best = {"search", std::move(found), score};
+  if (better(score, best.score)) best = {"search", std::move(found.order), score};
+  return found.goal.makespan_ms;
 }
 
 }  // namespace
@@ -165,7 +167,7 @@ Result<AutomaticSchedule> automatic(const AutomaticRequest& request,
                                   request.limit_bytes));
   const PipelineLimits limits{
       request.micro_batches, request.costs, request.memory, request.limit_bytes, {}};
-  PLANARIA_TRY(bound, makespan_bound_ms(limits));
+  PLANARIA_TRY(known_bound, makespan_bound_ms(limits));
   PLANARIA_TRY(span_bound, span_bound_ms(limits));
 
   Player player(terms, request.micro_batches, request.sends_in_flight);
@@ -174,10 +176,11 @@ Result<AutomaticSchedule> automatic(const AutomaticRequest& request,
   Candidate best = candidates.all().front();
   const bool exact =
       request.sends_in_flight == 0 && small_enough(terms.size(), request.micro_batches);
+  double bound = known_bound;
   if (exact) {
-    solve(player, best, bound);
+    solve(player, best, known_bound);
   } else {
-    search(player, best, candidates, {bound, span_bound}, request.seed, keep_going);
+    bound = search(player, best, candidates, {known_bound, span_bound}, request.seed, keep_going);
   }
 
   AutomaticSchedule answer;

@@ -1,6 +1,8 @@
-// schedule/automatic_exact.hpp: the best order of a small pipeline, proven. Private.
+// schedule/automatic_exact.hpp: the best order, proven, or where that is too much the best of a
+// beam. Private.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -8,7 +10,7 @@
 
 namespace planaria {
 
-/// Whether best_order() answers in well under a second.
+/// Whether best_order() answers in well under a second when it keeps everything.
 [[nodiscard]] bool small_enough(std::size_t stages, int micro_batches);
 
 /// What best_order() makes small: the greatest, over ranks, of end + offset.
@@ -18,8 +20,24 @@ struct ExactObjective {
   double known = 0;               // a value that is had already: only less is looked for
 };
 
-/// Returns an order with the least value, if less than the known one by more than rounding.
-[[nodiscard]] std::optional<Order> best_order(const std::vector<StageTerms>& terms,
-                                              int micro_batches, const ExactObjective& objective);
+/// How much it keeps.
+struct Beam {
+  /// Partial orders kept of all that have run as many actions; 0: all that may be the best.
+  std::size_t width = 0;
+  /// Asked before each is gone on from; false ends it without an answer. Empty: always true.
+  std::function<bool()> keep_going = {};
+};
+
+struct ExactAnswer {
+  /// An order whose value is less than the known one by more than rounding; with a beam not always
+  /// the least.
+  std::optional<Order> order;
+  /// No order's value is less; the order's, or the known one, where nothing was left out. Minus
+  /// infinity where it was ended.
+  double bound = 0;
+};
+
+[[nodiscard]] ExactAnswer best_order(const std::vector<StageTerms>& terms, int micro_batches,
+                                     const ExactObjective& objective, const Beam& beam = {});
 
 }  // namespace planaria

@@ -63,6 +63,7 @@ class Player {
   /// that made that.
   void trace(const Order& order, std::size_t rank, std::vector<Step>& path) const;
 
+  [[nodiscard]] bool limits_sends() const { return sends_in_flight_ > 0; }
   [[nodiscard]] const std::vector<StageTerms>& terms() const { return terms_; }
   [[nodiscard]] int micro_batches() const { return micro_batches_; }
 

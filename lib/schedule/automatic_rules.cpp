@@ -18,6 +18,7 @@ RuleSearch::RuleSearch(Player& player, Random random, std::function<double()> en
   for (const int slope : {0, 1, 2}) {
     for (const double look_ahead : {0.0, 0.5, 1.0}) {
       std::vector<ListRule> rules;
+      rules.reserve(player.terms().size());
       for (int rank = 0; rank < p; ++rank) {
         rules.push_back({slope == 0 ? m : (slope * (p - rank - 1)) + 1, m, look_ahead, false});
       }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "schedule/automatic_exact.hpp"
 #include "schedule/automatic_rules.hpp"
 
 namespace planaria {
@@ -30,21 +31,22 @@ void apply(RankOrder& order, std::size_t from, std::size_t to) {
   }
 }
 
-class Annealing {
+class Search {
  public:
-  Annealing(Player& player, const std::vector<Order>& starts, const Goal& goal, Random random,
-            const std::function<bool()>& keep_going)
+  Search(Player& player, const std::vector<Order>& starts, const Score& goal, Random random,
+         const std::function<bool()>& keep_going)
       : player_(player), starts_(starts), goal_(goal), random_(random), keep_going_(keep_going) {
     best_score_.makespan_ms = std::numeric_limits<double>::infinity();
     for (const Order& start : starts) consider(start);
     order_ = best_;
   }
 
-  Order run() {
+  SearchAnswer run() {
+    // Of small pipelines a narrow beam often proves the best at once.
+    if (actions() <= 4000) beam(16);
     settle();
     RuleSearch rules(player_, Random(random_.next()), [this] { return energy(); });
-    // Rules first, since they change all rounds of a schedule at once; then single actions. Rounds
-    // get longer, so that a short search has done some of each.
+    // Rules before single actions, since they change all rounds of a schedule at once.
     for (int round = 0; !met() && keep_going_(); ++round) {
       const int longer = std::min(round, 6);
       span_weight_ = usual_span_weight;
@@ -52,8 +54,9 @@ class Annealing {
       span_weight_ = round % 2 == 0 ? usual_span_weight : 0.5;
       begin_at(round % 3 == 2 ? starts_[below(starts_.size())] : best_);
       anneal(2000 << longer, 0.3 * mean_action_ms());
+      beam(std::size_t{32} << std::min(round, 12));
     }
-    return best_;
+    return {best_, goal_};
   }
 
  private:
@@ -64,6 +67,27 @@ class Annealing {
     if (!better(player_.score(), best_score_)) return;
     best_ = order;
     best_score_ = player_.score();
+  }
+
+  /// Looks for a better makespan with a beam, or where that is the least for a better span.
+  void beam(std::size_t width) {
+    if (met() || player_.limits_sends()) return;
+    const bool by_span = !more(best_score_.makespan_ms, goal_.makespan_ms);
+    ExactObjective objective{std::vector<double>(order_.size(), 0),
+                             std::numeric_limits<double>::infinity(), best_score_.makespan_ms};
+    if (by_span) {
+      for (std::size_t rank = 0; rank < order_.size(); ++rank) {
+        objective.offset_ms[rank] = -player_.head_ms(rank);
+      }
+      objective.deadline_ms = best_score_.makespan_ms;
+      objective.known = best_score_.span_ms;
+    }
+    const ExactAnswer answer = best_order(player_.terms(), player_.micro_batches(), objective,
+                                          {.width = width, .keep_going = keep_going_});
+    if (answer.order) consider(*answer.order);
+    // A bound of the span among the schedules of the least makespan is all that is asked for.
+    double& bound = by_span ? goal_.span_ms : goal_.makespan_ms;
+    bound = std::max(bound, answer.bound);
   }
 
   void begin_at(const Order& order) {
@@ -84,9 +108,7 @@ class Annealing {
 
   /// From each start downhill a little: some lack a step or two.
   void settle() {
-    std::size_t actions = 0;
-    for (const RankOrder& rank : order_) actions += rank.size();
-    const int moves = static_cast<int>(std::clamp<std::size_t>(400'000 / actions, 50, 600));
+    const int moves = static_cast<int>(std::clamp<std::size_t>(400'000 / actions(), 50, 600));
     span_weight_ = 0.5;
     for (const Order& start : starts_) {
       begin_at(start);
@@ -94,6 +116,9 @@ class Annealing {
     }
   }
 
+  [[nodiscard]] std::size_t actions() const {
+    return 3 * order_.size() * static_cast<std::size_t>(player_.micro_batches());
+  }
   [[nodiscard]] double mean_action_ms() const {
     double sum = 0;
     for (const StageTerms& terms : player_.terms()) {
@@ -190,7 +215,7 @@ class Annealing {
   Player& player_;
   const std::vector<Order>& starts_;
   Order order_, best_;
-  Goal goal_;
+  Score goal_;
   Random random_;
   const std::function<bool()>& keep_going_;
   Score score_, best_score_;
@@ -201,9 +226,9 @@ class Annealing {
 
 }  // namespace
 
-Order improved(Player& player, const std::vector<Order>& starts, const Goal& goal, Random random,
-               const std::function<bool()>& keep_going) {
-  return Annealing(player, starts, goal, random, keep_going).run();
+SearchAnswer improved(Player& player, const std::vector<Order>& starts, const Score& goal,
+                      Random random, const std::function<bool()>& keep_going) {
+  return Search(player, starts, goal, random, keep_going).run();
 }
 
 }  // namespace planaria

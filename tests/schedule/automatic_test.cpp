@@ -12,6 +12,8 @@
 #include <planaria/schedule/validate.hpp>
 
 #include "schedule/automatic_exact.hpp"
+#include "schedule/automatic_list.hpp"
+#include "schedule/automatic_search.hpp"
 #include "schedule/every_order.hpp"
 #include "schedule/pipelines.hpp"
 #include "schedule/simulated.hpp"
@@ -134,7 +136,8 @@ TEST_CASE("the exact search finds the best by itself, knowing of none and of no 
   struct Size {
     int stages, micro_batches, cases;
   };
-  for (const Size& size : std::vector<Size>{{2, 2, 200}, {2, 3, 150}, {3, 2, 150}, {3, 3, 6}}) {
+  int proven = 0;
+  for (const Size& size : std::vector<Size>{{2, 2, 200}, {2, 3, 150}, {3, 2, 610}, {3, 3, 6}}) {
     for (int seed = 0; seed < size.cases; ++seed) {
       INFO(size.stages << " stages, " << size.micro_batches << " micro-batches, seed " << seed);
       Random random(mix({6, static_cast<std::uint64_t>(seed)}));
@@ -149,15 +152,61 @@ TEST_CASE("the exact search finds the best by itself, knowing of none and of no 
       constexpr double anything = std::numeric_limits<double>::infinity();
       ExactObjective objective{std::vector<double>(terms.size(), 0), anything, anything};
       Player player(terms, request.micro_batches);
-      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).value()));
+      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).order.value()));
       CHECK(player.score().makespan_ms == Approx(least.makespan_ms));
+      // A beam may miss it, but knows what it may have missed.
+      for (const std::size_t width : {1, 2, 5}) {
+        INFO("beam of " << width);
+        const ExactAnswer narrow =
+            best_order(terms, request.micro_batches, objective, {.width = width});
+        CHECK(narrow.bound <= least.makespan_ms * (1 + 1e-9));
+        if (!narrow.order) continue;  // all that it kept led nowhere
+        REQUIRE(player.play(*narrow.order));
+        CHECK(player.score().makespan_ms >= least.makespan_ms * (1 - 1e-9));
+        if (narrow.bound >= player.score().makespan_ms * (1 - 1e-9)) ++proven;
+      }
       for (std::size_t rank = 0; rank < terms.size(); ++rank) {
         objective.offset_ms[rank] = -player.head_ms(rank);
       }
-      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).value()));
+      REQUIRE(player.play(best_order(terms, request.micro_batches, objective).order.value()));
       CHECK(player.score().span_ms == Approx(least.any_span_ms));
     }
   }
+  CHECK(proven >= 2000);
+}
+
+TEST_CASE("the search finds the best of small pipelines too, and proves it", "[unit]") {
+  int proven = 0;
+  for (int seed = 0; seed < 200; ++seed) {
+    INFO("seed " << seed);
+    Random random(mix({7, static_cast<std::uint64_t>(seed)}));
+    const int stages = seed % 2 == 0 ? 2 : 3;
+    const AutomaticRequest request =
+        drawn_request(random, stages, stages == 2 ? 3 : 2, static_cast<Caps>(random.below(3)));
+    INFO(words_of(request));
+    const Least least = least_of_all(request, true, true);
+    const auto terms =
+        stage_terms(request.micro_batches, request.costs, request.memory, request.limit_bytes)
+            .value();
+    Player player(terms, request.micro_batches);
+    // One micro-batch after the other.
+    const Order start = list_order(
+        terms, request.micro_batches,
+        std::vector<ListRule>(terms.size(), {.in_flight = 1, .pending = 1, .look_ahead = 1}));
+    int moves = seed < 100 ? 300 : 3000;
+    const SearchAnswer found =
+        improved(player, {start}, {0, 0}, Random(1), [&] { return moves-- > 0; });
+    REQUIRE(player.play(found.order));
+    CHECK(player.score().makespan_ms == Approx(least.makespan_ms));
+    CHECK(player.score().span_ms >= least.any_span_ms * (1 - 1e-9));
+    CHECK(found.goal.makespan_ms <= least.makespan_ms * (1 + 1e-9));
+    if (more(least.makespan_ms, found.goal.makespan_ms)) continue;
+    CHECK(found.goal.span_ms <= least.span_ms * (1 + 1e-9));
+    if (more(least.span_ms, found.goal.span_ms)) continue;
+    CHECK(player.score().span_ms == Approx(least.span_ms));
+    ++proven;
+  }
+  CHECK(proven >= 99);
 }
 
 TEST_CASE("memory limits of the field's published cases are used as well as is known", "[unit]") {

@@ -1,6 +1,7 @@
 // Pipelines drawn at random, and how a request of one reads, for tests of bounds and searches.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,13 @@ inline AutomaticRequest drawn_request(Random& random, int stages, int micro_batc
     memory.weight_gradient_bytes = random.between(
         0, caps == Caps::odd ? 3 * memory.activation_bytes : memory.activation_bytes);
     request.memory.push_back(memory);
-    request.limit_bytes.push_back(memory.activation_bytes +
-                                  random.between(0, memory.activation_bytes * micro_batches / 2));
+    // A micro-batch that waits for W leaves room for one more, or just not.
+    const bool tight = caps == Caps::odd && random.below(2) == 0;
+    const std::int64_t more = tight
+                                  ? random.between(0, memory.activation_bytes)
+                                  : random.between(0, memory.activation_bytes * micro_batches / 2);
+    const std::int64_t one = tight ? memory.weight_gradient_bytes : 0;
+    request.limit_bytes.push_back(std::max(one, memory.activation_bytes) + more);
   }
   return request;
 }

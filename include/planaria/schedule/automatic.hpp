@@ -42,11 +42,12 @@ struct AutomaticSchedule {
 /// Returns the schedule with the least makespan found, among such the one with the least largest
 /// span (which bubble rates are of). Its memory fits the limits.
 ///
-/// Candidates are there at once: gpipe, 1f1b (both also with B and W apart), zb-h1, zb-h2, and the
-/// greedy of the zero-bubble authors, O(p m). Pipelines of at most 3 stages and 4 micro-batches are
-/// then solved exactly in makespan and span, whatever keep_going says, but where sends are limited.
-/// A search goes on from there until the bounds are met or `keep_going`, asked before each move,
-/// returns false. Same request and as many moves: same answer.
+/// Candidates are there at once: gpipe, 1f1b (both also with B and W apart), zb-h1, zb-h2, the
+/// greedy of the zero-bubble authors (Qi et al., 2023) and list schedules, O(p^2 m). Pipelines of
+/// at most 3 stages and 4 micro-batches are then solved exactly in makespan and span, whatever
+/// keep_going says, but where sends are limited. Of others a search goes on from there until the
+/// least makespan and span are proven or `keep_going`, asked before each move, returns false; it
+/// may go on for ever. Same request and as many moves: same answer.
 ///
 /// invalid_input names a value out of its range; infeasible names a stage whose limit holds no
 /// micro-batch, and what would.
