@@ -56,8 +56,7 @@ void limit(Random& random, DegradedRequest& request) {
 }
 
 /// Compares with every even spread; returns how many there were.
-int beats_every_spread(const DegradedRequest& request) {
-  const DegradedSchedule answer = checked(request);
+int beats_every_spread(const DegradedRequest& request, const DegradedSchedule& answer) {
   INFO(text(request));
   int met = 0;
   for (const Spread how : {Spread::blocks, Spread::round_robin, Spread::only_of_the_dead}) {
@@ -78,42 +77,42 @@ int beats_every_spread(const DegradedRequest& request) {
 TEST_CASE("no even spread of the lanes is faster than a degraded schedule", "[unit]") {
   int met = 0;
   double over_bound = 0;
-  constexpr int draws = 150;
+  constexpr int draws = 100;
   for (std::uint64_t seed = 1; seed <= draws; ++seed) {
     INFO("seed " << seed);
     Random random(seed);
     DegradedRequest request = drawn(random, {"gpipe", "1f1b", "zb-h1", "zb-h2"});
-    met += beats_every_spread(request);
-    over_bound += (reached_ms(request, checked(request)) / checked(request).bound_ms) - 1;
+    const DegradedSchedule answer = checked(request);
+    met += beats_every_spread(request, answer);
+    over_bound += (reached_ms(request, answer) / answer.bound_ms) - 1;
   }
   CHECK(met > draws);
-  // Measured when written: 0.4 %.
+  // On average 0.44 % above the bound when written.
   CHECK(over_bound / draws < 0.01);
 }
 
 TEST_CASE("several chunks a rank are degraded as well", "[unit]") {
   int met = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     INFO("seed " << seed);
     Random random(seed);
-    met +=
-        beats_every_spread(drawn(random, {"interleaved", "zb-v", "v-half", "v-min", "dualpipe-v"}));
+    const DegradedRequest request =
+        drawn(random, {"interleaved", "zb-v", "v-half", "v-min", "dualpipe-v"});
+    met += beats_every_spread(request, checked(request));
   }
-  CHECK(met > 60);
+  CHECK(met > 50);
 }
 
 TEST_CASE("limits of memory hold on every rank, and no even spread that keeps them is faster",
           "[unit]") {
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 80; ++seed) {
     INFO("seed " << seed);
     Random random(seed);
     DegradedRequest request = drawn(random, {"1f1b", "zb-h1", "zb-v", "interleaved", "auto"});
     limit(random, request);
-    if (request.kind == "auto") {
-      static_cast<void>(checked(request));
-    } else {
-      static_cast<void>(beats_every_spread(request));
-    }
+    const DegradedSchedule answer = checked(request);
+    if (request.kind == "auto") request.kind = "1f1b";
+    static_cast<void>(beats_every_spread(request, answer));
   }
 }
 
