@@ -146,6 +146,30 @@ TEST_CASE("with room for one micro-batch a pipeline still ends, and with less it
   }
 }
 
+TEST_CASE("chunks do not wait for one another's room, and a full rank does W at once", "[unit]") {
+  struct Case {
+    const char* kind;
+    int in_flight;
+    std::int64_t bytes, weight_bytes;
+    double most_ms;  // as found; the bound is 55.3, one after another takes 98.7 at least
+  };
+  for (const Case& c : {Case{"zb-v", 3, 1000, 2, 63.6},
+                        {"zb-v", 4, 1000, 2, 57.7},
+                        {"zb-v", 0, 35, 15, 70.9},
+                        {"interleaved", 3, 1000, 2, 64.7},
+                        {"1f1b", 0, 35, 15, 29.4}}) {
+    DegradedRequest request = unit_request(3, 3, 6);
+    request.kind = c.kind;
+    request.lost = {0, 1, 0};
+    request.costs = equal(3 * chunks_of(c.kind), {1, 1, 1, 0.1});
+    request.in_flight_limit = c.in_flight;
+    request.memory.assign(request.costs.size(), {10, c.weight_bytes});
+    request.limit_bytes.assign(3, c.bytes);
+    INFO(text(request));
+    CHECK(checked(request).makespan_ms < c.most_ms * 1.02);
+  }
+}
+
 TEST_CASE("costs of nothing, one stage and one pipeline are degraded, too", "[unit]") {
   for (const StageCosts& costs : {StageCosts{0, 0, 0, 0}, StageCosts{0, 1, 0, 0.5}, unit}) {
     for (int p = 1; p <= 3; ++p) {
