@@ -199,12 +199,8 @@ Score times_of(const DegradedSchedule& schedule, bool staggered) {
                    : Score{schedule.makespan_ms, schedule.period_ms};
 }
 
-}  // namespace
-}  // namespace degrading
-
-Result<DegradedSchedule> degraded(const DegradedRequest& request,
-                                  const std::function<bool()>& keep_going) {
-  using namespace degrading;
+Result<DegradedSchedule> planned(const DegradedRequest& request,
+                                 const std::function<bool()>& keep_going) {
   PLANARIA_TRY(problem, problem_of(request));
   const Bounds bounds = bounds_of(problem);
   const Orders orders = best_orders(problem, bounds, request.kind, keep_going);
@@ -220,6 +216,14 @@ Result<DegradedSchedule> degraded(const DegradedRequest& request,
   check(!is_less(reached_ms, bound_ms), "no schedule is faster than its bound");
   best->bound_ms = std::min(bound_ms, reached_ms);  // they may differ by rounding
   return *best;
+}
+
+}  // namespace
+}  // namespace degrading
+
+Result<DegradedSchedule> degraded(const DegradedRequest& request,
+                                  const std::function<bool()>& keep_going) {
+  return degrading::planned(request, keep_going);
 }
 
 }  // namespace planaria

@@ -7,7 +7,10 @@
 
 namespace planaria {
 
-using namespace test;
+using test::checked;
+using test::reached_ms;
+using test::text;
+using test::unit_request;
 
 namespace {
 
@@ -19,7 +22,7 @@ class EveryDegraded {
       : request_(request),
         p_(request.shape.stages),
         n_(request.shape.micro_batches * request.width),
-        cells_(static_cast<std::size_t>(p_ * n_)),
+        cells_(static_cast<std::size_t>(p_) * static_cast<std::size_t>(n_)),
         ranks_(static_cast<std::size_t>(p_ * request.width)) {}
 
   /// Starts from `known_ms`, which some schedule reaches; returns the least there is.
@@ -39,7 +42,10 @@ class EveryDegraded {
     double first_ms = -1, free_ms = 0, to_do_ms = 0;
     int in_flight = 0;
   };
-  Cell& cell(int stage, int i) { return cells_[static_cast<std::size_t>((stage * n_) + i)]; }
+  Cell& cell(int stage, int i) {
+    return cells_[(static_cast<std::size_t>(stage) * static_cast<std::size_t>(n_)) +
+                  static_cast<std::size_t>(i)];
+  }
   [[nodiscard]] const StageCosts& costs(int stage) const {
     return request_.costs[static_cast<std::size_t>(stage)];
   }

@@ -7,7 +7,15 @@
 
 namespace planaria {
 
-using namespace test;
+using test::checked;
+using test::equal;
+using test::even_spread;
+using test::reached_ms;
+using test::simulated;
+using test::Spread;
+using test::text;
+using test::unit;
+using test::unit_request;
 
 namespace {
 
