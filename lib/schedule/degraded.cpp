@@ -22,7 +22,7 @@ constexpr std::int64_t moves_in_vain = 200000;
 /// The best of what was tried.
 class Champion {
  public:
-  explicit Champion(const Problem& problem) : problem_(problem), judge_(problem) {}
+  explicit Champion(const Problem& problem) : judge_(problem) {}
 
   /// Keeps the orders if they are better than all before; they may be wrong or break limits.
   void meet(Orders orders) {
@@ -36,7 +36,6 @@ class Champion {
   [[nodiscard]] const Orders& orders() const { return *orders_; }
 
  private:
-  const Problem& problem_;
   Judge judge_;
   std::optional<Orders> orders_;
   std::optional<Score> score_;

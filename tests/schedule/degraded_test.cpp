@@ -218,6 +218,11 @@ TEST_CASE("a degraded schedule is refused with what is wrong and what would do",
   CHECK(fault_of(request, FaultKind::invalid_input) ==
         "costs[1].send_ms: -2, must be finite and at least 0");
   request = good;
+  request.width = 100000;
+  request.shape.micro_batches = 100;
+  CHECK(fault_of(request, FaultKind::invalid_input) ==
+        "stages x micro_batches x width: 40000000, must be 1 to 10000000");
+  request = good;
   request.shape.micro_batches = 0;
   CHECK(fault_of(request, FaultKind::invalid_input) == "micro_batches: 0, must be at least 1");
 }
