@@ -22,7 +22,7 @@ constexpr std::int64_t moves_in_vain = 200000;
 /// The best of what was tried.
 class Champion {
  public:
-  explicit Champion(const Problem& problem) : problem_(problem), judge_(problem) {}
+  explicit Champion(const Problem& problem) : judge_(problem) {}
 
   /// Keeps the orders if they are better than all before; they may be wrong or break limits.
   void meet(Orders orders) {
@@ -36,7 +36,6 @@ class Champion {
   [[nodiscard]] const Orders& orders() const { return *orders_; }
 
  private:
-  const Problem& problem_;
   Judge judge_;
   std::optional<Orders> orders_;
   std::optional<Score> score_;
@@ -199,12 +198,8 @@ Score times_of(const DegradedSchedule& schedule, bool staggered) {
                    : Score{schedule.makespan_ms, schedule.period_ms};
 }
 
-}  // namespace
-}  // namespace degrading
-
-Result<DegradedSchedule> degraded(const DegradedRequest& request,
-                                  const std::function<bool()>& keep_going) {
-  using namespace degrading;
+Result<DegradedSchedule> planned(const DegradedRequest& request,
+                                 const std::function<bool()>& keep_going) {
   PLANARIA_TRY(problem, problem_of(request));
   const Bounds bounds = bounds_of(problem);
   const Orders orders = best_orders(problem, bounds, request.kind, keep_going);
@@ -220,6 +215,14 @@ Result<DegradedSchedule> degraded(const DegradedRequest& request,
   check(!is_less(reached_ms, bound_ms), "no schedule is faster than its bound");
   best->bound_ms = std::min(bound_ms, reached_ms);  // they may differ by rounding
   return *best;
+}
+
+}  // namespace
+}  // namespace degrading
+
+Result<DegradedSchedule> degraded(const DegradedRequest& request,
+                                  const std::function<bool()>& keep_going) {
+  return degrading::planned(request, keep_going);
 }
 
 }  // namespace planaria

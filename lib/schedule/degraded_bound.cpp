@@ -41,7 +41,8 @@ class Bounding {
     const int ranks = live(stage(index).place);
     std::vector<double> behind;
     for (int k = 0; k < problem_.micro_batches; ++k) {
-      const double by_time_ms = here.front() + ((k / ranks) * stage(index).forward_ms);
+      const int rounds = k / ranks;
+      const double by_time_ms = here.front() + (rounds * stage(index).forward_ms);
       behind.push_back(std::max(by_time_ms, at(here, k)) + stage(index).forward_ms +
                        least_send_ms(problem_, index, index + 1));
     }

@@ -147,7 +147,7 @@ class Dispatcher {
       const int chunk = rule_.deep_forwards ? problem_.chunks - 1 - i : i;
       const int stage = problem_.stage_at(place, chunk);
       const auto& queue = at(queues_, stage);
-      if (queue.empty() || at(at(ranks_, rank).taken, chunk) >= share + rule_.beyond_share ||
+      if (queue.empty() || at(at(ranks_, rank).taken, chunk) >= share ||
           !has_room(place, rank, chunk)) {
         continue;
       }

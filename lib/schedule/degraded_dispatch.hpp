@@ -25,8 +25,6 @@ struct Rule {
   /// Of several chunks, the one whose stage is further behind goes first.
   bool deep_forwards = true;
   bool deep_backwards = true;
-  /// How many cells of a stage a rank may take beyond an even share.
-  int beyond_share = 0;
 };
 
 /// Returns orders that keep the problem's limits, or nothing where the pass comes to a standstill.

@@ -10,6 +10,7 @@
 namespace planaria::degrading {
 namespace {
 
+constexpr std::int64_t cells_max = 10'000'000;             // three ops each must have a number
 constexpr std::int64_t bytes_max = std::int64_t{1} << 50;  // so that sums cannot overflow
 
 Result<void> check_kind(const DegradedRequest& request) {
@@ -134,6 +135,9 @@ Result<Problem> problem_of(const DegradedRequest& request) {
   // Names a shape that the kind cannot have, and tells placement and chunks.
   PLANARIA_TRY(base, build_schedule(any_order ? "1f1b" : request.kind, request.shape,
                                     {.chunks = request.chunks}));
+  PLANARIA_TRY_VOID(check_number("stages x micro_batches x width",
+                                 std::int64_t{base.stages()} * base.micro_batches * request.width,
+                                 1, cells_max));
   PLANARIA_TRY_VOID(check_lost(request));
   PLANARIA_TRY_VOID(check_count("costs", request.costs.size(), base.stages(), "stage"));
   PLANARIA_TRY_VOID(check_costs(request.costs));

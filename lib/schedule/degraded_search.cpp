@@ -129,9 +129,8 @@ class Search {
   }
   void undo() {
     for (auto& [rank, ops] : changed_) ops_of(rank) = std::move(ops);
-    for (auto saved = owned_.rbegin(); saved != owned_.rend(); ++saved) {
-      at(current_.owner, saved->first) = saved->second;
-    }
+    // No move changes the owner of a cell twice.
+    for (const auto& [cell, rank] : owned_) at(current_.owner, cell) = rank;
   }
   [[nodiscard]] bool limits_hold() const {
     return std::all_of(changed_.begin(), changed_.end(),

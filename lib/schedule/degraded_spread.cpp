@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 namespace planaria::degrading {
 namespace {
@@ -28,8 +29,8 @@ std::vector<int> in_columns(const Problem& problem) {
 }
 
 std::vector<int> in_index_order(const Problem& problem) {
-  std::vector<int> all;
-  for (int i = 0; i < problem.micro_batches; ++i) all.push_back(i);
+  std::vector<int> all(static_cast<std::size_t>(problem.micro_batches));
+  std::iota(all.begin(), all.end(), 0);
   return all;
 }
 

@@ -7,7 +7,10 @@
 
 namespace planaria {
 
-using namespace test;
+using test::checked;
+using test::reached_ms;
+using test::text;
+using test::unit_request;
 
 namespace {
 
@@ -19,7 +22,7 @@ class EveryDegraded {
       : request_(request),
         p_(request.shape.stages),
         n_(request.shape.micro_batches * request.width),
-        cells_(static_cast<std::size_t>(p_ * n_)),
+        cells_(static_cast<std::size_t>(p_) * static_cast<std::size_t>(n_)),
         ranks_(static_cast<std::size_t>(p_ * request.width)) {}
 
   /// Starts from `known_ms`, which some schedule reaches; returns the least there is.
@@ -39,7 +42,10 @@ class EveryDegraded {
     double first_ms = -1, free_ms = 0, to_do_ms = 0;
     int in_flight = 0;
   };
-  Cell& cell(int stage, int i) { return cells_[static_cast<std::size_t>((stage * n_) + i)]; }
+  Cell& cell(int stage, int i) {
+    return cells_[(static_cast<std::size_t>(stage) * static_cast<std::size_t>(n_)) +
+                  static_cast<std::size_t>(i)];
+  }
   [[nodiscard]] const StageCosts& costs(int stage) const {
     return request_.costs[static_cast<std::size_t>(stage)];
   }
@@ -128,37 +134,42 @@ class EveryDegraded {
 
 }  // namespace
 
-TEST_CASE("no schedule of a small request is faster than its bound, few than the answer",
-          "[unit]") {
+TEST_CASE("no schedule of a small request is faster than its bound or than the answer", "[unit]") {
   struct Shape {
-    int width, p, m;
+    int width, p, m, draws;
   };
-  int optimal = 0, proven = 0, all = 0;
-  for (const Shape shape : {Shape{2, 1, 1}, {2, 2, 1}, {1, 2, 2}, {3, 2, 1}, {2, 3, 1}}) {
-    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-      Random random(seed);
+  int proven = 0, all = 0;
+  for (const Shape shape : {Shape{2, 1, 1, 10},
+                            {2, 2, 1, 20},
+                            {1, 2, 2, 20},
+                            {3, 2, 1, 20},
+                            {2, 3, 1, 20},
+                            {1, 3, 2, 20},
+                            {1, 2, 3, 20},
+                            {2, 2, 2, 20},
+                            {3, 3, 1, 8}}) {
+    for (int seed = 1; seed <= shape.draws; ++seed) {
+      Random random(static_cast<std::uint64_t>(seed));
       DegradedRequest request = unit_request(shape.width, shape.p, shape.m);
       for (StageCosts& costs : request.costs) {
         const auto draw = [&](int low) { return static_cast<double>(random.between(low, 3)); };
         costs = {draw(1), draw(1), draw(0), draw(0) / 2};
       }
-      for (int& lost : request.lost)
-        lost = static_cast<int>(random.below(static_cast<std::uint64_t>(shape.width)));
+      for (int& lost : request.lost) lost = static_cast<int>(random.between(0, shape.width - 1));
       request.in_flight_limit = static_cast<int>(random.below(3));
       request.staggered = seed % 2 == 0;
       INFO("seed " << seed << ": " << text(request));
       const DegradedSchedule answer = checked(request, [] { return true; });
+      // The search finds the answer's time itself, and nothing below.
       const double reached = reached_ms(request, answer);
-      const double least = EveryDegraded(request).least_ms(reached);
+      const double least = EveryDegraded(request).least_ms(reached + 1);
       CHECK(answer.bound_ms <= least);
       CHECK(reached == least);
-      optimal += reached == least ? 1 : 0;
       proven += answer.bound_ms == least ? 1 : 0;
       ++all;
     }
   }
-  CHECK(optimal == all);
-  WARN(proven << " of " << all << " proven by the bound");
+  CHECK(proven > all * 9 / 10);
 }
 
 }  // namespace planaria

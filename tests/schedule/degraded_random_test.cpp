@@ -7,7 +7,15 @@
 
 namespace planaria {
 
-using namespace test;
+using test::checked;
+using test::equal;
+using test::even_spread;
+using test::reached_ms;
+using test::simulated;
+using test::Spread;
+using test::text;
+using test::unit;
+using test::unit_request;
 
 namespace {
 
@@ -56,8 +64,7 @@ void limit(Random& random, DegradedRequest& request) {
 }
 
 /// Compares with every even spread; returns how many there were.
-int beats_every_spread(const DegradedRequest& request) {
-  const DegradedSchedule answer = checked(request);
+int beats_every_spread(const DegradedRequest& request, const DegradedSchedule& answer) {
   INFO(text(request));
   int met = 0;
   for (const Spread how : {Spread::blocks, Spread::round_robin, Spread::only_of_the_dead}) {
@@ -78,42 +85,42 @@ int beats_every_spread(const DegradedRequest& request) {
 TEST_CASE("no even spread of the lanes is faster than a degraded schedule", "[unit]") {
   int met = 0;
   double over_bound = 0;
-  constexpr int draws = 150;
+  constexpr int draws = 100;
   for (std::uint64_t seed = 1; seed <= draws; ++seed) {
     INFO("seed " << seed);
     Random random(seed);
     DegradedRequest request = drawn(random, {"gpipe", "1f1b", "zb-h1", "zb-h2"});
-    met += beats_every_spread(request);
-    over_bound += (reached_ms(request, checked(request)) / checked(request).bound_ms) - 1;
+    const DegradedSchedule answer = checked(request);
+    met += beats_every_spread(request, answer);
+    over_bound += (reached_ms(request, answer) / answer.bound_ms) - 1;
   }
   CHECK(met > draws);
-  // Measured when written: 0.4 %.
+  // On average 0.44 % above the bound when written.
   CHECK(over_bound / draws < 0.01);
 }
 
 TEST_CASE("several chunks a rank are degraded as well", "[unit]") {
   int met = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     INFO("seed " << seed);
     Random random(seed);
-    met +=
-        beats_every_spread(drawn(random, {"interleaved", "zb-v", "v-half", "v-min", "dualpipe-v"}));
+    const DegradedRequest request =
+        drawn(random, {"interleaved", "zb-v", "v-half", "v-min", "dualpipe-v"});
+    met += beats_every_spread(request, checked(request));
   }
-  CHECK(met > 60);
+  CHECK(met > 50);
 }
 
 TEST_CASE("limits of memory hold on every rank, and no even spread that keeps them is faster",
           "[unit]") {
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 80; ++seed) {
     INFO("seed " << seed);
     Random random(seed);
     DegradedRequest request = drawn(random, {"1f1b", "zb-h1", "zb-v", "interleaved", "auto"});
     limit(random, request);
-    if (request.kind == "auto") {
-      static_cast<void>(checked(request));
-    } else {
-      static_cast<void>(beats_every_spread(request));
-    }
+    const DegradedSchedule answer = checked(request);
+    if (request.kind == "auto") request.kind = "1f1b";
+    static_cast<void>(beats_every_spread(request, answer));
   }
 }
 
@@ -144,6 +151,30 @@ TEST_CASE("with room for one micro-batch a pipeline still ends, and with less it
           "in_flight_limit: 1, must be at least 2 for one micro-batch of 2 chunks on 1 live ranks "
           "of stage 0");
     }
+  }
+}
+
+TEST_CASE("chunks do not wait for one another's room, and a full rank does W at once", "[unit]") {
+  struct Case {
+    const char* kind;
+    int in_flight;
+    std::int64_t bytes, weight_bytes;
+    double most_ms;  // as found; the bound is 55.3, one after another takes 98.7 at least
+  };
+  for (const Case& c : {Case{"zb-v", 3, 1000, 2, 63.6},
+                        {"zb-v", 4, 1000, 2, 57.7},
+                        {"zb-v", 0, 35, 15, 70.9},
+                        {"interleaved", 3, 1000, 2, 64.7},
+                        {"1f1b", 0, 35, 15, 29.4}}) {
+    DegradedRequest request = unit_request(3, 3, 6);
+    request.kind = c.kind;
+    request.lost = {0, 1, 0};
+    request.costs = equal(3 * chunks_of(c.kind), {1, 1, 1, 0.1});
+    request.in_flight_limit = c.in_flight;
+    request.memory.assign(request.costs.size(), {10, c.weight_bytes});
+    request.limit_bytes.assign(3, c.bytes);
+    INFO(text(request));
+    CHECK(checked(request).makespan_ms < c.most_ms * 1.02);
   }
 }
 

@@ -5,7 +5,12 @@
 
 namespace planaria {
 
-using namespace test;
+using test::checked;
+using test::equal;
+using test::simulated;
+using test::text;
+using test::unit;
+using test::unit_request;
 
 namespace {
 
@@ -79,7 +84,8 @@ TEST_CASE("losses cost nothing exactly while they are no more than 1F1B's bubble
           const DegradedSchedule answer = checked(request);
           const int live = width - lost;
           const double healthy_ms = 3 * (m + p - 1);
-          const double work_ms = 3 * ((m * width + live - 1) / live);
+          const int share = (m * width + live - 1) / live;
+          const double work_ms = 3 * share;
           const bool fits = lost * (m + p - 1) <= (p - 1) * width;  // f/D <= (p-1)/(m+p-1)
           CHECK((answer.period_ms <= healthy_ms) == fits);
           CHECK((answer.bound_ms <= healthy_ms) == fits);
@@ -211,6 +217,11 @@ TEST_CASE("a degraded schedule is refused with what is wrong and what would do",
   request.costs[1].send_ms = -2;
   CHECK(fault_of(request, FaultKind::invalid_input) ==
         "costs[1].send_ms: -2, must be finite and at least 0");
+  request = good;
+  request.width = 100000;
+  request.shape.micro_batches = 100;
+  CHECK(fault_of(request, FaultKind::invalid_input) ==
+        "stages x micro_batches x width: 40000000, must be 1 to 10000000");
   request = good;
   request.shape.micro_batches = 0;
   CHECK(fault_of(request, FaultKind::invalid_input) == "micro_batches: 0, must be at least 1");
