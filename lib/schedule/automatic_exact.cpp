@@ -18,6 +18,7 @@
 #include <limits>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 namespace planaria {
 namespace {

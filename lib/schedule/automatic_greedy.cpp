@@ -1,6 +1,7 @@
 #include "schedule/automatic_greedy.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace planaria {
 namespace {

@@ -21,7 +21,6 @@ using test::equal;
 using test::limits_of;
 using test::simulated;
 using test::unit;
-using test::within_limits;
 using test::words_of;
 
 double makespan_bound(const PipelineLimits& limits) {
@@ -60,9 +59,7 @@ TEST_CASE("no builder's schedule beats the bounds of the memory it takes", "[uni
       CHECK(makespan_bound(limits) <= run.makespan_ms * (1 + 1e-12));
       CHECK(span_bound(limits) <= run.largest_span_ms * (1 + 1e-12));
       // The same by each rank alone, told how much it does and has in flight.
-      for (std::size_t rank = 0; rank < run.ranks.size(); ++rank) {
-        limits.loads.push_back({m, run.ranks[rank].peak_in_flight});
-      }
+      for (const SimulatedRank& rank : run.ranks) limits.loads.push_back({m, rank.peak_in_flight});
       CHECK(makespan_bound(limits) <= run.makespan_ms * (1 + 1e-12));
       CHECK(span_bound(limits) <= run.largest_span_ms * (1 + 1e-12));
     }

@@ -40,7 +40,8 @@ struct AutomaticSchedule {
 };
 
 /// Returns the schedule with the least makespan found, among such the one with the least largest
-/// span (which bubble rates are of). Its memory fits the limits.
+/// span (which bubble rates are of). Its memory fits the limits. The two do not conflict in the
+/// field's published cases: the least span known goes with the least makespan.
 ///
 /// Candidates are there at once: gpipe, 1f1b (both also with B and W apart), zb-h1, zb-h2, the
 /// greedy of the zero-bubble authors (Qi et al., 2023) and list schedules, O(p^2 m). Pipelines of
