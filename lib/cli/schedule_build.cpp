@@ -12,37 +12,6 @@
 namespace planaria::cli {
 namespace {
 
-/// A bound of schedules in chunks that every order keeps: a rank cannot begin before the first
-/// micro-batch has come to its first stage, and then has all its work to do; and one micro-batch
-/// goes down and up again.
-double bound_ms(const Schedule& shape, const std::vector<StageCosts>& costs) {
-  std::vector<double> arrives_ms{0.0};  // [stage]: earliest
-  double down_and_up_ms = 0;
-  for (int stage = 0; stage < shape.stages(); ++stage) {
-    const StageCosts& of = costs[static_cast<std::size_t>(stage)];
-    // A hand-over within a rank is free: the middle of a v, and everything on one rank.
-    const bool free =
-        shape.depth() == 1 || (shape.placement == Placement::v && stage == shape.depth() - 1);
-    const bool free_back =
-        shape.depth() == 1 || (shape.placement == Placement::v && stage == shape.depth());
-    arrives_ms.push_back(arrives_ms.back() + of.forward_ms + (free ? 0 : of.send_ms));
-    down_and_up_ms += of.forward_ms + of.backward_input_ms;
-    if (stage + 1 < shape.stages() && !free) down_and_up_ms += of.send_ms;
-    if (stage > 0 && !free_back) down_and_up_ms += of.send_back_ms.value_or(of.send_ms);
-  }
-  double bound = down_and_up_ms;
-  for (int rank = 0; rank < shape.depth(); ++rank) {
-    double work_ms = 0;
-    for (int chunk = 0; chunk < shape.chunks; ++chunk) {
-      const StageCosts& of = costs[static_cast<std::size_t>(shape.stage_of(rank, chunk))];
-      work_ms += of.forward_ms + of.backward_input_ms + of.backward_weight_ms;
-    }
-    bound = std::max(bound, arrives_ms[static_cast<std::size_t>(shape.stage_of(rank, 0))] +
-                                (shape.micro_batches * work_ms));
-  }
-  return bound;
-}
-
 /// The schedule of one pipeline on each of `width`, micro-batches numbered through.
 Schedule side_by_side(const Schedule& one, int width) {
   Schedule all = one;
@@ -117,7 +86,7 @@ Result<Built> build_degraded(const BuildRequest& request, const std::function<bo
 /// Proven whatever the order; nothing where a pair takes less than its parts together.
 std::optional<double> bound_of(const BuildRequest& request, const Schedule& schedule) {
   if (request.overlapped_ms && has_pairs(schedule)) return std::nullopt;
-  if (schedule.placement != Placement::single) return bound_ms(schedule, request.costs);
+  if (schedule.placement != Placement::single) return placed_bound_ms(schedule, request.costs);
   PipelineLimits limits = limits_of(request);
   limits.memory.clear();  // a schedule with R may hold less, and one beyond its limit is refused
   limits.limit_bytes.clear();

@@ -10,17 +10,6 @@
 namespace planaria::host {
 namespace {
 
-std::optional<ChunkForm> form_of(const PipelineAssignment& pipeline) {
-  const int chunks = chunks_in(pipeline);
-  for (const Placement placement : {Placement::single, Placement::v, Placement::loop}) {
-    const bool possible = placement == Placement::single ? chunks == 1
-                          : placement == Placement::v    ? chunks == 2
-                                                         : chunks > 1;
-    if (possible && stands_as(pipeline, {placement, chunks})) return ChunkForm{placement, chunks};
-  }
-  return std::nullopt;
-}
-
 /// A pipeline's step as a schedule, with what each action took.
 struct MeasuredSchedule {
   Schedule schedule;

@@ -17,8 +17,8 @@ namespace planaria::host {
 /// the timeline reads. Such events are the timeline's alone: they do not get into events.jsonl.
 [[nodiscard]] bool is_span(const Json& event);
 
-/// Counts the (step, micro-batch, layer) that were computed more than once: some kind of action on
-/// them (F, B, W, G or R) came twice. 24 bytes an event.
+/// Counts the (step, micro-batch, layer) that were computed more than once: a forward came twice,
+/// or a backward (B or G). 24 bytes an event.
 class RedoneCounter {
  public:
   /// Takes a computed event, in any order.

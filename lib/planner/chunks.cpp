@@ -148,6 +148,16 @@ bool stands_as(const PipelineAssignment& pipeline, const ChunkForm& form) {
   return true;
 }
 
+std::optional<ChunkForm> form_of(const PipelineAssignment& pipeline) {
+  const int chunks = chunks_in(pipeline);
+  if (chunks == 1) return ChunkForm{};
+  for (const Placement placement : {Placement::v, Placement::loop}) {
+    if (placement == Placement::v && chunks != 2) continue;
+    if (stands_as(pipeline, {placement, chunks})) return ChunkForm{placement, chunks};
+  }
+  return std::nullopt;
+}
+
 int chunks_in(const PipelineAssignment& pipeline) {
   std::map<WorkerId, int> stages;
   for (const StageAssignment& stage : pipeline.stages) ++stages[stage.worker];

@@ -75,14 +75,11 @@ Result<Schedule> fitting(const CoordinatorState& state, const PipelineAssignment
 
 // Fits every pipeline whose workers stand in one of the placements.
 std::optional<Schedule> substitute(const PipelineAssignment& pipeline, const Shape& shape) {
+  const auto form = form_of(pipeline);
+  if (!form) return std::nullopt;
   const PipelineShape ranks{.stages = shape.ranks, .micro_batches = shape.micro_batches};
-  if (shape.ranks == shape.stages) return one_forward_one_backward(ranks);
-  for (const Placement placement : {Placement::v, Placement::loop}) {
-    const int chunks = shape.stages / shape.ranks;
-    if (placement == Placement::v && chunks != 2) continue;
-    if (stands_as(pipeline, {placement, chunks})) return gpipe(ranks, placement, chunks);
-  }
-  return std::nullopt;
+  if (form->chunks == 1) return one_forward_one_backward(ranks);
+  return gpipe(ranks, form->placement, form->chunks);
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ class Executor {
   std::optional<Place> place_;      // nothing: this worker does not compute
   std::vector<LayerId> shadowed_;   // descending, as gradients come
   std::vector<Action> actions_;     // of a whole step
-  std::set<WorkPlace> recomputed_;  // by the actions' numbers, of the step in flight
+  std::set<WorkPlace> recomputed_;  // of the step in flight: what has an R
   Step step_;
   std::optional<protocol::StepWork> work_;              // of the step in flight
   std::vector<Action> left_;                            // of it, what is to be done

@@ -27,6 +27,7 @@ FrameKey Executor::evaluation_key(FrameKind kind, Step level, LayerId boundary,
 // other: chunk c comes to micro-batch i once chunk c-1's result has gone round the other workers.
 Result<protocol::Evaluated> Executor::evaluate(Step level) {
   failure_.reset();
+  handed_over_.clear();
   if (!place_) return protocol::Evaluated{view_.view, level, {}};
   const std::int64_t count = context_.evaluation.micro_batches();
   const auto pipelines = static_cast<std::int64_t>(view_.layout.pipelines.size());

@@ -29,7 +29,8 @@ void add_gradient(at::Tensor& sum, at::Tensor gradient) {
   if (!gradient.defined()) return;
   if (sum.defined()) {
     sum.add_(gradient);
-  } else if (gradient.is_contiguous() && gradient.storage().use_count() == 1) {
+  } else if (gradient.is_contiguous() && gradient.use_count() == 1 &&
+             gradient.storage().use_count() == 1) {
     sum = std::move(gradient);
   } else {
     sum = gradient.clone(at::MemoryFormat::Contiguous);
@@ -149,6 +150,7 @@ void HeldLayer::add_weight_work(MicroBatchId micro_batch, LaneId lane) {
 }
 
 void HeldLayer::forget_step() {
+  if (put_off != nullptr) static_cast<void>(put_off->take());  // of a backward that broke off
   weight_work.clear();
   lane_sums.clear();
   fold.reset();

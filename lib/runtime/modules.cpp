@@ -104,23 +104,20 @@ struct SplitLayerNorm : torch::autograd::Function<SplitLayerNorm> {
   template <class Backward>
   static void put_off_weights(PutOffGradients& put_off, const variable_list& saved,
                               const Backward& backward) {
-    const auto both = std::make_shared<std::pair<at::Tensor, at::Tensor>>();
-    const auto compute = [both, backward] {
-      if (both->first.defined()) return;
-      auto [input, weight, bias] = backward({false, true, true});
-      *both = {std::move(weight), std::move(bias)};
+    using Both = std::pair<at::Tensor, at::Tensor>;
+    const auto both = std::make_shared<std::optional<Both>>();
+    const auto computed = [both, backward]() -> Both& {
+      if (!both->has_value()) {
+        auto [input, weight, bias] = backward({false, true, true});
+        both->emplace(std::move(weight), std::move(bias));
+      }
+      return **both;
     };
     if (saved[1].requires_grad()) {
-      put_off.put(saved[1], [both, compute] {
-        compute();
-        return both->first;
-      });
+      put_off.put(saved[1], [computed] { return std::move(computed().first); });
     }
     if (saved[2].requires_grad()) {
-      put_off.put(saved[2], [both, compute] {
-        compute();
-        return std::move(both->second);
-      });
+      put_off.put(saved[2], [computed] { return std::move(computed().second); });
     }
   }
 };

@@ -326,6 +326,34 @@ Result<double> makespan_bound_ms(const PipelineLimits& limits) {
   return bound.makespan_ms();
 }
 
+double placed_bound_ms(const Schedule& shape, const std::vector<StageCosts>& costs) {
+  std::vector<double> arrives_ms{0.0};  // [stage]: earliest
+  double down_and_up_ms = 0;
+  for (int stage = 0; stage < shape.stages(); ++stage) {
+    const StageCosts& of = costs[static_cast<std::size_t>(stage)];
+    // A hand-over within a rank is free: the middle of a v, and everything on one rank.
+    const bool free =
+        shape.depth() == 1 || (shape.placement == Placement::v && stage == shape.depth() - 1);
+    const bool free_back =
+        shape.depth() == 1 || (shape.placement == Placement::v && stage == shape.depth());
+    arrives_ms.push_back(arrives_ms.back() + of.forward_ms + (free ? 0 : of.send_ms));
+    down_and_up_ms += of.forward_ms + of.backward_input_ms;
+    if (stage + 1 < shape.stages() && !free) down_and_up_ms += of.send_ms;
+    if (stage > 0 && !free_back) down_and_up_ms += of.send_back_ms.value_or(of.send_ms);
+  }
+  double bound = down_and_up_ms;
+  for (int rank = 0; rank < shape.depth(); ++rank) {
+    double work_ms = 0;
+    for (int chunk = 0; chunk < shape.chunks; ++chunk) {
+      const StageCosts& of = costs[static_cast<std::size_t>(shape.stage_of(rank, chunk))];
+      work_ms += of.forward_ms + of.backward_input_ms + of.backward_weight_ms;
+    }
+    bound = std::max(bound, arrives_ms[static_cast<std::size_t>(shape.stage_of(rank, 0))] +
+                                (shape.micro_batches * work_ms));
+  }
+  return bound;
+}
+
 Result<double> span_bound_ms(const PipelineLimits& limits) {
   PLANARIA_TRY(bound, pipeline_bound(limits));
   return bound.span_ms();

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <planaria/base/check.hpp>
+#include <planaria/schedule/bounds.hpp>
+
 namespace planaria::degrading {
 namespace {
 
@@ -157,8 +160,43 @@ class Bounding {
 
 }  // namespace
 
+namespace {
+
+// What each stage does by itself, with the arguments of bounds.cpp: those know W's memory.
+Bounds bounds_of_loads(const Problem& problem) {
+  PipelineLimits limits{.micro_batches = problem.micro_batches,
+                        .costs = {},
+                        .memory = {},
+                        .limit_bytes = {},
+                        .loads = {}};
+  const bool limited = std::ranges::any_of(
+      problem.limit_bytes, [](std::int64_t bytes) { return bytes != Problem::unlimited; });
+  for (const Stage& stage : problem.stages) {
+    limits.costs.push_back(
+        {stage.forward_ms, stage.input_ms, stage.weight_ms, stage.send_ms, stage.send_back_ms});
+    if (limited) {
+      limits.memory.push_back({stage.activation_bytes, stage.weight_bytes, 0});
+      limits.limit_bytes.push_back(at(problem.limit_bytes, stage.place));
+    }
+    const int ranks = static_cast<int>(at(problem.live, stage.place).size());
+    const int share = (problem.micro_batches + ranks - 1) / ranks;
+    limits.loads.push_back({share, std::min(share, problem.in_flight_limit)});
+  }
+  const auto makespan_ms = makespan_bound_ms(limits);
+  const auto span_ms = span_bound_ms(limits);
+  check(makespan_ms.ok() && span_ms.ok(), "limits of a request that was checked");
+  return {makespan_ms.value(), span_ms.value()};
+}
+
+}  // namespace
+
 Bounds bounds_of(const Problem& problem) {
-  return Bounding(problem).all();
+  Bounds bounds = Bounding(problem).all();
+  if (problem.chunks > 1) return bounds;
+  const Bounds by_loads = bounds_of_loads(problem);
+  bounds.makespan_ms = std::max(bounds.makespan_ms, by_loads.makespan_ms);
+  bounds.period_ms = std::max(bounds.period_ms, by_loads.period_ms);
+  return bounds;
 }
 
 }  // namespace planaria::degrading

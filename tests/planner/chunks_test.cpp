@@ -63,6 +63,9 @@ TEST_CASE("a pipeline is cut into the schedule's chunks, balanced", "[unit]") {
   CHECK(workers_by_stage(in_loop.pipelines[0]) == std::vector{0, 1, 0, 1});
   CHECK(stands_as(in_loop.pipelines[0], loop));
   CHECK(in_chunks(layout, costs, {}) == layout);
+  CHECK(form_of(in_v.pipelines[0]) == v);
+  CHECK(form_of(in_loop.pipelines[0]) == loop);
+  CHECK(form_of(layout.pipelines[0]) == ChunkForm{});
 }
 
 TEST_CASE("a pipeline with too few layers stays as it is", "[unit]") {
@@ -80,6 +83,7 @@ TEST_CASE("how a pipeline stands is told from its workers", "[unit]") {
   CHECK(chunks_in(pipeline) == 0);  // one has two stages, the other one
   CHECK_FALSE(stands_as(pipeline, v));
   CHECK_FALSE(stands_as(pipeline, {}));
+  CHECK_FALSE(form_of(pipeline).has_value());
   pipeline.stages.push_back({{LayerId{0}, LayerId{0}}, WorkerId{5}});
   CHECK(stands_as(pipeline, v));
   for (StageAssignment& stage : pipeline.stages) stage.worker = WorkerId{5};

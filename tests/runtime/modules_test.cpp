@@ -8,6 +8,8 @@
 #include <torch/nn/modules/linear.h>
 #include <planaria/runtime/modules.hpp>
 
+#include "runtime/held_layer.hpp"
+
 namespace planaria {
 namespace {
 
@@ -89,8 +91,7 @@ void compare(Module& module, const Tensor& input, const Tensor& gradient) {
 
 TEST_CASE("Linear in halves has the bits of LibTorch's graph", "[unit]") {
   for (const bool with_bias : {true, false}) {
-    for (const Shape& shape :
-         {Shape{7, 48}, {4, 33, 48}, {1, 48}, {2, 3, 5, 48}}) {
+    for (const Shape& shape : {Shape{7, 48}, {4, 33, 48}, {1, 48}, {2, 3, 5, 48}}) {
       INFO("bias " << with_bias << ", dimensions of the input " << shape.size());
       torch::manual_seed(3);
       LinearImpl linear(48, 80, with_bias);
@@ -145,6 +146,29 @@ TEST_CASE("a frozen parameter has nothing put off, and without a graph nothing i
     static_cast<void>(linear.forward(numbers({2, 4}, 1)));
   }
   CHECK(put_off->take().empty());
+}
+
+TEST_CASE("a gradient that somebody else holds is added to as a copy", "[unit]") {
+  runtime::HeldLayer held;
+  held.put_off = std::make_shared<PutOffGradients>();
+  const Tensor parameter = at::zeros({3}).requires_grad_(true);
+  held.trainable.emplace_back("weight", parameter);
+  const Tensor shared = at::ones({3});  // as a module might hand out its output's gradient
+  for (const int micro_batch : {0, 1}) {
+    held.put_off->put(parameter, [shared] { return shared; });
+    held.keep_weight_work(MicroBatchId{micro_batch});
+    held.add_weight_work(MicroBatchId{micro_batch}, LaneId{0});
+  }
+  CHECK(at::equal(held.lane_sums.at(LaneId{0})[0], at::full({3}, 2.0)));
+  CHECK(at::equal(shared, at::ones({3})));
+}
+
+TEST_CASE("what a broken-off backward has put off is forgotten with its step", "[unit]") {
+  runtime::HeldLayer held;
+  held.put_off = std::make_shared<PutOffGradients>();
+  held.put_off->put(at::zeros({3}), [] { return at::ones({3}); });
+  held.forget_step();
+  CHECK(held.put_off->take().empty());
 }
 
 TEST_CASE("initial weights are PyTorch's", "[unit]") {

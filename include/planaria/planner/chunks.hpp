@@ -3,6 +3,7 @@
 // of its own: depths and shares are theirs.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include <planaria/planner/replan.hpp>
@@ -24,6 +25,9 @@ struct ChunkForm {
                                const ChunkForm& form);
 /// Returns whether the pipeline's workers have the stages that `form` gives them.
 [[nodiscard]] bool stands_as(const PipelineAssignment& pipeline, const ChunkForm& form);
+/// Returns the form in which the pipeline's workers stand, or nothing where they stand in none; of
+/// several (all on one worker) the first of single, v, loop.
+[[nodiscard]] std::optional<ChunkForm> form_of(const PipelineAssignment& pipeline);
 /// Returns how many stages each worker of a pipeline has, where all have equally many; else 0.
 [[nodiscard]] int chunks_in(const PipelineAssignment& pipeline);
 

@@ -1,14 +1,15 @@
 // schedule/bounds.hpp: what no schedule of given costs can beat. Floor 2, pure.
 // Is: proven lower bounds on the makespan and on the largest span of a rank, for one chunk a rank
 // (single placement; F, B, W, and G, which counts as B then W), uneven stages, limited memory, and
-// stages that have lost workers. Is not: tight in general (automatic.hpp looks from the other
-// side), nor for schedules with R, which may hold less.
+// stages that have lost workers; and a simple one for chunks. Is not: tight in general
+// (automatic.hpp looks from the other side), nor for schedules with R, which may hold less.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include <planaria/base/result.hpp>
+#include <planaria/schedule/actions.hpp>
 #include <planaria/schedule/memory.hpp>
 #include <planaria/schedule/simulate.hpp>
 
@@ -44,5 +45,11 @@ struct PipelineLimits {
 /// takes at least, whenever its ranks start: also the least period of steps that overlap. The same
 /// faults and cost.
 [[nodiscard]] Result<double> span_bound_ms(const PipelineLimits& limits);
+
+/// Returns a time before which no order of `shape`'s ranks ends, whatever its chunks and placement
+/// and with any memory: a rank cannot begin before the first micro-batch has come to its first
+/// stage, and then has all its work to do; and one micro-batch goes down and up again. `costs` are
+/// by stage. Weaker than makespan_bound_ms, which knows one chunk a rank. O(stages).
+[[nodiscard]] double placed_bound_ms(const Schedule& shape, const std::vector<StageCosts>& costs);
 
 }  // namespace planaria
