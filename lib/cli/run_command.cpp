@@ -84,7 +84,10 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
   if (!flags.schedule_file.empty()) {
     auto text = read_file(flags.schedule_file);
     if (!text.ok()) return Fault::invalid_input(text.fault().sentence);
-    PLANARIA_TRY(schedule, schedule_from_text(text.value(), flags.schedule_file));
+    // Pipelines that share workers have one schedule, as wide as they are many.
+    const auto width = options.layout ? joined_with(*options.layout, 0).size() : std::size_t{1};
+    PLANARIA_TRY(schedule, schedule_from_text(text.value(), flags.schedule_file,
+                                              static_cast<int>(width)));
     options.schedule_text = text_of(schedule);
   }
   const std::vector<std::string>& kinds = kinds_and_automatic();

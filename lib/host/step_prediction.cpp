@@ -10,30 +10,36 @@
 namespace planaria::host {
 namespace {
 
-/// A pipeline's step as a schedule, with what each action took.
+/// A step of pipelines that run as one as a schedule, with what each action took.
 struct MeasuredSchedule {
   Schedule schedule;
-  std::vector<std::int64_t> workers;  // by rank
+  std::vector<std::int64_t> workers;  // by rank; without actions where it is in an earlier line
   std::vector<std::vector<StepAction>> actions;
 };
 
 std::optional<MeasuredSchedule> schedule_of(
-    const PipelineAssignment& pipeline,
+    const Layout& layout, const std::vector<int>& joined,
     const std::map<std::int64_t, std::vector<StepAction>>& by_worker) {
-  const auto form = form_of(pipeline);
-  if (!form) return std::nullopt;
   MeasuredSchedule found;
-  found.schedule.placement = form->placement;
-  found.schedule.chunks = form->chunks;
-  std::map<int, int> numbers;  // of the step's micro-batches, within the pipeline
-  const auto ranks = pipeline.stages.size() / static_cast<std::size_t>(form->chunks);
-  for (std::size_t rank = 0; rank < ranks; ++rank) {
-    const std::int64_t worker = pipeline.stages[rank].worker.value;
-    const auto measured = by_worker.find(worker);
-    if (measured == by_worker.end()) return std::nullopt;
-    found.workers.push_back(worker);
-    found.actions.push_back(measured->second);
-    for (const StepAction& action : measured->second) numbers[action.micro_batch] = 0;
+  found.schedule.width = static_cast<int>(joined.size());
+  std::map<int, int> numbers;  // of the step's micro-batches, within the pipelines
+  for (const int index : joined) {
+    const PipelineAssignment& pipeline = layout.pipelines[static_cast<std::size_t>(index)];
+    const auto form = form_of(pipeline);
+    if (!form) return std::nullopt;
+    found.schedule.placement = form->placement;
+    found.schedule.chunks = form->chunks;
+    const auto ranks = pipeline.stages.size() / static_cast<std::size_t>(form->chunks);
+    for (std::size_t rank = 0; rank < ranks; ++rank) {
+      const std::int64_t worker = pipeline.stages[rank].worker.value;
+      const auto measured = by_worker.find(worker);
+      if (measured == by_worker.end()) return std::nullopt;
+      const bool is_new = std::ranges::find(found.workers, worker) == found.workers.end();
+      found.workers.push_back(worker);
+      auto& actions = found.actions.emplace_back();
+      if (is_new) actions = measured->second;
+      for (const StepAction& action : actions) numbers[action.micro_batch] = 0;
+    }
   }
   for (auto& [micro_batch, number] : numbers) number = found.schedule.micro_batches++;
   for (const auto& actions : found.actions) {
@@ -98,6 +104,7 @@ std::optional<PredictedStep> predict(const MeasuredSchedule& measured) {
   if (!simulated) return std::nullopt;
   step.predicted_ms = simulated.value().makespan_ms;
   for (std::size_t rank = 0; rank < measured.actions.size(); ++rank) {
+    if (measured.actions[rank].empty()) continue;
     auto& actions = step.predicted[measured.workers[rank]];
     actions = measured.actions[rank];
     for (std::size_t at = 0; at < actions.size(); ++at) {
@@ -136,7 +143,9 @@ std::vector<PredictedStep> StepPredictions::predicted() const {
     const auto layout = layouts_.find(std::get<1>(key));
     if (layout == layouts_.end()) continue;
     for (std::size_t i = 0; i < layout->second.pipelines.size(); ++i) {
-      const auto measured = schedule_of(layout->second.pipelines[i], by_worker);
+      const auto joined = joined_with(layout->second, static_cast<int>(i));
+      if (joined.front() != static_cast<int>(i)) continue;
+      const auto measured = schedule_of(layout->second, joined, by_worker);
       if (!measured) continue;
       auto step = predict(*measured);
       if (!step) continue;

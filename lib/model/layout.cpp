@@ -92,18 +92,46 @@ Result<void> verify_shares(const Layout& layout, const LayoutRequirements& requi
                                           requirements.micro_batches));
 }
 
+// A worker has its stages once: all its pipelines cut the layers alike and have it at the same
+// places.
+Result<void> verify_shared(const Layout& layout, WorkerId worker, std::size_t first,
+                           std::size_t other) {
+  const auto& stages = layout.pipelines[first].stages;
+  const auto& others = layout.pipelines[other].stages;
+  const auto refused = [&](std::size_t stage, const std::string& must) {
+    return Fault::invalid_input(
+        fmt::format("{}.worker: {}, must not be that of pipelines[{}] too: {}",
+                    stage_path(other, stage), worker.value, first, must));
+  };
+  for (std::size_t stage = 0; stage < others.size(); ++stage) {
+    if (others[stage].worker != worker) continue;
+    if (stages.size() != others.size()) {
+      return refused(stage,
+                     fmt::format("it has {}, this one {}",
+                                 counted(static_cast<int>(stages.size()), "stage"), others.size()));
+    }
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      if (stages[i].layers != others[i].layers) {
+        return refused(stage, fmt::format("they have other layers in stage {}", i));
+      }
+      if ((stages[i].worker == worker) != (others[i].worker == worker)) {
+        return refused(stage, fmt::format("the worker is in stage {} of one alone", i));
+      }
+    }
+    return {};
+  }
+  return {};
+}
+
 Result<void> verify_active_workers(const Layout& layout, int workers) {
-  std::map<WorkerId, std::pair<std::size_t, std::string>> seen;  // its pipeline, and where first
+  std::map<WorkerId, std::size_t> seen;  // its first pipeline
   for (std::size_t index = 0; index < layout.pipelines.size(); ++index) {
     const auto& stages = layout.pipelines[index].stages;
     for (std::size_t stage = 0; stage < stages.size(); ++stage) {
-      const std::string path = stage_path(index, stage);
-      PLANARIA_TRY_VOID(verify_worker(stages[stage].worker, path, workers));
-      const auto [known, is_new] = seen.emplace(stages[stage].worker, std::pair(index, path));
-      if (!is_new && known->second.first != index) {
-        return Fault::invalid_input(fmt::format("{}.worker: {}, must not be that of {} too", path,
-                                                stages[stage].worker.value, known->second.second));
-      }
+      PLANARIA_TRY_VOID(verify_worker(stages[stage].worker, stage_path(index, stage), workers));
+      const auto [known, is_new] = seen.emplace(stages[stage].worker, index);
+      if (is_new || known->second == index) continue;
+      PLANARIA_TRY_VOID(verify_shared(layout, known->first, known->second, index));
     }
   }
   return {};
@@ -190,16 +218,44 @@ Result<ShadowAssignment> shadow_from_json(const Json& json, const std::string& s
 
 }  // namespace
 
-std::optional<Place> place_of(const Layout& layout, WorkerId worker) {
+std::vector<Place> places_of(const Layout& layout, WorkerId worker) {
+  std::vector<Place> places;
   for (std::size_t pipeline = 0; pipeline < layout.pipelines.size(); ++pipeline) {
     const auto& stages = layout.pipelines[pipeline].stages;
     Place place{static_cast<int>(pipeline), {}};
     for (std::size_t stage = 0; stage < stages.size(); ++stage) {
       if (stages[stage].worker == worker) place.stages.push_back(static_cast<int>(stage));
     }
-    if (!place.stages.empty()) return place;
+    if (!place.stages.empty()) places.push_back(std::move(place));
   }
-  return std::nullopt;
+  return places;
+}
+
+std::optional<Place> place_of(const Layout& layout, WorkerId worker) {
+  const std::vector<Place> places = places_of(layout, worker);
+  return places.empty() ? std::nullopt : std::optional(places.front());
+}
+
+std::vector<int> joined_with(const Layout& layout, int pipeline) {
+  std::set<int> joined{pipeline};
+  std::vector<int> to_visit{pipeline};
+  while (!to_visit.empty()) {
+    const auto visited = static_cast<std::size_t>(to_visit.back());
+    to_visit.pop_back();
+    for (const StageAssignment& stage : layout.pipelines[visited].stages) {
+      for (const Place& place : places_of(layout, stage.worker)) {
+        if (joined.insert(place.pipeline).second) to_visit.push_back(place.pipeline);
+      }
+    }
+  }
+  return {joined.begin(), joined.end()};
+}
+
+bool shares_workers(const Layout& layout) {
+  for (int pipeline = 0; pipeline < static_cast<int>(layout.pipelines.size()); ++pipeline) {
+    if (joined_with(layout, pipeline).size() > 1) return true;
+  }
+  return false;
 }
 
 std::vector<LayerRange> chunks_of(const Layout& layout, WorkerId worker) {
@@ -238,7 +294,9 @@ std::vector<WorkerId> active_holders(const Layout& layout, LayerId layer) {
   std::vector<WorkerId> holders;
   for (const auto& pipeline : layout.pipelines) {
     for (const auto& stage : pipeline.stages) {
-      if (stage.layers.contains(layer)) holders.push_back(stage.worker);
+      if (!stage.layers.contains(layer)) continue;
+      const bool is_new = std::find(holders.begin(), holders.end(), stage.worker) == holders.end();
+      if (is_new) holders.push_back(stage.worker);
     }
   }
   return holders;
@@ -284,11 +342,12 @@ std::string text_of(const Layout& layout) {
     depths.push_back(static_cast<int>(pipeline.stages.size()));
   }
   if (depths.empty()) return "no pipelines";
+  const std::string shared = shares_workers(layout) ? ", sharing workers" : "";
   if (std::all_of(depths.begin(), depths.end(), [&](int d) { return d == depths.front(); })) {
     return counted(static_cast<int>(depths.size()), "pipeline") + " x " +
-           counted(depths.front(), "stage");
+           counted(depths.front(), "stage") + shared;
   }
-  return fmt::format("pipelines of {} stages", fmt::join(depths, ", "));
+  return fmt::format("pipelines of {} stages{}", fmt::join(depths, ", "), shared);
 }
 
 Result<void> verify(const Layout& layout, const LayoutRequirements& requirements) {

@@ -46,7 +46,7 @@ class Placement {
         const int worker = number_of(stage);
         idle_[count(worker)] = false;
         for (int layer = stage.layers.first.value; layer <= stage.layers.last.value; ++layer) {
-          take(layer, worker);
+          if (!taken_[count(worker)][count(layer)]) take(layer, worker);
         }
       }
     }

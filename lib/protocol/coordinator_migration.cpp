@@ -11,7 +11,9 @@ namespace {
 std::map<WorkerId, std::vector<LayerRange>> ranges_of(const Layout& layout) {
   std::map<WorkerId, std::vector<LayerRange>> ranges;
   for (const auto& pipeline : layout.pipelines) {
-    for (const auto& stage : pipeline.stages) ranges[stage.worker].push_back(stage.layers);
+    for (const auto& stage : pipeline.stages) {
+      if (!ranges.contains(stage.worker)) ranges[stage.worker] = chunks_of(layout, stage.worker);
+    }
   }
   return ranges;
 }

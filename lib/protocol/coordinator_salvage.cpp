@@ -1,6 +1,8 @@
 // What a step that begins again need not compute: finished sums, and what was told beside them.
 #include <planaria/protocol/salvage.hpp>
 
+#include <algorithm>
+
 #include <planaria/base/check.hpp>
 
 #include "protocol/coordinator_transitions.hpp"
@@ -18,14 +20,21 @@ std::optional<Salvage> salvage_of(const CoordinatorState& state) {
   auto salvage = plan_salvage(state.view.layout, tree, layer_count(state), state.sums, state.told);
   if (!salvage) return salvage;
   const StepWork work(state.view.layout, tree, salvage);
-  for (std::size_t i = 0; i < salvage->work.size(); ++i) {
-    const auto micro_batches = work.micro_batches_of(static_cast<int>(i));
-    if (micro_batches.empty()) continue;
-    const auto schedule = schedule_for(state, state.view.layout, i,
-                                       static_cast<int>(micro_batches.size()), Asked::may_not);
+  const auto pipelines = static_cast<int>(salvage->work.size());
+  std::vector<int> micro_batches;
+  for (int i = 0; i < pipelines; ++i) {
+    micro_batches.push_back(static_cast<int>(work.micro_batches_of(i).size()));
+  }
+  for (int i = 0; i < pipelines; ++i) {
+    const std::vector<int> joined = joined_with(state.view.layout, i);
+    const bool any = std::ranges::any_of(joined, [&](int pipeline) {
+      return micro_batches[static_cast<std::size_t>(pipeline)] > 0;
+    });
+    if (!any) continue;
+    auto schedule = schedule_for(state, state.view.layout, i, micro_batches, Asked::may_not);
     // The view has a schedule already, and any number of micro-batches has one.
     check(schedule.ok(), "a pipeline that has a schedule has one for any micro-batches");
-    salvage->work[i].schedule = text_of(schedule.value());
+    salvage->work[static_cast<std::size_t>(i)].schedule = std::move(schedule).value();
   }
   return salvage;
 }

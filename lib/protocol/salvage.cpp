@@ -143,6 +143,9 @@ StepWork::StepWork(Layout layout, LaneTree tree, std::optional<Salvage> salvage)
     const LaneRange range = tree_.lanes_of(share).value();
     for (LaneId lane = range.first; lane <= range.last; lane = lane.next()) lanes.push_back(lane);
   }
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    for (const LaneId lane : lanes_[i]) pipeline_of_[lane] = static_cast<int>(i);
+  }
   if (!salvage_) return;
   for (const OwnedSum& sum : salvage_->sums) {
     const auto lanes = tree_.lanes_under(sum.node);
@@ -160,6 +163,20 @@ std::vector<MicroBatchId> StepWork::micro_batches_of(int pipeline) const {
     for (MicroBatchId id = range.first; id <= range.last; id = id.next()) ids.push_back(id);
   }
   return ids;
+}
+
+int StepWork::pipeline_of(MicroBatchId micro_batch) const {
+  return pipeline_of_.at(tree_.lane_of(micro_batch));
+}
+
+std::vector<LaneId> StepWork::lanes_of(WorkerId worker) const {
+  std::vector<LaneId> lanes;
+  for (const Place& place : places_of(layout_, worker)) {
+    const auto& more = lanes_of(place.pipeline);
+    lanes.insert(lanes.end(), more.begin(), more.end());
+  }
+  std::ranges::sort(lanes);
+  return lanes;
 }
 
 bool StepWork::needs(LayerId layer, LaneId lane) const {
@@ -189,16 +206,21 @@ std::vector<TreeNode> StepWork::finished(LayerId layer, WorkerId worker) const {
 }
 
 std::vector<TreeNode> StepWork::contributed(LayerId layer, WorkerId worker) const {
-  const auto place = place_of(layout_, worker);
-  check(place.has_value(), "a holder without a place in the layout");
-  const std::vector<LaneId>& lanes = lanes_of(place->pipeline);
+  const std::vector<Place> places = places_of(layout_, worker);
+  check(!places.empty(), "a holder without a place in the layout");
+  std::vector<TreeNode> nodes;
   if (!salvage_) {
-    std::vector<TreeNode> nodes = tree_.cover({lanes.front(), lanes.back()});
+    for (const Place& place : places) {
+      const std::vector<LaneId>& lanes = lanes_of(place.pipeline);
+      const auto whole = tree_.cover({lanes.front(), lanes.back()});
+      nodes.insert(nodes.end(), whole.begin(), whole.end());
+    }
+    if (places.size() > 1) return added_up(tree_, nodes);
     std::ranges::sort(nodes);
     return nodes;
   }
-  std::vector<TreeNode> nodes = finished(layer, worker);
-  for (const LaneId lane : lanes) {
+  nodes = finished(layer, worker);
+  for (const LaneId lane : lanes_of(worker)) {
     if (needs(layer, lane)) nodes.push_back({0, lane.value});
   }
   return added_up(tree_, nodes);

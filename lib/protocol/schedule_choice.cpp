@@ -1,5 +1,6 @@
 #include "protocol/schedule_choice.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include <planaria/base/check.hpp>
 #include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/builders.hpp>
+#include <planaria/schedule/routed.hpp>
 #include <planaria/schedule/validate.hpp>
 
 namespace planaria::protocol {
@@ -19,16 +21,21 @@ struct Shape {
   int micro_batches = 0;
 };
 
+double cost_of(const CoordinatorState& state, LayerRange layers) {
+  double cost = 0;
+  for (LayerId layer = layers.first; layer <= layers.last; layer = layer.next()) {
+    cost += state.spec->layers[static_cast<std::size_t>(layer.value)].cost;
+  }
+  return cost;
+}
+
 // Costs are the layers', alike for F, B and W; memory is twice 1F1B's, as ZB-H2's. The search is
 // short and counted in moves, so that every coordinator finds the same.
 Result<Schedule> automatic_for(const CoordinatorState& state, const PipelineAssignment& pipeline,
                                const Shape& shape, Asked asked) {
   AutomaticRequest request{.micro_batches = shape.micro_batches};
   for (const StageAssignment& stage : pipeline.stages) {
-    double cost = 0;
-    for (LayerId layer = stage.layers.first; layer <= stage.layers.last; layer = layer.next()) {
-      cost += state.spec->layers[static_cast<std::size_t>(layer.value)].cost;
-    }
+    const double cost = cost_of(state, stage.layers);
     request.costs.push_back({cost, cost, cost, 0});
   }
   constexpr StageMemory held{.activation_bytes = 3, .weight_gradient_bytes = 1};
@@ -82,6 +89,87 @@ std::optional<Schedule> substitute(const PipelineAssignment& pipeline, const Sha
   return gpipe(ranks, form->placement, form->chunks);
 }
 
+Shape shape_of(const PipelineAssignment& pipeline, int micro_batches) {
+  const int stages = static_cast<int>(pipeline.stages.size());
+  const int chunks = chunks_in(pipeline);
+  return {chunks == 0 ? stages : stages / chunks, stages, micro_batches};
+}
+
+Result<Schedule> schedule_alone(const CoordinatorState& state, const PipelineAssignment& pipeline,
+                                const Shape& shape, Asked asked) {
+  auto schedule = fitting(state, pipeline, shape, asked);
+  if (schedule || asked == Asked::must_fit) return schedule;
+  auto other = substitute(pipeline, shape);
+  if (!other) return schedule;
+  PLANARIA_TRY_VOID(validate(*other, {.lane_size = state.spec->lane_size}));
+  return *std::move(other);
+}
+
+/// What a worker of the asked-for kind holds at most, by rank, and whether it splits backwards.
+struct Habits {
+  std::vector<int> held;
+  bool splits = false;
+};
+
+Habits habits_of(const std::string& kind, const Shape& shape) {
+  const PipelineShape ranks{.stages = shape.ranks, .micro_batches = shape.micro_batches};
+  auto built = build_schedule(kind, ranks);
+  const Schedule schedule = built ? std::move(built).value() : one_forward_one_backward(ranks);
+  Habits habits{{}, kind == "auto"};
+  const std::vector<StageMemory> one(static_cast<std::size_t>(schedule.stages()),
+                                     {.activation_bytes = 1, .weight_gradient_bytes = 1});
+  for (const RankMemory& held : memory_of(schedule, one)) {
+    habits.held.push_back(static_cast<int>(held.peak_bytes + schedule.chunks - 1) /
+                          schedule.chunks);
+  }
+  for (const Action& action : schedule.ranks.front()) {
+    habits.splits = habits.splits || action.kind == ActionKind::backward_input;
+  }
+  return habits;
+}
+
+// One schedule for pipelines that share workers.
+Result<Schedule> shared_schedule(const CoordinatorState& state, const Layout& layout,
+                                 const std::vector<int>& joined,
+                                 const std::vector<int>& micro_batches, Asked asked) {
+  const int width = static_cast<int>(joined.size());
+  const PipelineAssignment& first = layout.pipelines[static_cast<std::size_t>(joined.front())];
+  const auto form = form_of(first);
+  if (!form) return Fault::invalid_input("workers in other stages than any placement has them");
+  RoutedRequest request{.placement = form->placement, .chunks = form->chunks};
+  int all = 0;
+  for (const int pipeline : joined) {
+    Route& route = request.routes.emplace_back();
+    route.micro_batches = micro_batches[static_cast<std::size_t>(pipeline)];
+    all += route.micro_batches;
+    for (const auto& stage : layout.pipelines[static_cast<std::size_t>(pipeline)].stages) {
+      route.workers.push_back(stage.worker.value);
+    }
+  }
+  const auto& text = state.options.schedule_text;
+  if (text && asked == Asked::must_fit) {
+    PLANARIA_TRY(schedule, schedule_from_text(*text, "schedule", width));
+    const int stages = static_cast<int>(first.stages.size());
+    if (schedule.stages() != stages || schedule.micro_batches != all) {
+      return Fault::invalid_input(fmt::format(
+          "{} stages and {} micro-batches, must be {} and {}, those of {} pipelines together",
+          schedule.stages(), schedule.micro_batches, stages, all, width));
+    }
+    PLANARIA_TRY_VOID(validate(schedule, {.lane_size = state.spec->lane_size}));
+    return schedule;
+  }
+  for (const StageAssignment& stage : first.stages) {
+    const double cost = cost_of(state, stage.layers);
+    request.costs.push_back({cost, cost, cost, 0});
+  }
+  const Habits habits =
+      habits_of(state.options.schedule, shape_of(first, std::max(1, all / width)));
+  request.split = habits.splits;
+  // One more, for what is re-routed.
+  for (const int held : habits.held) request.held_limit.push_back(held + 1);
+  return routed(request);
+}
+
 }  // namespace
 
 ChunkForm form_asked(const CoordinatorOptions& options) {
@@ -93,20 +181,16 @@ ChunkForm form_asked(const CoordinatorOptions& options) {
   return {placement_of(options.schedule), chunks_of(options.schedule)};
 }
 
-Result<Schedule> schedule_for(const CoordinatorState& state, const Layout& layout,
-                              std::size_t pipeline, int micro_batches, Asked asked) {
-  const PipelineAssignment& assignment = layout.pipelines[pipeline];
-  const int stages = static_cast<int>(assignment.stages.size());
-  const int chunks = chunks_in(assignment);
-  const Shape shape{chunks == 0 ? stages : stages / chunks, stages, micro_batches};
-  auto schedule = fitting(state, assignment, shape, asked);
-  if (schedule) return schedule;
-  if (asked == Asked::may_not) {
-    if (auto other = substitute(assignment, shape)) {
-      PLANARIA_TRY_VOID(validate(*other, {.lane_size = state.spec->lane_size}));
-      return *std::move(other);
-    }
-  }
+Result<std::string> schedule_for(const CoordinatorState& state, const Layout& layout, int pipeline,
+                                 const std::vector<int>& micro_batches, Asked asked) {
+  const std::vector<int> joined = joined_with(layout, pipeline);
+  if (joined.front() != pipeline) return std::string();
+  const auto index = static_cast<std::size_t>(pipeline);
+  const PipelineAssignment& assignment = layout.pipelines[index];
+  const Shape shape = shape_of(assignment, micro_batches[index]);
+  auto schedule = joined.size() > 1 ? shared_schedule(state, layout, joined, micro_batches, asked)
+                                    : schedule_alone(state, assignment, shape, asked);
+  if (schedule) return text_of(schedule.value());
   return Fault{schedule.fault().kind,
                fmt::format("schedule of pipeline {}: {}", pipeline, schedule.fault().sentence)};
 }

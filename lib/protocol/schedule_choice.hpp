@@ -19,10 +19,15 @@ namespace planaria::protocol {
 /// depths and shares, and a step begun again any number of micro-batches.
 enum class Asked { must_fit, may_not };
 
-/// Returns the schedule by which `pipeline` of `layout` computes so many micro-batches, proven to
-/// run: the asked-for text or kind, or where that may not fit and does not, 1F1B (GPipe in chunks).
+/// Returns the schedule by which `pipeline` of `layout` computes its part of so many micro-batches,
+/// which are by pipeline, proven to run: the asked-for text or kind, or where that may not fit and
+/// does not, 1F1B (GPipe in chunks). Of pipelines that run as one (joined_with) the first has the
+/// schedule of all, as wide as they are many, and the others have none, an empty text: the
+/// asked-for text, or routed() with backwards in halves where the asked-for kind has them, and as
+/// much held as that kind holds, and one micro-batch more.
 /// invalid_input, infeasible: what was asked for must fit and does not; names the pipeline.
-[[nodiscard]] Result<Schedule> schedule_for(const CoordinatorState& state, const Layout& layout,
-                                            std::size_t pipeline, int micro_batches, Asked asked);
+[[nodiscard]] Result<std::string> schedule_for(const CoordinatorState& state, const Layout& layout,
+                                               int pipeline, const std::vector<int>& micro_batches,
+                                               Asked asked);
 
 }  // namespace planaria::protocol

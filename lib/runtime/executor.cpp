@@ -17,64 +17,114 @@ namespace planaria::runtime {
 using transport::FrameKey;
 using transport::FrameKind;
 
-namespace {
-
-const std::vector<StageAssignment>& stages_of(const Layout& layout, Place place) {
-  return layout.pipelines[static_cast<std::size_t>(place.pipeline)].stages;
-}
-
-}  // namespace
-
 Executor::Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage,
                    Exchange exchange)
     : context_(context),
       view_(std::move(view)),
       stage_(stage),
       exchange_(std::move(exchange)),
-      place_(place_of(view_.layout, context.self)),
+      places_(places_of(view_.layout, context.self)),
       shadowed_(shadowed_by(view_.layout, context.self)) {
   std::reverse(shadowed_.begin(), shadowed_.end());
+  if (computes()) joined_ = joined_with(view_.layout, places_.front().pipeline);
 }
 
 Result<std::unique_ptr<Executor>> Executor::create(const ExecutorContext& context,
                                                    const protocol::NewView& view, Stage& stage,
                                                    Exchange exchange) {
   std::unique_ptr<Executor> executor(new Executor(context, view, stage, std::move(exchange)));
-  if (const auto& place = executor->place_) {
-    const auto pipeline = static_cast<std::size_t>(place->pipeline);
-    PLANARIA_TRY(actions, executor->actions_of(view.schedules.at(pipeline),
-                                               view.layout.pipelines[pipeline].micro_batches));
+  if (executor->computes()) {
+    const auto first = static_cast<std::size_t>(executor->joined_.front());
+    const protocol::StepWork whole(view.layout, executor->tree(), {});
+    PLANARIA_TRY(actions, executor->actions_of(view.schedules.at(first), whole));
     executor->actions_ = std::move(actions);
   }
   stage.compute_on(chunks_of(view.layout, context.self));
   return executor;
 }
 
-// Reads and proves the schedule of this worker's pipeline, and returns its rank's actions: the rank
-// whose chunk 0 is the worker's first stage.
-Result<std::vector<Action>> Executor::actions_of(const std::string& text, int micro_batches) {
-  PLANARIA_TRY(schedule, schedule_from_text(text, "the view's schedule"));
-  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = context_.trainer->lane_size}));
-  const auto& stages = stages_of(view_.layout, *place_);
-  if (schedule.stages() != static_cast<int>(stages.size()) ||
-      schedule.micro_batches != micro_batches) {
-    return Fault::infeasible(fmt::format(
-        "the schedule of pipeline {} is for {} stages and {} micro-batches, must be "
-        "for {} and {}",
-        place_->pipeline, schedule.stages(), schedule.micro_batches, stages.size(), micro_batches));
+LaneTree Executor::tree() const {
+  return {context_.trainer->micro_batches, context_.trainer->lane_size};
+}
+
+// The order in which the actions count them: pipelines that run as one, one behind another.
+std::vector<MicroBatchId> Executor::numbered(const protocol::StepWork& work) const {
+  std::vector<MicroBatchId> ids;
+  for (const int pipeline : joined_) {
+    const auto more = work.micro_batches_of(pipeline);
+    ids.insert(ids.end(), more.begin(), more.end());
   }
-  const int rank = place_->stages.front();
+  return ids;
+}
+
+const std::vector<StageAssignment>& Executor::stages_of(int pipeline) const {
+  return view_.layout.pipelines[static_cast<std::size_t>(pipeline)].stages;
+}
+
+// Reads and proves the schedule of this worker's pipelines, and returns its own actions: those of
+// the first pipeline it is in, of the rank whose chunk 0 is its first stage.
+Result<std::vector<Action>> Executor::actions_of(const std::string& text,
+                                                 const protocol::StepWork& work) const {
+  const int width = static_cast<int>(joined_.size());
+  const Place& place = places_.front();
+  PLANARIA_TRY(schedule, schedule_from_text(text, "the view's schedule", width));
+  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = context_.trainer->lane_size}));
+  const auto stages = stages_of(place.pipeline).size();
+  const std::vector<MicroBatchId> ids = numbered(work);
+  if (schedule.stages() != static_cast<int>(stages) ||
+      schedule.micro_batches != static_cast<int>(ids.size())) {
+    return Fault::infeasible(fmt::format(
+        "the schedule of pipeline {} is for {} stages and {} micro-batches, must be for {} and {}",
+        joined_.front(), schedule.stages(), schedule.micro_batches, stages, ids.size()));
+  }
+  const int rank = place.stages.front();
   std::vector<int> computed;
   for (int chunk = 0; rank < schedule.depth() && chunk < schedule.chunks; ++chunk) {
     computed.push_back(schedule.stage_of(rank, chunk));
   }
-  if (computed != place_->stages) {
+  if (computed != place.stages) {
     return Fault::infeasible(fmt::format(
         "the schedule of pipeline {} has chunks in stages {}, worker {} computes stages {}",
-        place_->pipeline, fmt::join(computed, ", "), context_.self.value,
-        fmt::join(place_->stages, ", ")));
+        joined_.front(), fmt::join(computed, ", "), context_.self.value,
+        fmt::join(place.stages, ", ")));
   }
-  return schedule.ranks[static_cast<std::size_t>(rank)];
+  const auto own = std::ranges::find(joined_, place.pipeline) - joined_.begin();
+  auto& actions =
+      schedule.ranks[(static_cast<std::size_t>(own) * static_cast<std::size_t>(schedule.depth())) +
+                     static_cast<std::size_t>(rank)];
+  PLANARIA_TRY_VOID(verify_own(actions, ids, work));
+  return std::move(actions);
+}
+
+std::set<MicroBatchId> Executor::own_micro_batches(const protocol::StepWork& work) const {
+  std::set<MicroBatchId> own;
+  for (const Place& place : places_) {
+    const auto more = work.micro_batches_of(place.pipeline);
+    own.insert(more.begin(), more.end());
+  }
+  return own;
+}
+
+// Just the micro-batches of the worker's pipelines, or one would wait for who never computes them.
+Result<void> Executor::verify_own(const std::vector<Action>& actions,
+                                  const std::vector<MicroBatchId>& ids,
+                                  const protocol::StepWork& work) const {
+  const std::set<MicroBatchId> own = own_micro_batches(work);
+  std::set<MicroBatchId> missing = own;
+  for (const Action& action : actions) {
+    const MicroBatchId id = ids.at(static_cast<std::size_t>(action.micro_batch));
+    missing.erase(id);
+    if (own.contains(id)) continue;
+    return Fault::infeasible(fmt::format(
+        "the schedule of pipeline {} has {} with worker {}, whose pipelines have not that "
+        "micro-batch",
+        joined_.front(), text_of(action), context_.self.value));
+  }
+  if (missing.empty()) return {};
+  return Fault::infeasible(
+      fmt::format("the schedule of pipeline {} has micro-batch {} elsewhere "
+                  "than with worker {}",
+                  joined_.front(), missing.begin()->value, context_.self.value));
 }
 
 bool Executor::splits_backward() const {
@@ -86,11 +136,15 @@ FrameKey Executor::key(FrameKind kind, LayerId boundary, MicroBatchId micro_batc
   return {kind, view_.view, step_, boundary, micro_batch, 0};
 }
 
-std::optional<WorkerId> Executor::neighbour(int chunk, int offset) const {
-  const auto& stages = stages_of(view_.layout, *place_);
-  const int stage = place_->stages[static_cast<std::size_t>(chunk)] + offset;
+std::optional<WorkerId> Executor::neighbour(int pipeline, int chunk, int offset) const {
+  const auto& stages = stages_of(pipeline);
+  const int stage = places_.front().stages[static_cast<std::size_t>(chunk)] + offset;
   if (stage < 0 || stage >= static_cast<int>(stages.size())) return std::nullopt;
   return stages[static_cast<std::size_t>(stage)].worker;
+}
+
+std::optional<WorkerId> Executor::neighbour(WorkPlace at, int offset) const {
+  return neighbour(work_->pipeline_of(at.micro_batch), at.chunk, offset);
 }
 
 ReductionContext Executor::reduction() const {
@@ -111,18 +165,17 @@ Result<void> Executor::reduce_gradients() {
 // stage that does not come to a micro-batch's backward is waited for by nobody.
 Result<void> Executor::begin_work(Step step, const std::optional<protocol::Salvage>& salvage) {
   step_ = step;
-  work_.emplace(view_.layout,
-                LaneTree(context_.trainer->micro_batches, context_.trainer->lane_size), salvage);
+  work_.emplace(view_.layout, tree(), salvage);
   left_.clear();
   stage_.begin_step(step, *work_, context_.self);
   recomputed_.clear();
   handed_over_.clear();
-  if (!place_) return {};
-  micro_batches_ = work_->micro_batches_of(place_->pipeline);
+  if (!computes()) return {};
+  micro_batches_ = numbered(*work_);
   std::vector<Action> actions = salvage ? std::vector<Action>{} : actions_;
   if (salvage && !micro_batches_.empty()) {
-    const auto& work = salvage->work.at(static_cast<std::size_t>(place_->pipeline));
-    PLANARIA_TRY(mine, actions_of(work.schedule, static_cast<int>(micro_batches_.size())));
+    const auto& work = salvage->work.at(static_cast<std::size_t>(joined_.front()));
+    PLANARIA_TRY(mine, actions_of(work.schedule, *work_));
     actions = std::move(mine);
   }
   for (const Action& action : actions) {
@@ -147,7 +200,7 @@ Result<protocol::Report> Executor::compute(Step step,
     if (context_.aborted->load()) return Fault::cancelled("the step was aborted");
     PLANARIA_TRY_VOID(run_measured(action));
   }
-  if (!place_) return report();
+  if (!computes()) return report();
   PLANARIA_TRY_VOID(reduce_gradients());
   const auto span = context_.spans->measure("report");
   return report();
@@ -209,7 +262,7 @@ Result<Tensors> Executor::receive(WorkerId from, const FrameKey& key) {
 Result<void> Executor::forward(WorkPlace at) {
   const LayerRange range = stage_.range(at.chunk);
   Tensors inputs;
-  if (const auto previous = neighbour(at.chunk, -1)) {
+  if (const auto previous = neighbour(at, -1)) {
     PLANARIA_TRY(received,
                  receive(*previous, key(FrameKind::activation, range.first, at.micro_batch)));
     inputs = std::move(received);
@@ -217,7 +270,7 @@ Result<void> Executor::forward(WorkPlace at) {
     PLANARIA_TRY(loaded, load(at.micro_batch, Side::read));
     inputs = std::move(loaded);
   }
-  const auto next = neighbour(at.chunk, +1);
+  const auto next = neighbour(at, +1);
   Tensors targets;
   if (!next) {
     PLANARIA_TRY(loaded, load(at.micro_batch, Side::labelled));
@@ -241,7 +294,7 @@ Result<void> Executor::backward(WorkPlace at, ActionKind kind) {
   const LayerRange range = stage_.range(at.chunk);
   const bool split = kind == ActionKind::backward_input;
   Tensors gradients;
-  if (const auto next = neighbour(at.chunk, +1)) {
+  if (const auto next = neighbour(at, +1)) {
     PLANARIA_TRY(received,
                  receive(*next, key(FrameKind::gradient, range.last.next(), at.micro_batch)));
     gradients = std::move(received);
@@ -255,7 +308,7 @@ Result<void> Executor::backward(WorkPlace at, ActionKind kind) {
     passed = std::move(computed);
   }
   const bool ends_here = work_->lowest_needed(at.micro_batch) >= range.first;
-  const auto previous = neighbour(at.chunk, -1);
+  const auto previous = neighbour(at, -1);
   if (previous && !ends_here) {
     hand_over(*previous, key(FrameKind::gradient, range.first, at.micro_batch), std::move(passed));
   }
@@ -329,7 +382,7 @@ protocol::Report Executor::report() const {
     report.layers.push_back({held.id, sum, gradient_checksum(gradients[layer], held.statistics)});
   }
   const protocol::StepNotes& notes = stage_.notes();
-  for (const MicroBatchId id : micro_batches_) {
+  for (const MicroBatchId id : own_micro_batches(*work_)) {
     if (stage_.holds_first()) report.read.push_back({id, notes.read.at(id)});
     if (!stage_.holds_last()) continue;
     report.labelled.push_back({id, notes.labelled.at(id)});

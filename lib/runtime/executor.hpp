@@ -39,14 +39,14 @@ struct ExecutorContext {
 
 class Executor {
  public:
-  /// Proves the schedule of this worker's pipeline before anything runs (infeasible), and makes the
-  /// stage compute on the worker's range in the view, all of which it must hold; on nothing where
-  /// it has none.
+  /// Proves the schedule of this worker's pipelines before anything runs (infeasible), and makes
+  /// the stage compute on the worker's range in the view, all of which it must hold; on nothing
+  /// where it has none.
   [[nodiscard]] static Result<std::unique_ptr<Executor>> create(const ExecutorContext& context,
                                                                 const protocol::NewView& view,
                                                                 Stage& stage, Exchange exchange);
   /// Whether this worker computes in the view, and so reports.
-  [[nodiscard]] bool computes() const { return place_.has_value(); }
+  [[nodiscard]] bool computes() const { return !places_.empty(); }
   /// Whether this worker's schedule has backwards in halves.
   [[nodiscard]] bool splits_backward() const;
   /// Whether this worker shadows in the view, and so sends a ShadowReport.
@@ -70,7 +70,15 @@ class Executor {
 
  private:
   Executor(const ExecutorContext& context, protocol::NewView view, Stage& stage, Exchange exchange);
-  [[nodiscard]] Result<std::vector<Action>> actions_of(const std::string& text, int micro_batches);
+  [[nodiscard]] LaneTree tree() const;
+  [[nodiscard]] const std::vector<StageAssignment>& stages_of(int pipeline) const;
+  [[nodiscard]] std::vector<MicroBatchId> numbered(const protocol::StepWork& work) const;
+  [[nodiscard]] std::set<MicroBatchId> own_micro_batches(const protocol::StepWork& work) const;
+  [[nodiscard]] Result<std::vector<Action>> actions_of(const std::string& text,
+                                                       const protocol::StepWork& work) const;
+  [[nodiscard]] Result<void> verify_own(const std::vector<Action>& actions,
+                                        const std::vector<MicroBatchId>& ids,
+                                        const protocol::StepWork& work) const;
   [[nodiscard]] Result<void> begin_work(Step step, const std::optional<protocol::Salvage>& salvage);
   [[nodiscard]] ReductionContext reduction() const;
   [[nodiscard]] WorkPlace place_in_step(const Action& action) const;
@@ -83,8 +91,13 @@ class Executor {
   [[nodiscard]] Result<Tensors> load(MicroBatchId micro_batch, Side side);
   [[nodiscard]] Result<Tensors> read_samples(Step step, MicroBatchId micro_batch,
                                              std::span<const std::int64_t> ids, Side side);
-  [[nodiscard]] Result<void> evaluate_in_turn(Step level, WorkPlace at, int first, int end);
-  [[nodiscard]] Result<void> evaluate_one(Step level, WorkPlace at);
+  struct EvaluationShare {
+    int pipeline, first, end;  // its micro-batches [first, end)
+  };
+  [[nodiscard]] Result<void> evaluate_share(Step level, const EvaluationShare& share);
+  [[nodiscard]] Result<void> evaluate_in_turn(Step level, WorkPlace at,
+                                              const EvaluationShare& share);
+  [[nodiscard]] Result<void> evaluate_one(Step level, WorkPlace at, int pipeline);
   [[nodiscard]] transport::FrameKey evaluation_key(transport::FrameKind kind, Step level,
                                                    LayerId boundary,
                                                    MicroBatchId micro_batch) const;
@@ -92,7 +105,8 @@ class Executor {
   [[nodiscard]] transport::FrameKey key(transport::FrameKind kind, LayerId boundary,
                                         MicroBatchId micro_batch) const;
   /// The worker of the stage before (-1) or behind (+1) a chunk's; nothing at an end.
-  [[nodiscard]] std::optional<WorkerId> neighbour(int chunk, int offset) const;
+  [[nodiscard]] std::optional<WorkerId> neighbour(int pipeline, int chunk, int offset) const;
+  [[nodiscard]] std::optional<WorkerId> neighbour(WorkPlace at, int offset) const;
   /// What crosses a boundary, to another worker or, with the same key, within this one.
   void hand_over(WorkerId to, const transport::FrameKey& key, Tensors tensors);
   [[nodiscard]] Result<Tensors> receive(WorkerId from, const transport::FrameKey& key);
@@ -101,7 +115,8 @@ class Executor {
   protocol::NewView view_;
   Stage& stage_;
   Exchange exchange_;
-  std::optional<Place> place_;      // nothing: this worker does not compute
+  std::vector<Place> places_;       // by pipeline; none: this worker does not compute
+  std::vector<int> joined_;         // the pipelines that run as one with its own
   std::vector<LayerId> shadowed_;   // descending, as gradients come
   std::vector<Action> actions_;     // of a whole step
   std::set<WorkPlace> recomputed_;  // of the step in flight: what has an R

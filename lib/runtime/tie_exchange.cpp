@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,22 +51,20 @@ at::Tensor* gradient_of(HeldLayer& held, const std::string& parameter) {
 }
 
 // Exchanges the reduced gradients of all uses between the stages of one pipeline and adds them in
-// layer order, each stage for itself: both copies of the parameter then take the same step.
+// layer order, each stage for itself: both copies of the parameter then take the same step. A
+// worker of several pipelines takes them from those of its first, and may give its own to workers
+// of all.
 class TieExchange {
  public:
   TieExchange(const ReductionContext& context, Stage& stage, Exchange& exchange)
-      : context_(context), stage_(stage), exchange_(exchange) {
-    const auto place = place_of(*context.layout, context.self);
-    check(place.has_value(), "a reduction on an idle worker");
-    stages_ = &context.layout->pipelines[static_cast<std::size_t>(place->pipeline)].stages;
-  }
+      : context_(context), stage_(stage), exchange_(exchange) {}
 
   void send(const std::vector<Use>& group, int number) {
     for (std::size_t i = 0; i < group.size(); ++i) {
       if (!stage_.computes(group[i].layer)) continue;
       const at::Tensor* mine = gradient_of(stage_.layer(group[i].layer), group[i].parameter);
       if (mine == nullptr) continue;
-      for (const WorkerId other : others_in(group)) {
+      for (const WorkerId other : takers_of(group, group[i].layer)) {
         exchange_.send_raw(other, key(group[i], number), *mine);
       }
     }
@@ -84,7 +83,7 @@ class TieExchange {
         gradient = *gradient_of(stage_.layer(use.layer), use.parameter);
       } else {
         PLANARIA_TRY(received,
-                     exchange_.receive_raw(holder_in_pipeline(use.layer), key(use, number),
+                     exchange_.receive_raw(source_of(use.layer, context_.self), key(use, number),
                                            shape->scalar_type(), shape->numel()));
         gradient = received.view(shape->sizes());
       }
@@ -103,28 +102,32 @@ class TieExchange {
   [[nodiscard]] FrameKey key(const Use& use, int number) const {
     return key_of(context_, use.layer, ReducedFrame::tied, number);
   }
-  [[nodiscard]] WorkerId holder_in_pipeline(LayerId layer) const {
-    for (const StageAssignment& stage : *stages_) {
+  /// The worker that gives `taker` the gradient of a layer that it does not compute.
+  [[nodiscard]] WorkerId source_of(LayerId layer, WorkerId taker) const {
+    const auto place = place_of(*context_.layout, taker);
+    check(place.has_value(), "a reduction on an idle worker");
+    const auto& pipeline = context_.layout->pipelines[static_cast<std::size_t>(place->pipeline)];
+    for (const StageAssignment& stage : pipeline.stages) {
       if (stage.layers.contains(layer)) return stage.worker;
     }
     check_failed("a pipeline without one of the layers", "");
   }
-  [[nodiscard]] std::vector<WorkerId> others_in(const std::vector<Use>& group) const {
-    std::vector<WorkerId> others;
+  [[nodiscard]] std::vector<WorkerId> takers_of(const std::vector<Use>& group,
+                                                LayerId layer) const {
+    const std::vector<WorkerId> have = active_holders(*context_.layout, layer);
+    std::set<WorkerId> takers;
     for (const Use& use : group) {
-      const WorkerId worker = holder_in_pipeline(use.layer);
-      if (worker != context_.self &&
-          std::find(others.begin(), others.end(), worker) == others.end()) {
-        others.push_back(worker);
+      for (const WorkerId taker : active_holders(*context_.layout, use.layer)) {
+        const bool has = std::find(have.begin(), have.end(), taker) != have.end();
+        if (!has && source_of(layer, taker) == context_.self) takers.insert(taker);
       }
     }
-    return others;
+    return {takers.begin(), takers.end()};
   }
 
   const ReductionContext& context_;
   Stage& stage_;
   Exchange& exchange_;
-  const std::vector<StageAssignment>* stages_ = nullptr;
 };
 
 }  // namespace

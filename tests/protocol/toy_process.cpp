@@ -225,9 +225,7 @@ void ToyProcess::begin_evaluation() {
   ToyFrame mine{ToyFrame::Kind::evaluation, view_.view, level_, LayerId{-1}};
   for (const LayerId layer : active_layers()) mine.states[layer] = store_.held().at(layer).state;
   if (evaluated_) return;
-  for (const StageAssignment& stage : pipeline().stages) {
-    if (stage.worker != self_) world_.send(stage.worker, mine);
-  }
+  for (const WorkerId other : beside(Pipelines::all)) world_.send(other, mine);
 }
 
 bool ToyProcess::exchange_evaluations() {
@@ -239,10 +237,9 @@ bool ToyProcess::exchange_evaluations() {
   }
   if (evaluated_) return false;
   std::map<LayerId, std::uint64_t> states;
-  for (const StageAssignment& stage : pipeline().stages) {
-    if (stage.worker == self_) continue;
+  for (const WorkerId other : beside(Pipelines::all)) {
     const auto frame =
-        frames_.find({ToyFrame::Kind::evaluation, view_.view, level_, LayerId{-1}, stage.worker});
+        frames_.find({ToyFrame::Kind::evaluation, view_.view, level_, LayerId{-1}, other});
     if (frame == frames_.end()) return false;
     states.insert(frame->second.states.begin(), frame->second.states.end());
   }
@@ -258,10 +255,11 @@ void ToyProcess::tell_evaluated(const std::map<LayerId, std::uint64_t>& states) 
   const EvaluationOrder order{spec_.dataset_samples, spec_.evaluation_samples,
                               spec_.micro_batch_size};
   const auto pipelines = static_cast<int>(view_.layout.pipelines.size());
-  const int mine = place_of(view_.layout, self_)->pipeline;
   Evaluated evaluated{view_.view, level_, {}};
-  for (MicroBatchId i{mine}; i.value < order.micro_batches(); i = i.next(pipelines)) {
-    evaluated.losses.push_back({i, toy_evaluation_loss(spec_, level_, i, toy_model(states))});
+  for (const Place& place : places_of(view_.layout, self_)) {
+    for (MicroBatchId i{place.pipeline}; i.value < order.micro_batches(); i = i.next(pipelines)) {
+      evaluated.losses.push_back({i, toy_evaluation_loss(spec_, level_, i, toy_model(states))});
+    }
   }
   world_.tell_agent(agent::EvaluationComputed{evaluated});
 }

@@ -98,7 +98,9 @@ class ToyProcess {
   [[nodiscard]] const ToyFrame* find(ToyFrame::Kind kind, LayerId layer, WorkerId from) const;
   [[nodiscard]] std::set<LayerId> active_layers() const;
   [[nodiscard]] std::set<LayerId> role_layers() const;
-  [[nodiscard]] const PipelineAssignment& pipeline() const;
+  /// The other workers of its pipelines, of those that have lanes of the step, or of all.
+  enum class Pipelines { with_lanes, all };
+  [[nodiscard]] std::set<WorkerId> beside(Pipelines which) const;
   void report();
 
   RunSpec spec_;

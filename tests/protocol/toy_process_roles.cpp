@@ -36,9 +36,15 @@ std::set<LayerId> ToyProcess::role_layers() const {
   return layers;
 }
 
-const PipelineAssignment& ToyProcess::pipeline() const {
-  const auto place = place_of(view_.layout, self_);
-  return view_.layout.pipelines[static_cast<std::size_t>(place->pipeline)];
+std::set<WorkerId> ToyProcess::beside(Pipelines which) const {
+  std::set<WorkerId> others;
+  for (const Place& place : places_of(view_.layout, self_)) {
+    if (which == Pipelines::with_lanes && work_->lanes_of(place.pipeline).empty()) continue;
+    const auto& pipeline = view_.layout.pipelines[static_cast<std::size_t>(place.pipeline)];
+    for (const StageAssignment& stage : pipeline.stages) others.insert(stage.worker);
+  }
+  others.erase(self_);
+  return others;
 }
 
 }  // namespace planaria::protocol

@@ -19,7 +19,7 @@ void ToyProcess::begin_work(const agent::Compute& command) {
     world_.breaks(fmt::format("worker {} lacks a sum that counts as finished", self_.value));
   }
   if (finished.empty()) return;
-  if (work_->lanes_of(place_of(view_.layout, self_)->pipeline).empty()) return send_partials();
+  if (work_->lanes_of(self_).empty()) return send_partials();
   part_ = Part::activations;
   ToyFrame mine{ToyFrame::Kind::activation, view_.view, step_, LayerId{-1}};
   for (const LayerId layer : active_layers()) {
@@ -32,16 +32,13 @@ void ToyProcess::begin_work(const agent::Compute& command) {
     }
     mine.states[layer] = held->second.state;
   }
-  for (const StageAssignment& stage : pipeline().stages) {
-    if (stage.worker != self_) world_.send(stage.worker, mine);
-  }
+  for (const WorkerId other : beside(Pipelines::with_lanes)) world_.send(other, mine);
 }
 
 bool ToyProcess::exchange_activations() {
   std::map<LayerId, std::uint64_t> states;
-  for (const StageAssignment& stage : pipeline().stages) {
-    if (stage.worker == self_) continue;
-    const ToyFrame* frame = find(ToyFrame::Kind::activation, LayerId{-1}, stage.worker);
+  for (const WorkerId other : beside(Pipelines::with_lanes)) {
+    const ToyFrame* frame = find(ToyFrame::Kind::activation, LayerId{-1}, other);
     if (frame == nullptr) return false;
     states.insert(frame->states.begin(), frame->states.end());
   }
@@ -52,7 +49,7 @@ bool ToyProcess::exchange_activations() {
 }
 
 bool ToyProcess::compute_lane() {
-  const auto& lanes = work_->lanes_of(place_of(view_.layout, self_)->pipeline);
+  const auto lanes = work_->lanes_of(self_);
   const LaneId lane = lanes[lane_++];
   for (const LayerId layer : active_layers()) {
     if (!compute_in(layer, lane)) return true;
@@ -161,10 +158,13 @@ void ToyProcess::report() {
   const auto layers = active_layers();
   const bool first = layers.contains(LayerId{0});
   const bool last = layers.contains(LayerId{static_cast<int>(spec_.layers.size()) - 1});
-  for (const MicroBatchId i : work_->micro_batches_of(place_of(view_.layout, self_)->pipeline)) {
-    if (first) report.read.push_back({i, notes.read.at(i)});
-    if (last) report.labelled.push_back({i, notes.labelled.at(i)});
-    if (last) report.losses.push_back({i, notes.losses.at(i)});
+  for (const LaneId lane : work_->lanes_of(self_)) {
+    const MicroBatchRange range = toy_tree(spec_).micro_batches_of(lane);
+    for (MicroBatchId i = range.first; i <= range.last; i = i.next()) {
+      if (first) report.read.push_back({i, notes.read.at(i)});
+      if (last) report.labelled.push_back({i, notes.labelled.at(i)});
+      if (last) report.losses.push_back({i, notes.losses.at(i)});
+    }
   }
   report.rate = toy_rate(step_);
   report.resident_bytes = 1000 + step_.value;

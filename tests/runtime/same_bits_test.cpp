@@ -2,6 +2,7 @@
 // the order in which it was computed.
 #include <planaria/planner/chunks.hpp>
 #include <planaria/schedule/builders.hpp>
+#include <planaria/schedule/degraded.hpp>
 
 #include "runtime/small_runs.hpp"
 
@@ -128,6 +129,126 @@ TEST_CASE("schedules from elsewhere end with the same bits", "[conformance]") {
     const std::string other = folder.file(fmt::format("run{}", number++));
     SmallLayout small{name, 3, layout};
     small.schedule_text = text_of(schedule);
+    REQUIRE(train_threads(trainer_options(run, text), run.steps, small, other).sentence == "");
+    CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+  }
+}
+
+namespace {
+
+/// `width` pipelines of `depth` stages, one worker of the last one's `lost` stage gone: its
+/// micro-batches go to the others' workers of that stage, a pipeline for each.
+SmallLayout with_one_lost(int width, int depth, int lost, const SmallRun& run) {
+  Layout layout = grid(width, depth, layers, run.micro_batches, run.lane_size);
+  const PipelineAssignment broken = layout.pipelines.back();
+  layout.pipelines.pop_back();
+  const int lanes = broken.micro_batches / run.lane_size;
+  const auto stage = static_cast<std::size_t>(lost);
+  const WorkerId gone = broken.stages[stage].worker;
+  for (int peer = 0; peer + 1 < width; ++peer) {
+    PipelineAssignment around = broken;
+    around.stages[stage].worker =
+        layout.pipelines[static_cast<std::size_t>(peer)].stages[stage].worker;
+    around.micro_batches =
+        ((lanes / (width - 1)) + (peer < lanes % (width - 1) ? 1 : 0)) * run.lane_size;
+    layout.pipelines.push_back(around);
+  }
+  for (PipelineAssignment& pipeline : layout.pipelines) {
+    for (StageAssignment& place : pipeline.stages) {
+      if (place.worker > gone) place.worker = WorkerId{place.worker.value - 1};
+    }
+  }
+  return {fmt::format("{}x{} without a worker of stage {}", width, depth, lost),
+          (width * depth) - 1, layout};
+}
+
+/// A wide schedule as what can be run: a pipeline for each way that a micro-batch takes through the
+/// ranks, and the micro-batches numbered way after way.
+SmallLayout ways_through(Schedule schedule) {
+  const auto depth = static_cast<std::size_t>(schedule.depth());
+  std::map<int, std::vector<int>> way_of;  // micro-batch: rank by stage
+  for (std::size_t rank = 0; rank < schedule.ranks.size(); ++rank) {
+    for (const Action& action : schedule.ranks[rank]) {
+      auto& way = way_of[action.micro_batch];
+      way.resize(depth);
+      way[rank % depth] = static_cast<int>(rank);
+    }
+  }
+  std::map<std::vector<int>, std::vector<int>> ways;
+  for (const auto& [micro_batch, way] : way_of) ways[way].push_back(micro_batch);
+  SmallLayout small{"a degraded schedule", 0, Layout{}};
+  std::map<int, int> workers, numbers, lines;  // by rank, by micro-batch, by rank
+  for (const auto& [way, micro_batches] : ways) {
+    PipelineAssignment& pipeline = small.layout->pipelines.emplace_back();
+    for (const int micro_batch : micro_batches) {
+      numbers.emplace(micro_batch, static_cast<int>(numbers.size()));
+    }
+    pipeline.micro_batches = static_cast<int>(micro_batches.size());
+    for (std::size_t stage = 0; stage < depth; ++stage) {
+      const int rank = way[stage];
+      workers.emplace(rank, static_cast<int>(workers.size()));
+      const auto line = ((small.layout->pipelines.size() - 1) * depth) + stage;
+      lines.emplace(rank, static_cast<int>(line));
+      const int first = static_cast<int>(stage) * layers / static_cast<int>(depth);
+      const int next = static_cast<int>(stage + 1) * layers / static_cast<int>(depth);
+      pipeline.stages.push_back({{LayerId{first}, LayerId{next - 1}}, WorkerId{workers.at(rank)}});
+    }
+  }
+  small.workers = static_cast<int>(workers.size());
+  Schedule renumbered{
+      .micro_batches = schedule.micro_batches, .ranks = {}, .width = static_cast<int>(ways.size())};
+  renumbered.ranks.resize(ways.size() * depth);
+  for (const auto& [rank, line] : lines) {
+    auto& actions = renumbered.ranks[static_cast<std::size_t>(line)];
+    actions = schedule.ranks[static_cast<std::size_t>(rank)];
+    for (Action& action : actions) action.micro_batch = numbers.at(action.micro_batch);
+  }
+  small.schedule_text = text_of(renumbered);
+  return small;
+}
+
+}  // namespace
+
+TEST_CASE("micro-batches re-routed around a lost worker give the same bits", "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_small_text(folder);
+  const int lane_size = GENERATE(1, 2);
+  const SmallRun run{.lane_size = lane_size};
+  INFO("lane size " << lane_size << ", seed " << run.seed);
+  const std::string reference = folder.file("reference");
+  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
+          "");
+  const std::vector<double> costs(layers, 1.0);
+  int number = 0;
+  for (const char* kind : {"1f1b", "zb-h2", "zb-v", "auto"}) {
+    for (const auto& [width, depth, lost] :
+         {std::tuple(2, 2, 0), std::tuple(2, 3, 2), std::tuple(3, 2, 1)}) {
+      SmallLayout small = with_one_lost(width, depth, lost, run);
+      small.layout = in_chunks(*small.layout, costs, {placement_of(kind), chunks_of(kind)});
+      small.schedule = kind;
+      INFO(small.name << " " << kind);
+      const std::string other = folder.file(fmt::format("run{}", number++));
+      REQUIRE(train_threads(trainer_options(run, text), run.steps, small, other).sentence == "");
+      CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+    }
+  }
+}
+
+TEST_CASE("a degraded schedule runs as it was found and gives the same bits", "[conformance]") {
+  TemporaryFolder folder;
+  const std::string text = write_small_text(folder);
+  const SmallRun run{.micro_batches = 12};
+  const std::string reference = folder.file("reference");
+  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
+          "");
+  int number = 0;
+  for (const auto& lost : {std::vector{0, 1}, std::vector{2, 0}, std::vector{2, 1}}) {
+    const std::vector<StageCosts> costs(2, {1, 1, 1, 0});
+    auto found = degraded({.width = 3, .shape = {2, 4}, .lost = lost, .costs = costs});
+    REQUIRE(found.ok());
+    const SmallLayout small = ways_through(std::move(found).value().schedule);
+    INFO(fmt::format("lost {}\n{}", fmt::join(lost, ", "), *small.schedule_text));
+    const std::string other = folder.file(fmt::format("run{}", number++));
     REQUIRE(train_threads(trainer_options(run, text), run.steps, small, other).sentence == "");
     CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
   }

@@ -41,29 +41,38 @@ struct ShadowAssignment {
   friend bool operator==(const ShadowAssignment&, const ShadowAssignment&) = default;
 };
 
-/// Pipelines take consecutive lanes in the list's order.
+/// Pipelines take consecutive lanes in the list's order. They may share workers: where a worker is
+/// gone its micro-batches are re-routed, as a pipeline of their own, over another that has the same
+/// layers.
 struct Layout {
   std::vector<PipelineAssignment> pipelines;
   std::vector<ShadowAssignment> shadows;
   friend bool operator==(const Layout&, const Layout&) = default;
 };
 
-/// A worker's place in a layout: one stage of a pipeline, or several (chunks), ascending.
+/// A worker's place in a pipeline: one stage, or several (chunks), ascending.
 struct Place {
   int pipeline = 0;
   std::vector<int> stages;
   friend bool operator==(const Place&, const Place&) = default;
 };
 
-/// Returns where `worker` computes, or nothing for an idle one.
+/// Returns where `worker` computes, by pipeline ascending; none for an idle one.
+[[nodiscard]] std::vector<Place> places_of(const Layout& layout, WorkerId worker);
+/// Returns the first of them; its stages are those of every other. Nothing for an idle one.
 [[nodiscard]] std::optional<Place> place_of(const Layout& layout, WorkerId worker);
+/// Returns the pipelines that run as one: `pipeline` and all that share workers with it or with one
+/// that does, ascending.
+[[nodiscard]] std::vector<int> joined_with(const Layout& layout, int pipeline);
+/// Returns whether some worker is in several pipelines.
+[[nodiscard]] bool shares_workers(const Layout& layout);
 /// Returns the layers of each stage where `worker` computes, ascending; none for an idle one.
 [[nodiscard]] std::vector<LayerRange> chunks_of(const Layout& layout, WorkerId worker);
 /// Returns the layers that `worker` computes, ascending; none for an idle one.
 [[nodiscard]] std::vector<LayerId> computed_by(const Layout& layout, WorkerId worker);
 /// Returns the micro-batches that pipeline `pipeline` computes.
 [[nodiscard]] MicroBatchRange micro_batches_of(const Layout& layout, int pipeline);
-/// Returns the workers that compute `layer`, in the order of their pipelines.
+/// Returns the workers that compute `layer`, in the order of their first pipelines.
 [[nodiscard]] std::vector<WorkerId> active_holders(const Layout& layout, LayerId layer);
 /// Returns the active holder of `layer` with the lowest id, which speaks for all of them. Requires
 /// one.
@@ -85,9 +94,9 @@ struct LayoutRequirements {
   int workers = 0;  // ids 0 to workers-1
 };
 /// Proves a layout fit: every pipeline holds every layer once in order, shares are whole lanes and
-/// sum to M, no worker in two pipelines (in one it may have several stages), ids exist. Shares no
-/// code with the planner. invalid_input otherwise: "pipelines[1].stages[0].worker: 7, must be 0 to
-/// 3". O(stages + layers).
+/// sum to M, pipelines that share a worker have the same layers in each stage and the worker in the
+/// same stages (several of one pipeline are allowed), ids exist. Shares no code with the planner.
+/// invalid_input otherwise: "pipelines[1].stages[0].worker: 7, must be 0 to 3". O(stages + layers).
 [[nodiscard]] Result<void> verify(const Layout& layout, const LayoutRequirements& requirements);
 
 /// Writes FORMATS.md's `pipelines` and, where there are any, `shadows`.

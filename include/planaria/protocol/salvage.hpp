@@ -53,8 +53,13 @@ class StepWork {
   [[nodiscard]] const std::vector<LaneId>& lanes_of(int pipeline) const {
     return lanes_.at(static_cast<std::size_t>(pipeline));
   }
-  /// Their micro-batches, ascending: the schedule's number i is the i-th.
+  /// Their micro-batches, ascending: the schedule's number i is the i-th. Where pipelines run as
+  /// one (joined_with), one pipeline's come behind another's.
   [[nodiscard]] std::vector<MicroBatchId> micro_batches_of(int pipeline) const;
+  /// The pipeline that computes the micro-batch. Requires that one does.
+  [[nodiscard]] int pipeline_of(MicroBatchId micro_batch) const;
+  /// The lanes that a worker computes, of all its pipelines, ascending.
+  [[nodiscard]] std::vector<LaneId> lanes_of(WorkerId worker) const;
   /// Whether the layer's gradient over the lane is computed: no finished sum has it.
   [[nodiscard]] bool needs(LayerId layer, LaneId lane) const;
   /// The lowest layer that needs a lane that is computed: so far down backward goes.
@@ -73,7 +78,8 @@ class StepWork {
   Layout layout_;
   LaneTree tree_;
   std::optional<Salvage> salvage_;
-  std::vector<std::vector<LaneId>> lanes_;    // by pipeline
+  std::vector<std::vector<LaneId>> lanes_;  // by pipeline
+  std::map<LaneId, int> pipeline_of_;
   std::map<LayerId, std::set<LaneId>> done_;  // lanes under finished sums
 };
 
