@@ -105,6 +105,45 @@ TEST_CASE("a worker may have several stages of its pipeline", "[unit]") {
         "shadows[0].layers[0]: 4, must not be a layer that worker 3 computes");
 }
 
+TEST_CASE("pipelines may share workers where they have the same stages", "[unit]") {
+  // Worker 4 would have been the second pipeline's stage 1; its micro-batches go to 1 and to 3.
+  const auto cut = [](int first, int second) {
+    return std::vector<StageAssignment>{{layers(0, 2), WorkerId{first}},
+                                        {layers(3, 4), WorkerId{second}}};
+  };
+  Layout layout{{{3, cut(0, 1)}, {2, cut(2, 3)}, {1, cut(4, 1)}, {1, cut(4, 3)}, {1, cut(5, 6)}},
+                {}};
+  const LayoutRequirements wanted{.layers = 5, .micro_batches = 8, .lane_size = 1, .workers = 7};
+  REQUIRE(verify(layout, wanted).ok());
+  CHECK(shares_workers(layout));
+  CHECK(joined_with(layout, 0) == std::vector{0, 1, 2, 3});
+  CHECK(joined_with(layout, 2) == std::vector{0, 1, 2, 3});
+  CHECK(joined_with(layout, 4) == std::vector{4});
+  CHECK(places_of(layout, WorkerId{4}) == std::vector<Place>{{2, {0}}, {3, {0}}});
+  CHECK(place_of(layout, WorkerId{3}) == Place{1, {1}});
+  CHECK(computed_by(layout, WorkerId{1}) == std::vector{LayerId{3}, LayerId{4}});
+  CHECK(active_holders(layout, LayerId{0}) ==
+        std::vector{WorkerId{0}, WorkerId{2}, WorkerId{4}, WorkerId{5}});
+  CHECK(text_of(layout) == "5 pipelines x 2 stages, sharing workers");
+  CHECK(layout_from_json(to_json(layout), "it").value() == layout);
+
+  Layout other = layout;
+  other.pipelines[3].stages = {{layers(0, 1), WorkerId{2}}, {layers(2, 4), WorkerId{6}}};
+  CHECK(verify(other, wanted).fault().sentence ==
+        "pipelines[3].stages[0].worker: 2, must not be that of pipelines[1] too: they have other "
+        "layers in stage 0");
+  other = layout;
+  other.pipelines[3].stages = {{layers(0, 4), WorkerId{3}}};
+  CHECK(verify(other, wanted).fault().sentence ==
+        "pipelines[3].stages[0].worker: 3, must not be that of pipelines[1] too: it has 2 stages, "
+        "this one 1");
+  other = layout;
+  other.pipelines[3].stages = cut(3, 5);
+  CHECK(verify(other, wanted).fault().sentence ==
+        "pipelines[3].stages[0].worker: 3, must not be that of pipelines[1] too: the worker is in "
+        "stage 0 of one alone");
+}
+
 TEST_CASE("every way in which a layout does not fit is named by its field", "[unit]") {
   using L = Layout&;
   const auto stage = [](L l, std::size_t p, std::size_t s) -> StageAssignment& {
@@ -115,7 +154,8 @@ TEST_CASE("every way in which a layout does not fit is named by its field", "[un
   CHECK(refusal_of([&](L l) { stage(l, 0, 0).worker = coordinator_id; }) ==
         "pipelines[0].stages[0].worker: -1, must be 0 to 4");
   CHECK(refusal_of([&](L l) { stage(l, 1, 1).worker = WorkerId{0}; }) ==
-        "pipelines[1].stages[1].worker: 0, must not be that of pipelines[0].stages[0] too");
+        "pipelines[1].stages[1].worker: 0, must not be that of pipelines[0] too: they have other "
+        "layers in stage 0");
   CHECK(refusal_of([](L l) { l.pipelines.clear(); }) == "pipelines: none, must be at least 1");
   CHECK(refusal_of([](L l) { l.pipelines[1].stages.clear(); }) ==
         "pipelines[1].stages: none, must be at least 1");

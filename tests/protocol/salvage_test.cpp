@@ -172,6 +172,7 @@ TEST_CASE("whatever is finished, every layer gets every lane once and no lane is
           "[unit]") {
   Random random(20261126);
   int used = 0;
+  int shared = 0;
   for (int round = 0; round < 3000; ++round) {
     const int lane_size = static_cast<int>(random.between(1, 3));
     const int width = static_cast<int>(random.between(1, 4));
@@ -184,7 +185,16 @@ TEST_CASE("whatever is finished, every layer gets every lane once and no lane is
     }
     const int layers = static_cast<int>(random.between(1, 6));
     const int depth = static_cast<int>(random.between(1, layers));
-    const Layout layout = layout_of(depth, layers, shares);
+    Layout layout = layout_of(depth, layers, shares);
+    // Micro-batches of some workers are re-routed to those of the same stage elsewhere.
+    for (auto& pipeline : layout.pipelines) {
+      for (int stage = 0; stage < depth; ++stage) {
+        if (random.below(4) > 0) continue;
+        const int other = static_cast<int>(random.below(static_cast<std::uint64_t>(width)));
+        pipeline.stages[static_cast<std::size_t>(stage)].worker = WorkerId{(other * depth) + stage};
+      }
+    }
+    if (shares_workers(layout)) ++shared;
     const LaneTree tree(micro_batches, lane_size);
     StepNotes notes;
     for (MicroBatchId id{0}; id.value < micro_batches; id = id.next()) {
@@ -228,8 +238,23 @@ TEST_CASE("whatever is finished, every layer gets every lane once and no lane is
       }
     }
     REQUIRE(std::set<int>(computed.begin(), computed.end()) == wanted);
+    // What its lanes ask of a worker is what its pipelines do.
+    for (const WorkerId worker : workers_of(layout)) {
+      std::multiset<int> own;
+      for (const Place& place : places_of(layout, worker)) {
+        for (const LaneId lane : work.lanes_of(place.pipeline)) {
+          own.insert(lane.value);
+          const auto first = tree.micro_batches_of(lane).first;
+          CHECK(work.pipeline_of(first) == place.pipeline);
+        }
+      }
+      std::multiset<int> told;
+      for (const LaneId lane : work.lanes_of(worker)) told.insert(lane.value);
+      CHECK(own == told);
+    }
   }
   CHECK(used > 500);
+  CHECK(shared > 500);
 }
 
 }  // namespace planaria::protocol
