@@ -79,7 +79,7 @@ class Replanner {
   /// Those of before first: they are cheap and often good, which spares assignments of the others.
   [[nodiscard]] Result<Candidate> best() {
     PLANARIA_TRY(shapes, shapes_anew());
-    if (request_.before) {
+    if (request_.before && !shares_workers(*request_.before)) {
       consider_repairs(*request_.before);
       consider_shape_of(*request_.before);
     }

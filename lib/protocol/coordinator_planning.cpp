@@ -62,6 +62,16 @@ struct Plan {
   std::string explanation;
 };
 
+// Whether pipelines that share workers take no longer than the best that do not.
+bool stays_rerouted(const CoordinatorState& state, const std::vector<WorkerId>& usable,
+                    const Layout& best) {
+  const Layout& now = state.view.layout;
+  if (!shares_workers(now) || !all_among(now, usable)) return false;
+  const auto cost = simulated_cost(state, now);
+  const auto other = simulated_cost(state, best);
+  return cost && other && cost.value() <= other.value();
+}
+
 // The layout of the next view; nothing where it stays as it is.
 std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<WorkerId>& usable) {
   if (state.target && !all_among(*state.target, usable)) {
@@ -80,9 +90,9 @@ std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<Worke
   const auto answer = replan_in_chunks(request, form_asked(state.options));
   if (!answer) return std::nullopt;  // as it is, it goes on
   const Layout& best = answer.value().layout;
-  if (best.pipelines == state.view.layout.pipelines) {
+  if (best.pipelines == state.view.layout.pipelines || stays_rerouted(state, usable, best)) {
     state.target.reset();
-    Layout layout{best.pipelines, shadows_for(state, best, usable)};
+    Layout layout{state.view.layout.pipelines, shadows_for(state, state.view.layout, usable)};
     return Plan{layout, fmt::format("{}: members and shadows changed", text_of(layout))};
   }
   state.target = Layout{best.pipelines, {}};

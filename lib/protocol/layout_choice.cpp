@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <planaria/planner/planner.hpp>
+#include <planaria/planner/rerouting.hpp>
 
 #include "protocol/coordinator_transitions.hpp"
 #include "protocol/schedule_choice.hpp"
@@ -70,6 +71,29 @@ bool still_stands(const CoordinatorState& state, const std::vector<WorkerId>& wo
   const Layout& layout = state.view.layout;
   return all_among(layout, workers) &&
          (state.step == Step{1} || missing_for(state, layout).empty());
+}
+
+// The micro-batches of who is lost at others, where that spares the wait for states, or where none
+// has to move and the steps are shorter than with the pipelines repaired.
+std::optional<Choice> rerouted_choice(const CoordinatorState& state,
+                                      const std::vector<WorkerId>& workers,
+                                      const Replan& repaired) {
+  if (state.step == Step{1}) return std::nullopt;  // nothing has to move
+  const LaneTree tree(state.spec->micro_batches, state.spec->lane_size);
+  auto layout = rerouted(state.view.layout, tree, workers);
+  if (!layout || !missing_for(state, *layout).empty()) return std::nullopt;
+  const auto cost = simulated_cost(state, *layout);
+  if (!cost) return std::nullopt;
+  if (repaired.transfers.empty()) {
+    const auto other = simulated_cost(state, repaired.layout);
+    if (other && other.value() <= cost.value()) return std::nullopt;
+  }
+  layout->shadows = place_shadows(*layout, layer_bytes(state), workers, state.holders,
+                                  state.options.commit_domains);
+  auto explanation =
+      fmt::format("{}: micro-batches re-routed, no state moves, predicted step cost {:.6g}",
+                  text_of(*layout), cost.value());
+  return Choice{*std::move(layout), {}, std::move(explanation)};
 }
 
 }  // namespace
@@ -139,6 +163,7 @@ Result<Choice> layout_after_loss(const CoordinatorState& state,
     request.holders[layer] = {workers.begin(), workers.end()};  // whoever computes it gets it
   }
   PLANARIA_TRY(answer, replan_in_chunks(request, form_asked(state.options)));
+  if (auto around = rerouted_choice(state, workers, answer)) return *std::move(around);
   Choice choice{std::move(answer.layout), {}, std::move(answer.explanation)};
   if (state.step == Step{1}) return choice;
   for (const Transfer& transfer : answer.transfers) {

@@ -8,7 +8,9 @@
 #include <planaria/base/check.hpp>
 #include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/builders.hpp>
+#include <planaria/schedule/memory.hpp>
 #include <planaria/schedule/routed.hpp>
+#include <planaria/schedule/simulate.hpp>
 #include <planaria/schedule/validate.hpp>
 
 namespace planaria::protocol {
@@ -193,6 +195,27 @@ Result<std::string> schedule_for(const CoordinatorState& state, const Layout& la
   if (schedule) return text_of(schedule.value());
   return Fault{schedule.fault().kind,
                fmt::format("schedule of pipeline {}: {}", pipeline, schedule.fault().sentence)};
+}
+
+Result<double> simulated_cost(const CoordinatorState& state, const Layout& layout) {
+  std::vector<int> micro_batches;
+  for (const auto& pipeline : layout.pipelines) micro_batches.push_back(pipeline.micro_batches);
+  double slowest = 0;
+  for (std::size_t i = 0; i < layout.pipelines.size(); ++i) {
+    PLANARIA_TRY(text,
+                 schedule_for(state, layout, static_cast<int>(i), micro_batches, Asked::may_not));
+    if (text.empty()) continue;
+    const auto width = static_cast<int>(joined_with(layout, static_cast<int>(i)).size());
+    PLANARIA_TRY(schedule, schedule_from_text(text, "schedule", width));
+    std::vector<StageCosts> costs;
+    for (const StageAssignment& stage : layout.pipelines[i].stages) {
+      const double third = cost_of(state, stage.layers) / 3;
+      costs.push_back({third, third, third, 0});
+    }
+    PLANARIA_TRY(simulated, simulate(schedule, costs));
+    slowest = std::max(slowest, simulated.makespan_ms);
+  }
+  return slowest;
 }
 
 }  // namespace planaria::protocol

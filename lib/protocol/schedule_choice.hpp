@@ -30,4 +30,8 @@ enum class Asked { must_fit, may_not };
                                                int pipeline, const std::vector<int>& micro_batches,
                                                Asked asked);
 
+/// Returns what a step of the layout takes by these schedules, in the unit of the layers' costs:
+/// simulated, F taking a third of a stage's cost. infeasible, invalid_input: as schedule_for().
+[[nodiscard]] Result<double> simulated_cost(const CoordinatorState& state, const Layout& layout);
+
 }  // namespace planaria::protocol

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <planaria/schedule/validate.hpp>
+
 namespace planaria::protocol {
 namespace {
 
@@ -101,8 +103,19 @@ void ClusterWatch::check_salvage(const Begin& begin, const CoordinatorState& sta
   const auto layers = options_.spec.layers.size();
   std::vector<int> computed(static_cast<std::size_t>(tree.lanes()), 0);
   for (const PipelineWork& work : begin.salvage->work) {
-    if (work.lanes.empty() != work.schedule.empty())
-      breaks("lanes without a schedule, or it alone");
+    const auto index = static_cast<int>(&work - begin.salvage->work.data());
+    const auto joined = joined_with(state.view.layout, index);
+    bool wanted = false;  // the first of pipelines that run as one has the schedule of all
+    for (const int other : joined) {
+      const auto& lanes = begin.salvage->work[static_cast<std::size_t>(other)].lanes;
+      wanted = wanted || (index == joined.front() && !lanes.empty());
+    }
+    if (wanted == work.schedule.empty()) breaks("lanes without a schedule, or it alone");
+    if (wanted) {
+      const auto width = static_cast<int>(joined.size());
+      const auto schedule = schedule_from_text(work.schedule, "a salvage's schedule", width);
+      if (!schedule || !validate(schedule.value())) breaks("a schedule that cannot run");
+    }
     for (const LaneId lane : work.lanes) ++computed.at(static_cast<std::size_t>(lane.value));
   }
   std::vector<std::vector<int>> finished(layers, std::vector<int>(computed.size(), 0));

@@ -185,8 +185,13 @@ TEST_CASE("a schedule given as text is for the shape asked for; another gets the
   REQUIRE(story.state.view.schedules == std::vector(2, text));
   story.lose(3);
   REQUIRE(story.state.phase == Phase::preparing);
-  for (std::size_t i = 0; i < story.state.view.layout.pipelines.size(); ++i) {
-    CHECK_FALSE(story.state.view.schedules[i].empty());
+  const Layout& layout = story.state.view.layout;
+  REQUIRE(layout.pipelines.size() == story.state.view.schedules.size());
+  for (std::size_t i = 0; i < layout.pipelines.size(); ++i) {
+    // Of pipelines that run as one the first has the schedule of all.
+    const bool first = joined_with(layout, static_cast<int>(i)).front() == static_cast<int>(i);
+    CHECK(story.state.view.schedules[i].empty() != first);
+    CHECK(story.state.view.schedules[i] != text);
   }
 }
 

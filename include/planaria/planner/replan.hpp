@@ -28,7 +28,9 @@ struct ReplanRequest {
   std::string schedule = "1f1b";          // as in PlanRequest
   std::vector<WorkerId> workers;          // who may compute or shadow: ascending, any ids
   LayerHolders holders;                   // others than `workers` in it are ignored
-  std::optional<Layout> before;           // what was computed until now; may name workers gone
+  /// What was computed until now; may name workers gone. Not repaired where pipelines share
+  /// workers: rerouting.hpp goes on from there, and another layout is planned anew.
+  std::optional<Layout> before;
   std::optional<int> width;               // pipelines asked for, kept as far as workers allow
   std::optional<int> depth;               // stages asked for, kept as far as workers allow
   double ms_per_cost = 0;                 // what one unit of step cost takes, measured; 0: unknown
