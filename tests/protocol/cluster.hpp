@@ -71,6 +71,7 @@ struct ClusterReport {
   int evicted_cut_off = 0;  // of them, as others could not reach them
   int late_fills = 0;       // shadow reports that counted after their record
   int planned_views = 0;
+  int rerouted_views = 0;          // with pipelines that share workers
   int moves = 0;                   // of views after losses
   int evaluations = 0;             // levels of which somebody heard one
   int thrown = 0;                  // exceptions of user code

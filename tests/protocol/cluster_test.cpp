@@ -24,6 +24,7 @@ struct Sums {
   int redone = 0;
   int salvaged = 0;
   int planned_views = 0;
+  int rerouted_views = 0;
   int moves = 0;
   int evaluations = 0;
   int thrown = 0;
@@ -43,6 +44,7 @@ struct Sums {
     redone += report.redone;
     salvaged += report.salvaged;
     planned_views += report.planned_views;
+    rerouted_views += report.rerouted_views;
     moves += report.moves;
     evaluations += report.evaluations;
     thrown += report.thrown;
@@ -87,10 +89,11 @@ TEST_CASE("whatever happens to a cluster, a run keeps the promises", "[simulatio
   for (std::uint64_t seed = 0; seed < 2400; ++seed) sums.add(run_unbroken(seed));
   INFO(
       fmt::format("{} done, {} losses, {} roll-backs, {} late fills, {} silent, {} cut off, {} "
-                  "redone, {} salvaged, {} planned views, {} moves, {} evaluations, {} exceptions",
+                  "redone, {} salvaged, {} planned views, {} re-routed, {} moves, {} evaluations, "
+                  "{} exceptions",
                   sums.done, sums.losses, sums.rolled_back, sums.late_fills, sums.evicted_silent,
-                  sums.evicted_cut_off, sums.redone, sums.salvaged, sums.planned_views, sums.moves,
-                  sums.evaluations, sums.thrown));
+                  sums.evicted_cut_off, sums.redone, sums.salvaged, sums.planned_views,
+                  sums.rerouted_views, sums.moves, sums.evaluations, sums.thrown));
   CHECK(sums.done > 1600);
   CHECK(sums.losses > 500);
   CHECK(sums.rolled_back > 10);
@@ -100,6 +103,7 @@ TEST_CASE("whatever happens to a cluster, a run keeps the promises", "[simulatio
   CHECK(sums.redone > 500);
   CHECK(sums.salvaged > 500);
   CHECK(sums.planned_views > 300);
+  CHECK(sums.rerouted_views > 20);
   CHECK(sums.moves > 5);
   CHECK(sums.evaluations > 400);
   CHECK(sums.thrown > 50);

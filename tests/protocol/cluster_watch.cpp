@@ -157,6 +157,7 @@ void ClusterWatch::check_view(const NewView& view, const CoordinatorState& state
     }
     return;
   }
+  if (shares_workers(view.layout)) ++report_.rerouted_views;
   for (const WorkerId worker : workers_of(view.layout)) {
     if (state.members.contains(worker)) continue;
     breaks(fmt::format("view {} has a role for worker {}, which is gone", view.view.value,

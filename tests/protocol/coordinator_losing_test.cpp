@@ -273,4 +273,30 @@ TEST_CASE("with too few workers the run waits for others, if it may", "[unit]") 
   }
 }
 
+TEST_CASE("where repairing would move states, micro-batches are re-routed and nobody waits",
+          "[unit]") {
+  // Two pipelines of two stages hold every layer twice, so nobody shadows; worker 3 is lost.
+  CoordinatorStory story({.workers = 4, .layout = grid(2, {2, 2}, 2), .commit_domains = 2},
+                         spec_of_ten());
+  story.start();
+  story.whole_step();
+  const Decision decision = story.lose(3);
+  const auto views = sent<NewView>(decision);
+  REQUIRE(views.size() == 3);
+  const NewView& view = views.at(WorkerId{0});
+  CHECK(view.moves.empty());
+  CHECK(view.first_step == Step{2});
+  CHECK(workers_of(Layout{view.layout.pipelines, {}}) ==
+        std::vector{WorkerId{0}, WorkerId{1}, WorkerId{2}});
+  CHECK(places_of(view.layout, WorkerId{1}).size() == 2);
+  CHECK(joined_with(view.layout, 0) == std::vector{0, 1});
+  // While training goes on, shadows are filled for the layout that the planner would have.
+  story.all_ready();
+  const Commit commit = sent<Commit>(story.whole_step()).at(WorkerId{0});
+  REQUIRE(story.state.target.has_value());
+  CHECK_FALSE(shares_workers(*story.state.target));
+  CHECK_FALSE(commit.moves.empty());
+  CHECK(story.state.view.layout.pipelines == view.layout.pipelines);
+}
+
 }  // namespace planaria::protocol
