@@ -36,6 +36,10 @@ std::string text_of_duration_ms(double milliseconds) {
   return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
 }
 
+std::string counted(std::int64_t count, const std::string& thing, const char* plural) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : plural);
+}
+
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   if (text.empty()) return parts;

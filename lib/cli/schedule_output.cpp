@@ -19,10 +19,6 @@ std::string commented(const std::string& text) {
   return lines;
 }
 
-std::string counted(int count, const std::string& thing, const char* plural = "s") {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : plural);
-}
-
 Json ranks_of(const ScheduleDrawing& drawing) {
   Json ranks = Json::array();
   for (std::size_t rank = 0; rank < drawing.schedule.ranks.size(); ++rank) {

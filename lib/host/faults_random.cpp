@@ -6,6 +6,7 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/random.hpp>
+#include <planaria/base/text.hpp>
 
 #include "host/faults_words.hpp"
 
@@ -17,10 +18,6 @@ constexpr int workers_left_min = 2;
 
 int losses_of(const std::vector<FaultOrder>& orders) {
   return static_cast<int>(std::ranges::count_if(orders, is_loss));
-}
-
-std::string counted(int count, const char* noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 /// Draws one order after the other. `alive` counts every loss as one for good.

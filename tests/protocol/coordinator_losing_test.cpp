@@ -292,7 +292,11 @@ TEST_CASE("where repairing would move states, micro-batches are re-routed and no
   CHECK(joined_with(view.layout, 0) == std::vector{0, 1});
   // While training goes on, shadows are filled for the layout that the planner would have.
   story.all_ready();
-  const Commit commit = sent<Commit>(story.whole_step()).at(WorkerId{0});
+  const Decision done = story.whole_step();
+  INFO(done.explanation);
+  const auto commits = sent<Commit>(done);
+  REQUIRE(commits.contains(WorkerId{0}));
+  const Commit& commit = commits.at(WorkerId{0});
   REQUIRE(story.state.target.has_value());
   CHECK_FALSE(shares_workers(*story.state.target));
   CHECK_FALSE(commit.moves.empty());

@@ -118,20 +118,21 @@ Report CoordinatorStory::report(int worker) {
     states[layer] = truth_.state(layer, Step{now.value - 1});
   }
   const std::uint64_t model = toy_model(states);
-  const Place place = *place_of(state.view.layout, WorkerId{worker});
   const std::vector<LayerId> computed = computed_by(state.view.layout, WorkerId{worker});
   Report report{.view = state.view.view, .step = now};
   for (const LayerId layer : computed) {
     const std::uint64_t gradient = truth_.gradient(layer, now);
     report.layers.push_back({layer, toy_norm(gradient), gradient});
   }
-  const MicroBatchRange share = micro_batches_of(state.view.layout, place.pipeline);
-  for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
-    const std::uint64_t sample = toy_sample(spec, now, i);
-    if (computed.front() == LayerId{0}) report.read.push_back({i, sample});
-    if (computed.back() != LayerId{count - 1}) continue;
-    report.labelled.push_back({i, sample + 1});
-    report.losses.push_back({i, toy_loss(spec, now, i, model)});
+  for (const Place& place : places_of(state.view.layout, WorkerId{worker})) {
+    const MicroBatchRange share = micro_batches_of(state.view.layout, place.pipeline);
+    for (MicroBatchId i = share.first; i <= share.last; i = i.next()) {
+      const std::uint64_t sample = toy_sample(spec, now, i);
+      if (computed.front() == LayerId{0}) report.read.push_back({i, sample});
+      if (computed.back() != LayerId{count - 1}) continue;
+      report.labelled.push_back({i, sample + 1});
+      report.losses.push_back({i, toy_loss(spec, now, i, model)});
+    }
   }
   report.rate = toy_rate(now);
   report.resident_bytes = 1000 + now.value;

@@ -14,6 +14,9 @@ namespace planaria {
 [[nodiscard]] std::string text_of_bytes(std::uint64_t bytes);
 /// Returns e.g. "3 min 20 s", "412 ms".
 [[nodiscard]] std::string text_of_duration_ms(double milliseconds);
+/// Returns e.g. "1 layer", "3 layers".
+[[nodiscard]] std::string counted(std::int64_t count, const std::string& thing,
+                                  const char* plural = "s");
 /// Splits at every `separator`; an empty text gives no parts.
 [[nodiscard]] std::vector<std::string> split(std::string_view text, char separator);
 /// Joins with `separator` between.
