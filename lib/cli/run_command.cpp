@@ -86,8 +86,8 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
     if (!text.ok()) return Fault::invalid_input(text.fault().sentence);
     // Pipelines that share workers have one schedule, as wide as they are many.
     const auto width = options.layout ? joined_with(*options.layout, 0).size() : std::size_t{1};
-    PLANARIA_TRY(schedule, schedule_from_text(text.value(), flags.schedule_file,
-                                              static_cast<int>(width)));
+    PLANARIA_TRY(schedule,
+                 schedule_from_text(text.value(), flags.schedule_file, static_cast<int>(width)));
     options.schedule_text = text_of(schedule);
   }
   const std::vector<std::string>& kinds = kinds_and_automatic();
@@ -155,7 +155,8 @@ void add_layout_options(CLI::App& app, RunFlags& flags) {
                                       "; default 1f1b")
                        ->type_name("NAME");
   app.add_option("--schedule-file", flags.schedule_file,
-                 "A schedule's text form, used by every pipeline. Not with --schedule")
+                 "A schedule's text form, used by every pipeline, or by those that share workers "
+                 "together. Not with --schedule")
       ->excludes(schedule)
       ->type_name("FILE");
 }

@@ -1,9 +1,14 @@
 // One worker is killed, in every phase of a step and in every kind of layout.
 #include <catch2/catch.hpp>
 
+#include <fstream>
+
 #include <fmt/format.h>
 
+#include <planaria/model/layout.hpp>
+
 #include "faults/run_rules.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace planaria::test {
 namespace {
@@ -77,6 +82,38 @@ TEST_CASE("of a wide layout only the lost worker's lanes are computed again", "[
   // It had reported, so all others had finished theirs: it had two of eight micro-batches, over
   // eight layers.
   CHECK(run.result.at("redone_micro_batches") <= 16);
+}
+
+TEST_CASE("a light stage's micro-batches are re-routed after a kill in any phase, and again",
+          "[faults]") {
+  // Three pipelines whose second stage has two of eight layers, so that two workers of it keep up
+  // with three of the first.
+  const TemporaryFolder folder;
+  Layout layout;
+  for (int i = 0; i < 3; ++i) {
+    layout.pipelines.push_back({i < 2 ? 3 : 2,
+                                {{{LayerId{0}, LayerId{5}}, WorkerId{2 * i}},
+                                 {{LayerId{6}, LayerId{7}}, WorkerId{(2 * i) + 1}}}});
+  }
+  const std::string file = folder.file("layout.json");
+  std::ofstream(file) << to_json(layout).dump();
+  Training training;
+  for (const std::string& phase : phases) {
+    std::string faults = fmt::format("kill@step=12:worker=5:phase={}", phase);
+    if (phase == "reduce") faults += ",kill@step=15:worker=1:phase=backward";
+    const RunFiles run = training.run("--layout " + file, faults);
+    CHECK(complaints_about(run, training.undisturbed()) == "");
+    CHECK(events_named(run, "rolled_back").empty());
+    int rerouted = 0;
+    for (const Json& view : events_named(run, "view")) {
+      const Layout now = layout_from_json(view.at("layout"), "view").value();
+      if (!shares_workers(now)) continue;
+      ++rerouted;
+      CHECK(view.at("moves") == 0);
+    }
+    INFO(faults);
+    CHECK(rerouted >= 1);
+  }
 }
 
 TEST_CASE("who is killed while it sends a layer is survived", "[faults]") {
