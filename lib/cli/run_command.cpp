@@ -70,6 +70,13 @@ Result<void> add_survival(const RunFlags& flags, protocol::CoordinatorOptions& o
                   flags.min_workers, processes));
 }
 
+// Pipelines that share workers have one schedule, as wide as they are many. The layout is proven
+// when the run begins.
+int schedule_width(const std::optional<Layout>& layout) {
+  if (!layout || layout->pipelines.empty()) return 1;
+  return static_cast<int>(joined_with(*layout, 0).size());
+}
+
 Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) {
   protocol::CoordinatorOptions options;
   if (!flags.layout_file.empty()) {
@@ -84,10 +91,8 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
   if (!flags.schedule_file.empty()) {
     auto text = read_file(flags.schedule_file);
     if (!text.ok()) return Fault::invalid_input(text.fault().sentence);
-    // Pipelines that share workers have one schedule, as wide as they are many.
-    const auto width = options.layout ? joined_with(*options.layout, 0).size() : std::size_t{1};
-    PLANARIA_TRY(schedule,
-                 schedule_from_text(text.value(), flags.schedule_file, static_cast<int>(width)));
+    PLANARIA_TRY(schedule, schedule_from_text(text.value(), flags.schedule_file,
+                                              schedule_width(options.layout)));
     options.schedule_text = text_of(schedule);
   }
   const std::vector<std::string>& kinds = kinds_and_automatic();

@@ -31,7 +31,10 @@ class Rerouter {
       position_of_[worker] = {cuts_of(pipeline), place.stages};
       if (!std::binary_search(workers.begin(), workers.end(), worker)) continue;
       peers_[position_of_[worker]].push_back(worker);
-      lanes_of_[worker] = 0;
+      // Its own lanes first, so that the others' go where there is most room.
+      for (const Place& own : places_of(before, worker)) {
+        lanes_of_[worker] += lanes_in(own.pipeline);
+      }
     }
   }
 
@@ -39,12 +42,9 @@ class Rerouter {
     for (const auto& [worker, position] : position_of_) {
       if (!peers_.contains(position)) return std::nullopt;
     }
-    // Who is left has its own lanes first, so that the others' go where there is most room.
-    for (std::size_t i = 0; i < before_.pipelines.size(); ++i) {
-      for (const WorkerId worker : present(before_.pipelines[i])) lanes_of_[worker] += lanes_in(i);
-    }
-    for (std::size_t i = 0; i < before_.pipelines.size(); ++i) {
-      for (int lane = 0; lane < lanes_in(i); ++lane) send(around(before_.pipelines[i]));
+    for (int i = 0; i < static_cast<int>(before_.pipelines.size()); ++i) {
+      const PipelineAssignment& pipeline = before_.pipelines[static_cast<std::size_t>(i)];
+      for (int lanes = lanes_in(i); lanes > 0; --lanes) send(around(pipeline));
     }
     // The last lane, which may be shorter, is the last pipeline's.
     const int missing = (tree_.lanes() * tree_.lane_size()) - tree_.micro_batches();
@@ -56,19 +56,8 @@ class Rerouter {
   }
 
  private:
-  [[nodiscard]] int lanes_in(std::size_t pipeline) const {
-    return tree_.lanes_of(micro_batches_of(before_, static_cast<int>(pipeline))).value().size();
-  }
-
-  [[nodiscard]] std::vector<WorkerId> present(const PipelineAssignment& pipeline) const {
-    std::vector<WorkerId> workers;
-    for (const auto& [worker, lanes] : lanes_of_) {
-      const bool in_it = std::any_of(
-          pipeline.stages.begin(), pipeline.stages.end(),
-          [&, wanted = worker](const StageAssignment& stage) { return stage.worker == wanted; });
-      if (in_it) workers.push_back(worker);
-    }
-    return workers;
+  [[nodiscard]] int lanes_in(int pipeline) const {
+    return tree_.lanes_of(micro_batches_of(before_, pipeline)).value().size();
   }
 
   /// The stages of one lane of the pipeline, those that are gone replaced.

@@ -1,8 +1,6 @@
 // What a step that begins again need not compute: finished sums, and what was told beside them.
 #include <planaria/protocol/salvage.hpp>
 
-#include <algorithm>
-
 #include <planaria/base/check.hpp>
 
 #include "protocol/coordinator_transitions.hpp"
@@ -25,16 +23,11 @@ std::optional<Salvage> salvage_of(const CoordinatorState& state) {
   for (int i = 0; i < pipelines; ++i) {
     micro_batches.push_back(static_cast<int>(work.micro_batches_of(i).size()));
   }
+  const auto schedules = schedules_for(state, state.view.layout, micro_batches, Asked::may_not);
+  // The view has schedules already, and any number of micro-batches has one.
+  check(schedules.ok(), "a pipeline that has a schedule has one for any micro-batches");
   for (int i = 0; i < pipelines; ++i) {
-    const std::vector<int> joined = joined_with(state.view.layout, i);
-    const bool any = std::ranges::any_of(joined, [&](int pipeline) {
-      return micro_batches[static_cast<std::size_t>(pipeline)] > 0;
-    });
-    if (!any) continue;
-    auto schedule = schedule_for(state, state.view.layout, i, micro_batches, Asked::may_not);
-    // The view has a schedule already, and any number of micro-batches has one.
-    check(schedule.ok(), "a pipeline that has a schedule has one for any micro-batches");
-    salvage->work[static_cast<std::size_t>(i)].schedule = std::move(schedule).value();
+    salvage->work[static_cast<std::size_t>(i)].schedule = text_for(schedules.value(), i);
   }
   return salvage;
 }

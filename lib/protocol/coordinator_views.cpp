@@ -120,14 +120,10 @@ Result<NewView> view_of(const CoordinatorState& state, Layout layout,
                .moves = {},
                .again_until = Step{static_cast<std::int64_t>(state.committed.size())}};
   const bool first = state.view.view == ViewNumber{0};
-  std::vector<int> micro_batches;
-  for (const auto& pipeline : view.layout.pipelines) {
-    micro_batches.push_back(pipeline.micro_batches);
-  }
-  for (int i = 0; i < static_cast<int>(micro_batches.size()); ++i) {
-    PLANARIA_TRY(schedule, schedule_for(state, view.layout, i, micro_batches,
+  PLANARIA_TRY(schedules, schedules_for(state, view.layout, shares_of(view.layout),
                                         first ? Asked::must_fit : Asked::may_not));
-    view.schedules.push_back(std::move(schedule));
+  for (int i = 0; i < static_cast<int>(view.layout.pipelines.size()); ++i) {
+    view.schedules.push_back(text_for(schedules, i));
   }
   for (const WorkerId worker : members) view.members.push_back(state.members.at(worker).member);
   return view;

@@ -19,8 +19,9 @@ struct Choice {
 
 /// The layout asked for, or the planner's; shadows are placed unless the user has.
 [[nodiscard]] Result<Choice> first_layout(const CoordinatorState& state);
-/// What `workers`, who are left, compute: as much as possible by promotion, since everybody waits;
-/// as before, where nobody with a role is gone.
+/// What `workers`, who are left, compute: as much as possible by promotion, since everybody waits,
+/// or with micro-batches re-routed, where that moves fewer states or is faster; as before, where
+/// nobody with a role is gone.
 [[nodiscard]] Result<Choice> layout_after_loss(const CoordinatorState& state,
                                                const std::vector<WorkerId>& workers);
 

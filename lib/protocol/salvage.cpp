@@ -157,8 +157,16 @@ StepWork::StepWork(Layout layout, LaneTree tree, std::optional<Salvage> salvage)
 }
 
 std::vector<MicroBatchId> StepWork::micro_batches_of(int pipeline) const {
+  return under(lanes_of(pipeline));
+}
+
+std::vector<MicroBatchId> StepWork::micro_batches_of(WorkerId worker) const {
+  return under(lanes_of(worker));
+}
+
+std::vector<MicroBatchId> StepWork::under(const std::vector<LaneId>& lanes) const {
   std::vector<MicroBatchId> ids;
-  for (const LaneId lane : lanes_of(pipeline)) {
+  for (const LaneId lane : lanes) {
     const MicroBatchRange range = tree_.micro_batches_of(lane);
     for (MicroBatchId id = range.first; id <= range.last; id = id.next()) ids.push_back(id);
   }

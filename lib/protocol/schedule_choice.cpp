@@ -23,23 +23,31 @@ struct Shape {
   int micro_batches = 0;
 };
 
-double cost_of(const CoordinatorState& state, LayerRange layers) {
-  double cost = 0;
-  for (LayerId layer = layers.first; layer <= layers.last; layer = layer.next()) {
-    cost += state.spec->layers[static_cast<std::size_t>(layer.value)].cost;
+// The layers' costs, by stage, a third each for F, B and W.
+std::vector<StageCosts> costs_of(const CoordinatorState& state,
+                                 const PipelineAssignment& pipeline) {
+  std::vector<StageCosts> costs;
+  for (const StageAssignment& stage : pipeline.stages) {
+    double cost = 0;
+    for (LayerId layer = stage.layers.first; layer <= stage.layers.last; layer = layer.next()) {
+      cost += state.spec->layers[static_cast<std::size_t>(layer.value)].cost;
+    }
+    costs.push_back({cost / 3, cost / 3, cost / 3, 0});
   }
-  return cost;
+  return costs;
 }
 
-// Costs are the layers', alike for F, B and W; memory is twice 1F1B's, as ZB-H2's. The search is
+Result<void> proven(const CoordinatorState& state, const Schedule& schedule) {
+  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = state.spec->lane_size}));
+  return {};
+}
+
+// Memory is twice 1F1B's, as ZB-H2's. The search is
 // short and counted in moves, so that every coordinator finds the same.
 Result<Schedule> automatic_for(const CoordinatorState& state, const PipelineAssignment& pipeline,
                                const Shape& shape, Asked asked) {
   AutomaticRequest request{.micro_batches = shape.micro_batches};
-  for (const StageAssignment& stage : pipeline.stages) {
-    const double cost = cost_of(state, stage.layers);
-    request.costs.push_back({cost, cost, cost, 0});
-  }
+  request.costs = costs_of(state, pipeline);
   constexpr StageMemory held{.activation_bytes = 3, .weight_gradient_bytes = 1};
   request.memory.assign(pipeline.stages.size(), held);
   request.limit_bytes.assign(pipeline.stages.size(),
@@ -78,7 +86,7 @@ Result<Schedule> fitting(const CoordinatorState& state, const PipelineAssignment
         "workers otherwise",
         schedule.chunks, schedule.depth(), name_of(schedule.placement), shape.stages, shape.ranks));
   }
-  PLANARIA_TRY_VOID(validate(schedule, {.lane_size = state.spec->lane_size}));
+  PLANARIA_TRY_VOID(proven(state, schedule));
   return schedule;
 }
 
@@ -98,13 +106,12 @@ Shape shape_of(const PipelineAssignment& pipeline, int micro_batches) {
 }
 
 Result<Schedule> schedule_alone(const CoordinatorState& state, const PipelineAssignment& pipeline,
-                                const Shape& shape, Asked asked) {
+                                int micro_batches, Asked asked) {
+  const Shape shape = shape_of(pipeline, micro_batches);
   auto schedule = fitting(state, pipeline, shape, asked);
   if (schedule || asked == Asked::must_fit) return schedule;
-  auto other = substitute(pipeline, shape);
-  if (!other) return schedule;
-  PLANARIA_TRY_VOID(validate(*other, {.lane_size = state.spec->lane_size}));
-  return *std::move(other);
+  if (auto other = substitute(pipeline, shape)) return *std::move(other);
+  return schedule;
 }
 
 /// What a worker of the asked-for kind holds at most, by rank, and whether it splits backwards.
@@ -130,42 +137,46 @@ Habits habits_of(const std::string& kind, const Shape& shape) {
   return habits;
 }
 
+// The asked-for text, if it is for pipelines that stand so and compute so much together.
+Result<Schedule> shared_text(const std::string& text, const RoutedRequest& request, int all) {
+  const int width = static_cast<int>(request.routes.size());
+  const int stages = static_cast<int>(request.routes.front().workers.size());
+  PLANARIA_TRY(schedule, schedule_from_text(text, "schedule", width));
+  const bool fits = schedule.stages() == stages && schedule.micro_batches == all &&
+                    schedule.chunks == request.chunks && schedule.placement == request.placement;
+  if (fits) return schedule;
+  return Fault::invalid_input(fmt::format(
+      "{} stages in placement {} and {} micro-batches, must be {} in {} and {}, those of {} "
+      "pipelines together",
+      schedule.stages(), name_of(schedule.placement), schedule.micro_batches, stages,
+      name_of(request.placement), all, width));
+}
+
 // One schedule for pipelines that share workers.
 Result<Schedule> shared_schedule(const CoordinatorState& state, const Layout& layout,
                                  const std::vector<int>& joined,
                                  const std::vector<int>& micro_batches, Asked asked) {
-  const int width = static_cast<int>(joined.size());
   const PipelineAssignment& first = layout.pipelines[static_cast<std::size_t>(joined.front())];
   const auto form = form_of(first);
-  if (!form) return Fault::invalid_input("workers in other stages than any placement has them");
-  RoutedRequest request{.placement = form->placement, .chunks = form->chunks};
+  RoutedRequest request;
   int all = 0;
   for (const int pipeline : joined) {
+    const auto& assignment = layout.pipelines[static_cast<std::size_t>(pipeline)];
+    if (!form || !stands_as(assignment, *form)) {
+      return Fault::invalid_input("workers in other stages than one placement has them");
+    }
     Route& route = request.routes.emplace_back();
     route.micro_batches = micro_batches[static_cast<std::size_t>(pipeline)];
     all += route.micro_batches;
-    for (const auto& stage : layout.pipelines[static_cast<std::size_t>(pipeline)].stages) {
-      route.workers.push_back(stage.worker.value);
-    }
+    for (const auto& stage : assignment.stages) route.workers.push_back(stage.worker.value);
   }
+  request.placement = form->placement;
+  request.chunks = form->chunks;
   const auto& text = state.options.schedule_text;
-  if (text && asked == Asked::must_fit) {
-    PLANARIA_TRY(schedule, schedule_from_text(*text, "schedule", width));
-    const int stages = static_cast<int>(first.stages.size());
-    if (schedule.stages() != stages || schedule.micro_batches != all) {
-      return Fault::invalid_input(fmt::format(
-          "{} stages and {} micro-batches, must be {} and {}, those of {} pipelines together",
-          schedule.stages(), schedule.micro_batches, stages, all, width));
-    }
-    PLANARIA_TRY_VOID(validate(schedule, {.lane_size = state.spec->lane_size}));
-    return schedule;
-  }
-  for (const StageAssignment& stage : first.stages) {
-    const double cost = cost_of(state, stage.layers);
-    request.costs.push_back({cost, cost, cost, 0});
-  }
-  const Habits habits =
-      habits_of(state.options.schedule, shape_of(first, std::max(1, all / width)));
+  if (text && asked == Asked::must_fit) return shared_text(*text, request, all);
+  request.costs = costs_of(state, first);
+  const int share = std::max(1, all / static_cast<int>(joined.size()));
+  const Habits habits = habits_of(state.options.schedule, shape_of(first, share));
   request.split = habits.splits;
   // One more, for what is re-routed.
   for (const int held : habits.held) request.held_limit.push_back(held + 1);
@@ -183,35 +194,44 @@ ChunkForm form_asked(const CoordinatorOptions& options) {
   return {placement_of(options.schedule), chunks_of(options.schedule)};
 }
 
-Result<std::string> schedule_for(const CoordinatorState& state, const Layout& layout, int pipeline,
-                                 const std::vector<int>& micro_batches, Asked asked) {
-  const std::vector<int> joined = joined_with(layout, pipeline);
-  if (joined.front() != pipeline) return std::string();
-  const auto index = static_cast<std::size_t>(pipeline);
-  const PipelineAssignment& assignment = layout.pipelines[index];
-  const Shape shape = shape_of(assignment, micro_batches[index]);
-  auto schedule = joined.size() > 1 ? shared_schedule(state, layout, joined, micro_batches, asked)
-                                    : schedule_alone(state, assignment, shape, asked);
-  if (schedule) return text_of(schedule.value());
-  return Fault{schedule.fault().kind,
-               fmt::format("schedule of pipeline {}: {}", pipeline, schedule.fault().sentence)};
+Result<Schedules> schedules_for(const CoordinatorState& state, const Layout& layout,
+                                const std::vector<int>& micro_batches, Asked asked) {
+  Schedules schedules;
+  for (int pipeline = 0; pipeline < static_cast<int>(layout.pipelines.size()); ++pipeline) {
+    const std::vector<int> joined = joined_with(layout, pipeline);
+    const bool any = std::ranges::any_of(
+        joined, [&](int one) { return micro_batches[static_cast<std::size_t>(one)] > 0; });
+    if (joined.front() != pipeline || !any) continue;
+    const auto index = static_cast<std::size_t>(pipeline);
+    auto schedule = joined.size() > 1 ? shared_schedule(state, layout, joined, micro_batches, asked)
+                                      : schedule_alone(state, layout.pipelines[index],
+                                                       micro_batches[index], asked);
+    const auto proof = schedule ? proven(state, schedule.value()) : Result<void>(schedule.fault());
+    if (!proof) {
+      return Fault{proof.fault().kind,
+                   fmt::format("schedule of pipeline {}: {}", pipeline, proof.fault().sentence)};
+    }
+    schedules.emplace(pipeline, std::move(schedule).value());
+  }
+  return schedules;
+}
+
+std::string text_for(const Schedules& schedules, int pipeline) {
+  const auto found = schedules.find(pipeline);
+  return found == schedules.end() ? std::string() : text_of(found->second);
+}
+
+std::vector<int> shares_of(const Layout& layout) {
+  std::vector<int> shares;
+  for (const auto& pipeline : layout.pipelines) shares.push_back(pipeline.micro_batches);
+  return shares;
 }
 
 Result<double> simulated_cost(const CoordinatorState& state, const Layout& layout) {
-  std::vector<int> micro_batches;
-  for (const auto& pipeline : layout.pipelines) micro_batches.push_back(pipeline.micro_batches);
+  PLANARIA_TRY(schedules, schedules_for(state, layout, shares_of(layout), Asked::may_not));
   double slowest = 0;
-  for (std::size_t i = 0; i < layout.pipelines.size(); ++i) {
-    PLANARIA_TRY(text,
-                 schedule_for(state, layout, static_cast<int>(i), micro_batches, Asked::may_not));
-    if (text.empty()) continue;
-    const auto width = static_cast<int>(joined_with(layout, static_cast<int>(i)).size());
-    PLANARIA_TRY(schedule, schedule_from_text(text, "schedule", width));
-    std::vector<StageCosts> costs;
-    for (const StageAssignment& stage : layout.pipelines[i].stages) {
-      const double third = cost_of(state, stage.layers) / 3;
-      costs.push_back({third, third, third, 0});
-    }
+  for (const auto& [pipeline, schedule] : schedules) {
+    const auto costs = costs_of(state, layout.pipelines[static_cast<std::size_t>(pipeline)]);
     PLANARIA_TRY(simulated, simulate(schedule, costs));
     slowest = std::max(slowest, simulated.makespan_ms);
   }

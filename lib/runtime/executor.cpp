@@ -96,20 +96,12 @@ Result<std::vector<Action>> Executor::actions_of(const std::string& text,
   return std::move(actions);
 }
 
-std::set<MicroBatchId> Executor::own_micro_batches(const protocol::StepWork& work) const {
-  std::set<MicroBatchId> own;
-  for (const Place& place : places_) {
-    const auto more = work.micro_batches_of(place.pipeline);
-    own.insert(more.begin(), more.end());
-  }
-  return own;
-}
-
 // Just the micro-batches of the worker's pipelines, or one would wait for who never computes them.
 Result<void> Executor::verify_own(const std::vector<Action>& actions,
                                   const std::vector<MicroBatchId>& ids,
                                   const protocol::StepWork& work) const {
-  const std::set<MicroBatchId> own = own_micro_batches(work);
+  const auto ascending = work.micro_batches_of(context_.self);
+  const std::set<MicroBatchId> own(ascending.begin(), ascending.end());
   std::set<MicroBatchId> missing = own;
   for (const Action& action : actions) {
     const MicroBatchId id = ids.at(static_cast<std::size_t>(action.micro_batch));
@@ -382,7 +374,7 @@ protocol::Report Executor::report() const {
     report.layers.push_back({held.id, sum, gradient_checksum(gradients[layer], held.statistics)});
   }
   const protocol::StepNotes& notes = stage_.notes();
-  for (const MicroBatchId id : own_micro_batches(*work_)) {
+  for (const MicroBatchId id : work_->micro_batches_of(context_.self)) {
     if (stage_.holds_first()) report.read.push_back({id, notes.read.at(id)});
     if (!stage_.holds_last()) continue;
     report.labelled.push_back({id, notes.labelled.at(id)});

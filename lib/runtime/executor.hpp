@@ -73,7 +73,6 @@ class Executor {
   [[nodiscard]] LaneTree tree() const;
   [[nodiscard]] const std::vector<StageAssignment>& stages_of(int pipeline) const;
   [[nodiscard]] std::vector<MicroBatchId> numbered(const protocol::StepWork& work) const;
-  [[nodiscard]] std::set<MicroBatchId> own_micro_batches(const protocol::StepWork& work) const;
   [[nodiscard]] Result<std::vector<Action>> actions_of(const std::string& text,
                                                        const protocol::StepWork& work) const;
   [[nodiscard]] Result<void> verify_own(const std::vector<Action>& actions,

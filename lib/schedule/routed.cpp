@@ -1,6 +1,7 @@
 #include <planaria/schedule/routed.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,7 +21,7 @@ template <class Items>
   return items[static_cast<std::size_t>(index)];
 }
 
-/// A request in numbers: workers count from 0, a cell is a (stage, micro-batch).
+/// A request in numbers: workers count from 0.
 struct Problem {
   const RoutedRequest& request;
   int stages = 0;
@@ -36,9 +37,6 @@ struct Problem {
     return numbers.at(at(at(request.routes, at(route_of, micro_batch)).workers, stage));
   }
   [[nodiscard]] int depth() const { return stages / request.chunks; }
-  [[nodiscard]] int cell(int stage, int micro_batch) const {
-    return (stage * micro_batches) + micro_batch;
-  }
 };
 
 // Routes take turns by what of them is done, so that all end together.
@@ -197,7 +195,7 @@ class Dispatcher {
     std::size_t taken_up = 0;
     std::map<int, int> chunks_left;  // of micro-batches that are held
     Ready forwards, backwards;
-    std::vector<std::pair<int, int>> weights;  // (chunk, micro-batch) as their B ended
+    std::deque<std::pair<int, int>> weights;  // (chunk, micro-batch) as their B ended
     std::vector<Action> actions;
   };
 
@@ -275,9 +273,8 @@ class Dispatcher {
     return end_ms;
   }
 
-  void hand_over(int from, int to, double send_ms, Event event) {
-    event.worker = to;
-    if (to != from) event.at_ms += send_ms;
+  void hand_over(int from, double send_ms, Event event) {
+    if (event.worker != from) event.at_ms += send_ms;
     events_.push(event);
   }
 
@@ -297,7 +294,7 @@ class Dispatcher {
       return;
     }
     const int next = problem_.worker_of(stage + 1, micro_batch);
-    hand_over(number, next, costs_of(number, chunk).send_ms,
+    hand_over(number, costs_of(number, chunk).send_ms,
               {end_ms, Event::Kind::forward_here, next, chunk_of(next, stage + 1), micro_batch});
   }
 
@@ -319,14 +316,14 @@ class Dispatcher {
     const int before = problem_.worker_of(stage - 1, micro_batch);
     const StageCosts& costs = costs_of(number, chunk);
     hand_over(
-        number, before, costs.send_back_ms.value_or(costs.send_ms),
+        number, costs.send_back_ms.value_or(costs.send_ms),
         {end_ms, Event::Kind::backward_here, before, chunk_of(before, stage - 1), micro_batch});
   }
 
   void start_weight(int number) {
     Worker& worker = at(workers_, number);
     const auto [chunk, micro_batch] = worker.weights.front();
-    worker.weights.erase(worker.weights.begin());
+    worker.weights.pop_front();
     occupy(number, {ActionKind::backward_weight, micro_batch, chunk});
     done(worker, micro_batch);
   }

@@ -65,6 +65,38 @@ TEST_CASE("layouts that cannot be are refused and leave no run behind", "[unit]"
                 "holds a run already");
 }
 
+TEST_CASE("a schedule file of shared workers is for the layout's pipelines together", "[unit]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 20000);
+  const auto file = [&](const std::string& name, const std::string& content) {
+    std::ofstream(folder.file(name)) << content;
+    return folder.file(name);
+  };
+  // Worker 1 is stage 1 of both pipelines: the fourth line is nobody's.
+  const std::string layout = file("layout.json", R"({"pipelines":[
+    {"micro_batches":4,"stages":[{"first_layer":0,"last_layer":2,"worker":0},
+                                 {"first_layer":3,"last_layer":5,"worker":1}]},
+    {"micro_batches":4,"stages":[{"first_layer":0,"last_layer":2,"worker":2},
+                                 {"first_layer":3,"last_layer":5,"worker":1}]}]})");
+  const std::string shared = file("shared.txt",
+                                  "0: F0 F1 F2 F3 G0 G1 G2 G3\n"
+                                  "1: F0 G0 F4 G4 F1 G1 F5 G5 F2 G2 F6 G6 F3 G3 F7 G7\n"
+                                  "2: F4 F5 F6 F7 G4 G5 G6 G7\n3:\n");
+  const std::string alone = file("alone.txt", "0: F0 F1 G0 G1\n1: F0 F1 G0 G1\n2:\n3:\n");
+  const std::string none = file("none.json", R"({"pipelines":[]})");
+  const auto run = [&](const std::string& with, const std::string& schedule) {
+    return run_command(under_run({"--layout", with, "--schedule-file", schedule},
+                                 folder.file("run"), small_gpt(text, 2)));
+  };
+  check_refused(run(layout, alone),
+                "schedule of pipeline 0: 2 stages in placement single and 2 micro-batches, must be "
+                "2 in single and 8, those of 2 pipelines together");
+  check_refused(run(none, alone), "pipelines");
+  const auto good = run(layout, shared);
+  INFO(good.err);
+  CHECK(good.status == 0);
+}
+
 TEST_CASE("unknown and impossible options are refused", "[unit]") {
   TemporaryFolder folder;
   const std::string text = write_text(folder, 20000);

@@ -102,8 +102,8 @@ void ClusterWatch::check_salvage(const Begin& begin, const CoordinatorState& sta
   const LaneTree tree = toy_tree(options_.spec);
   const auto layers = options_.spec.layers.size();
   std::vector<int> computed(static_cast<std::size_t>(tree.lanes()), 0);
-  for (const PipelineWork& work : begin.salvage->work) {
-    const auto index = static_cast<int>(&work - begin.salvage->work.data());
+  for (int index = 0; index < static_cast<int>(begin.salvage->work.size()); ++index) {
+    const PipelineWork& work = begin.salvage->work[static_cast<std::size_t>(index)];
     const auto joined = joined_with(state.view.layout, index);
     bool wanted = false;  // the first of pipelines that run as one has the schedule of all
     for (const int other : joined) {

@@ -158,13 +158,10 @@ void ToyProcess::report() {
   const auto layers = active_layers();
   const bool first = layers.contains(LayerId{0});
   const bool last = layers.contains(LayerId{static_cast<int>(spec_.layers.size()) - 1});
-  for (const LaneId lane : work_->lanes_of(self_)) {
-    const MicroBatchRange range = toy_tree(spec_).micro_batches_of(lane);
-    for (MicroBatchId i = range.first; i <= range.last; i = i.next()) {
-      if (first) report.read.push_back({i, notes.read.at(i)});
-      if (last) report.labelled.push_back({i, notes.labelled.at(i)});
-      if (last) report.losses.push_back({i, notes.losses.at(i)});
-    }
+  for (const MicroBatchId i : work_->micro_batches_of(self_)) {
+    if (first) report.read.push_back({i, notes.read.at(i)});
+    if (last) report.labelled.push_back({i, notes.labelled.at(i)});
+    if (last) report.losses.push_back({i, notes.losses.at(i)});
   }
   report.rate = toy_rate(step_);
   report.resident_bytes = 1000 + step_.value;

@@ -44,6 +44,33 @@ std::vector<SmallLayout> layouts(int lane_size) {
   return all;
 }
 
+/// A worker alone, and others that must end with its bits.
+class Reference {
+ public:
+  explicit Reference(const SmallRun& run) : run_(run), text_(write_small_text(folder_)) {
+    REQUIRE(train({"1x1", 1}, "reference").sentence == "");
+  }
+  void check_same(const SmallLayout& layout) {
+    INFO(layout.name << ", " << layout.schedule << ", lane size " << run_.lane_size << ", seed "
+                     << run_.seed);
+    const std::string other = fmt::format("run{}", runs_++);
+    REQUIRE(train(layout, other).sentence == "");
+    const auto comparison = host::compare_runs(folder_.file("reference"), folder_.file(other));
+    CHECK(comparison.value().first_difference.value_or("") == "");
+  }
+  [[nodiscard]] int runs() const { return runs_; }
+
+ private:
+  TrainingOutcome train(const SmallLayout& layout, const std::string& name) {
+    return train_threads(trainer_options(run_, text_), run_.steps, layout, folder_.file(name));
+  }
+
+  SmallRun run_;
+  TemporaryFolder folder_;
+  std::string text_;
+  int runs_ = 0;
+};
+
 }  // namespace
 
 TEST_CASE("every layout and schedule ends with the same bits", "[conformance]") {
@@ -76,40 +103,24 @@ TEST_CASE("every layout and schedule ends with the same bits", "[conformance]") 
 }
 
 TEST_CASE("every kind of schedule ends with the same bits", "[conformance]") {
-  TemporaryFolder folder;
-  const std::string text = write_small_text(folder);
   const int lane_size = GENERATE(1, 2);
   const SmallRun run{.lane_size = lane_size};
-  INFO("lane size " << lane_size << ", seed " << run.seed);
-  const std::string reference = folder.file("reference");
-  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
-          "");
+  Reference reference(run);
   const std::vector<double> costs(layers, 1.0);
-  int number = 0;
   for (const std::string& kind : schedule_kinds()) {
     for (const auto& [width, depth] : {std::pair(1, 2), std::pair(2, 2), std::pair(1, 3)}) {
-      INFO(kind << " " << width << "x" << depth);
       const int share = run.micro_batches / width;
       if (!build_schedule(kind, {depth, share}).ok()) continue;  // not for that shape
       const Layout layout = in_chunks(grid(width, depth, layers, run.micro_batches, lane_size),
                                       costs, {placement_of(kind), chunks_of(kind)});
-      const std::string other = folder.file(fmt::format("run{}", number++));
-      const auto outcome = train_threads(trainer_options(run, text), run.steps,
-                                         {kind, width * depth, layout, kind}, other);
-      REQUIRE(outcome.sentence == "");
-      CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+      reference.check_same({fmt::format("{}x{}", width, depth), width * depth, layout, kind});
     }
   }
-  CHECK(number >= 3 * 9);
+  CHECK(reference.runs() >= 3 * 9);
 }
 
 TEST_CASE("schedules from elsewhere end with the same bits", "[conformance]") {
-  TemporaryFolder folder;
-  const std::string text = write_small_text(folder);
-  const SmallRun run{.micro_batches = 8};
-  const std::string reference = folder.file("reference");
-  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
-          "");
+  Reference reference({.micro_batches = 8});
   std::vector<std::pair<std::string, Schedule>> schedules{
       {"recompute", with_recompute(zero_bubble_h1({3, 8}))},
       {"recompute of one rank", with_recompute(gpipe({3, 8}), {1})},
@@ -121,16 +132,12 @@ TEST_CASE("schedules from elsewhere end with the same bits", "[conformance]") {
     for (const int i : {5, 4, 0, 1, 7, 2, 3, 6}) split.push_back({ActionKind::backward_weight, i});
     actions = std::move(split);
   }
-  int number = 0;
   for (const auto& [name, schedule] : schedules) {
-    INFO(name);
     const Layout layout = in_chunks(grid(1, 3, layers, 8, 1), std::vector<double>(layers, 1.0),
                                     {schedule.placement, schedule.chunks});
-    const std::string other = folder.file(fmt::format("run{}", number++));
     SmallLayout small{name, 3, layout};
     small.schedule_text = text_of(schedule);
-    REQUIRE(train_threads(trainer_options(run, text), run.steps, small, other).sentence == "");
-    CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+    reference.check_same(small);
   }
 }
 
@@ -210,47 +217,29 @@ SmallLayout ways_through(Schedule schedule) {
 }  // namespace
 
 TEST_CASE("micro-batches re-routed around a lost worker give the same bits", "[conformance]") {
-  TemporaryFolder folder;
-  const std::string text = write_small_text(folder);
-  const int lane_size = GENERATE(1, 2);
-  const SmallRun run{.lane_size = lane_size};
-  INFO("lane size " << lane_size << ", seed " << run.seed);
-  const std::string reference = folder.file("reference");
-  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
-          "");
+  const SmallRun run{.lane_size = GENERATE(1, 2)};
+  Reference reference(run);
   const std::vector<double> costs(layers, 1.0);
-  int number = 0;
   for (const char* kind : {"1f1b", "zb-h2", "zb-v", "auto"}) {
     for (const auto& [width, depth, lost] :
          {std::tuple(2, 2, 0), std::tuple(2, 3, 2), std::tuple(3, 2, 1)}) {
       SmallLayout small = with_one_lost(width, depth, lost, run);
       small.layout = in_chunks(*small.layout, costs, {placement_of(kind), chunks_of(kind)});
       small.schedule = kind;
-      INFO(small.name << " " << kind);
-      const std::string other = folder.file(fmt::format("run{}", number++));
-      REQUIRE(train_threads(trainer_options(run, text), run.steps, small, other).sentence == "");
-      CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+      reference.check_same(small);
     }
   }
 }
 
 TEST_CASE("a degraded schedule runs as it was found and gives the same bits", "[conformance]") {
-  TemporaryFolder folder;
-  const std::string text = write_small_text(folder);
-  const SmallRun run{.micro_batches = 12};
-  const std::string reference = folder.file("reference");
-  REQUIRE(train_threads(trainer_options(run, text), run.steps, {"1x1", 1}, reference).sentence ==
-          "");
-  int number = 0;
+  Reference reference({.micro_batches = 12});
   for (const auto& lost : {std::vector{0, 1}, std::vector{2, 0}, std::vector{2, 1}}) {
     const std::vector<StageCosts> costs(2, {1, 1, 1, 0});
     auto found = degraded({.width = 3, .shape = {2, 4}, .lost = lost, .costs = costs});
     REQUIRE(found.ok());
     const SmallLayout small = ways_through(std::move(found).value().schedule);
     INFO(fmt::format("lost {}\n{}", fmt::join(lost, ", "), *small.schedule_text));
-    const std::string other = folder.file(fmt::format("run{}", number++));
-    REQUIRE(train_threads(trainer_options(run, text), run.steps, small, other).sentence == "");
-    CHECK(host::compare_runs(reference, other).value().first_difference.value_or("") == "");
+    reference.check_same(small);
   }
 }
 

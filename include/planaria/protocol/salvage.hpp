@@ -58,8 +58,9 @@ class StepWork {
   [[nodiscard]] std::vector<MicroBatchId> micro_batches_of(int pipeline) const;
   /// The pipeline that computes the micro-batch. Requires that one does.
   [[nodiscard]] int pipeline_of(MicroBatchId micro_batch) const;
-  /// The lanes that a worker computes, of all its pipelines, ascending.
+  /// The lanes that a worker computes, of all its pipelines, ascending; and their micro-batches.
   [[nodiscard]] std::vector<LaneId> lanes_of(WorkerId worker) const;
+  [[nodiscard]] std::vector<MicroBatchId> micro_batches_of(WorkerId worker) const;
   /// Whether the layer's gradient over the lane is computed: no finished sum has it.
   [[nodiscard]] bool needs(LayerId layer, LaneId lane) const;
   /// The lowest layer that needs a lane that is computed: so far down backward goes.
@@ -75,6 +76,8 @@ class StepWork {
                                                                     WorkerId worker) const;
 
  private:
+  [[nodiscard]] std::vector<MicroBatchId> under(const std::vector<LaneId>& lanes) const;
+
   Layout layout_;
   LaneTree tree_;
   std::optional<Salvage> salvage_;
