@@ -1,0 +1,59 @@
+// planner/best_plan.hpp: the best pipelines for any machines. Floor 3, pure. Any thread.
+// Is: pipelines, partition, shares, schedule, recompute, lane and micro-batch size chosen together
+// under the cost model of docs/formats.md, memory a hard limit, with a proven bound. Is not: a
+// measurement (`planaria profile`), nor a migration from another layout (replan.hpp).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <planaria/base/result.hpp>
+#include <planaria/model/cluster.hpp>
+#include <planaria/model/profile.hpp>
+#include <planaria/planner/plan.hpp>
+
+namespace planaria {
+
+/// Which stages keep their input alone and compute forward again.
+enum class Recompute {
+  never,
+  always,
+  any,  // those that do not fit otherwise
+};
+
+struct BestPlanRequest {
+  const Profile* profile = nullptr;  // required, must outlive the call
+  const Cluster* cluster = nullptr;  // required, must outlive the call
+  int micro_batches = 1;
+  std::optional<int> micro_batch_size;  // nothing: the one of most samples per second
+  std::optional<int> lane_size = 1;     // nothing: chosen
+  std::optional<std::string> schedule;  // nothing: gpipe, 1f1b, zb-h1, zb-h2 or auto
+  Recompute recompute = Recompute::any;
+  /// Any so many workers may be lost, and every layer still has a holder.
+  int survive = 0;
+  bool shadows = true;  // whether workers may shadow layers, where `survive` wants more holders
+  std::optional<double> min_samples_per_s;
+  std::optional<int> width;  // pipelines; nothing: chosen
+  std::optional<int> depth;  // stages of each; nothing: chosen
+  /// Asked between moves of what may go on for ever, once an answer is there; empty: that is left
+  /// out. Same request and as many moves: same answer.
+  std::function<bool()> keep_going;
+};
+
+struct BestPlan {
+  Plan plan;
+  /// Why this one, what the next best families cost and why others cannot be: a sentence each.
+  std::vector<std::string> explanation;
+};
+
+/// Chooses the plan of least step_ms (of most samples per second, where the micro-batch size is
+/// chosen too); of equals the one with fewest workers that compute, then fewest pipelines, then the
+/// schedule named first. Always the best where docs/planner.md says that the problem is small;
+/// else the best found, with bound_step_ms to say how far off it may be.
+/// invalid_input: what cannot be asked. infeasible: nothing fits, and the smallest change that
+/// would.
+[[nodiscard]] Result<BestPlan> best_plan(const BestPlanRequest& request);
+
+}  // namespace planaria

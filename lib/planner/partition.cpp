@@ -1,0 +1,171 @@
+#include "planner/partition.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <planaria/base/check.hpp>
+#include <planaria/model/lanes.hpp>
+
+namespace planaria {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+/// The bottleneck is found to this share of itself.
+constexpr double precision = 1e-9;
+
+class Partition {
+ public:
+  Partition(const CostTerms& terms, const LayerSums& sums, const PartitionRequest& request)
+      : terms_(terms),
+        sums_(sums),
+        request_(request),
+        stages_(static_cast<int>(request.workers.size())),
+        partial_sums_(LaneTree::partial_sums_max(request.lanes)) {
+    for (int stage = 0; stage < stages_; ++stage) {
+      held_.push_back(held_at(request.schedule, stages_, request.micro_batches, stage));
+      speed_ += speed_of(stage);
+    }
+  }
+
+  [[nodiscard]] std::optional<std::vector<StageDraft>> best() {
+    if (stages_ > sums_.layers() || !cover(infinity)) return std::nullopt;
+    double high = bottleneck();
+    std::vector<StageDraft> best = drafts_;
+    double low = least();
+    while (high - low > precision * high) {
+      const double middle = low + ((high - low) / 2);
+      if (cover(middle)) {
+        high = std::min(middle, bottleneck());
+        best = drafts_;
+      } else {
+        low = middle;
+      }
+    }
+    return best;
+  }
+
+ private:
+  [[nodiscard]] int worker_of(int stage) const {
+    return request_.workers[static_cast<std::size_t>(stage)];
+  }
+  [[nodiscard]] double speed_of(int stage) const { return terms_.worker(worker_of(stage)).speed; }
+  [[nodiscard]] std::int64_t memory_of(int stage) const {
+    return request_.memory_bytes.empty() ? terms_.worker(worker_of(stage)).memory_bytes
+                                         : request_.memory_bytes[static_cast<std::size_t>(stage)];
+  }
+
+  [[nodiscard]] double least() const {
+    const double work = (request_.micro_batches * sums_.compute_ms(0, sums_.layers())) +
+                        sums_.optimizer_ms(0, sums_.layers());
+    return work / speed_;
+  }
+
+  /// What stage `stage` takes for layers [first, end).
+  [[nodiscard]] double cost(int stage, int first, int end, bool recompute) const {
+    double micro_batch_ms = sums_.compute_ms(first, end);
+    if (recompute) micro_batch_ms += sums_.forward_ms(first, end);
+    return (((request_.micro_batches * micro_batch_ms) + sums_.optimizer_ms(first, end)) /
+            speed_of(stage)) +
+           (request_.reductions * sums_.transfer_ms(first, end));
+  }
+
+  [[nodiscard]] bool fits(int stage, int first, int end, bool recompute) const {
+    const std::int64_t cut_bytes = sums_.cut_bytes(first) + sums_.cut_bytes(end);
+    std::int64_t bytes = sums_.state_bytes(first, end) + cut_bytes +
+                         (sums_.gradient_bytes(first, end) * partial_sums_);
+    std::int64_t kept_bytes = sums_.activation_bytes(first, end);
+    if (recompute) {
+      bytes += kept_bytes;
+      kept_bytes = sums_.cut_bytes(first);
+    }
+    std::int64_t most = 0;
+    for (const HeldCounts& held : held_[static_cast<std::size_t>(stage)]) {
+      most = std::max(most, (held.activations * kept_bytes) +
+                                (held.weight_gradients * sums_.weight_gradient_bytes(first, end)));
+    }
+    return bytes + most <= memory_of(stage);
+  }
+
+  /// Returns the end of the most layers from `first` on that the stage takes within `limit`, or
+  /// `first` where it takes none. Costs and, but for cuts, memory grow with the layers.
+  [[nodiscard]] int reach(int stage, int first, int most, double limit, bool recompute) const {
+    int taken = first;
+    int refused = most + 1;
+    while (refused - taken > 1) {
+      const int end = taken + ((refused - taken) / 2);
+      if (cost(stage, first, end, recompute) <= limit && fits(stage, first, end, recompute)) {
+        taken = end;
+      } else {
+        refused = end;
+      }
+    }
+    return taken;
+  }
+
+  /// Gives every stage in turn as many layers as `limit` allows: taking more now is never worse
+  /// later.
+  bool cover(double limit) {
+    drafts_.clear();
+    int first = 0;
+    for (int stage = 0; stage < stages_; ++stage) {
+      const int most = sums_.layers() - (stages_ - 1 - stage);
+      int end = first;
+      bool recompute = request_.recompute == Recompute::always;
+      if (!recompute) end = reach(stage, first, most, limit, false);
+      if (request_.recompute != Recompute::never) {
+        const int other = reach(stage, first, most, limit, true);
+        if (other > end) {
+          recompute = true;
+          end = other;
+        }
+      }
+      if (end == first) return false;
+      drafts_.push_back({first, end - 1, worker_of(stage), recompute});
+      first = end;
+    }
+    return first == sums_.layers();
+  }
+
+  [[nodiscard]] double bottleneck() const {
+    double most = 0;
+    for (int stage = 0; stage < stages_; ++stage) {
+      const StageDraft& draft = drafts_[static_cast<std::size_t>(stage)];
+      most = std::max(most, cost(stage, draft.first, draft.last + 1, draft.recompute));
+    }
+    return most;
+  }
+
+  const CostTerms& terms_;
+  const LayerSums& sums_;
+  const PartitionRequest& request_;
+  int stages_;
+  int partial_sums_;
+  double speed_ = 0;
+  std::vector<std::vector<HeldCounts>> held_;  // [stage]
+  std::vector<StageDraft> drafts_;             // of the last cover()
+};
+
+}  // namespace
+
+std::vector<HeldCounts> held_at(const std::string& kind, int stages, int micro_batches,
+                                int stage) {
+  const int behind = stages - stage - 1;
+  if (kind == "gpipe") return {{micro_batches, 0}};
+  if (kind != "zb-h1" && kind != "zb-h2") return {{std::min(behind + 1, micro_batches), 0}};
+  // Forwards ahead and weight gradients behind, each k times 1F1B's.
+  const int k = kind == "zb-h1" ? 1 : 2;
+  const int activations = std::min((k * behind) + 1, micro_batches);
+  const int waiting = std::min(k * stage, micro_batches);
+  const int with_all = std::min(waiting, micro_batches - activations);
+  return {{activations, with_all}, {activations - 1, std::min(waiting, with_all + 1) + 1}};
+}
+
+std::optional<std::vector<StageDraft>> balanced_partition(const CostTerms& terms,
+                                                          const LayerSums& sums,
+                                                          const PartitionRequest& request) {
+  check(!request.workers.empty(), "a pipeline has a stage");
+  return Partition(terms, sums, request).best();
+}
+
+}  // namespace planaria

@@ -1,0 +1,46 @@
+// planner/partition.hpp: layers onto the workers of one pipeline so that the slowest is fast.
+// Private to planner. Is: the least bottleneck under memory, for workers in a given order. Is not:
+// exact where fill and drain of the pipeline matter (the search refines it by simulation).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <planaria/planner/best_plan.hpp>
+
+#include "planner/layer_sums.hpp"
+#include "planner/pipeline_times.hpp"
+
+namespace planaria {
+
+/// So many micro-batches between F and B, and between B and W, at one time.
+struct HeldCounts {
+  int activations = 0;
+  int weight_gradients = 0;
+};
+
+/// Returns what a rank of `kind` holds at most, as pairs of which none is above another. Near the
+/// truth, which is the built schedule's.
+[[nodiscard]] std::vector<HeldCounts> held_at(const std::string& kind, int stages,
+                                              int micro_batches, int stage);
+
+struct PartitionRequest {
+  std::vector<int> workers;  // by stage, indices; in chunks one stands several times
+  std::string schedule;
+  int micro_batches = 1;
+  int lanes = 1;
+  double reductions = 0;  // transfers of each gradient: reduction_transfers()
+  Recompute recompute = Recompute::never;
+  /// [stage]: of its worker's memory; empty: all of it.
+  std::vector<std::int64_t> memory_bytes;
+};
+
+/// Cuts the layers so that the largest of the stages' (compute of all micro-batches + optimizer) /
+/// speed + reductions is least, all but for rounding, each stage within its memory; a stage
+/// recomputes as asked, or where it does not fit otherwise. Nothing where no cut fits: a stage of
+/// fewer layers is taken to need no more memory. O(stages log(layers) log(1/epsilon)).
+[[nodiscard]] std::optional<std::vector<StageDraft>> balanced_partition(
+    const CostTerms& terms, const LayerSums& sums, const PartitionRequest& request);
+
+}  // namespace planaria

@@ -1,0 +1,157 @@
+#include "planner/pipeline_options.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace planaria {
+namespace {
+
+/// Extends pipelines stage by stage.
+class Lister {
+ public:
+  Lister(const SearchTools& tools, const SearchLimits& limits, const ExactRequest& request,
+         const WorkerKinds& kinds, std::size_t most)
+      : tools_(tools),
+        limits_(limits),
+        request_(request),
+        kinds_(kinds),
+        most_(most),
+        fused_(request.schedule == "gpipe" || request.schedule == "1f1b"),
+        // The last lane may be the only one and shorter.
+        share_least_(1 + ((limits.micro_batches - 1) % request.lane_size)),
+        left_(kinds.all()) {}
+
+  [[nodiscard]] std::optional<std::vector<PipelineOption>> all() {
+    extend(0);
+    if (too_many_) return std::nullopt;
+    return std::move(options_);
+  }
+
+ private:
+  [[nodiscard]] int depth() const { return static_cast<int>(stages_.size()); }
+
+  void extend(int first) {
+    if (first == tools_.terms.layers()) {
+      if (limits_.depth && depth() != *limits_.depth) return;
+      finish();
+      return;
+    }
+    if (limits_.depth && depth() == *limits_.depth) return;
+    for (int kind = 0; kind < kinds_.count() && !too_many_; ++kind) {
+      int& left = left_[static_cast<std::size_t>(kind)];
+      if (left == 0) continue;
+      --left;
+      for (int last = first; last < tools_.terms.layers() && !too_many_; ++last) {
+        if (!push(kind, first, last)) break;
+        extend(last + 1);
+        stages_.pop_back();
+      }
+      ++left;
+    }
+  }
+
+  /// A stage's part of the bounds.
+  struct Stage {
+    int kind = 0;
+    int last = 0;
+    double fill_ms = 0;      // till the first micro-batch is there
+    double drain_ms = 0;     // from its last backward till the first stage has ended
+    double forward_ms = 0;
+    double backward_ms = 0;  // B, and in fused schedules W
+    double micro_batch_ms = 0;
+    double optimizer_ms = 0;
+    double transfer_ms = 0;
+  };
+
+  /// False where the stage alone takes too long: so would one with more layers.
+  [[nodiscard]] bool push(int kind, int first, int last) {
+    const double speed = tools_.terms.worker(kinds_.members(kind).front()).speed;
+    const LayerTerms sums = tools_.terms.sums(first, last);
+    const double again_ms = limits_.recompute == Recompute::always ? sums.forward_ms : 0;
+    Stage stage{.kind = kind, .last = last};
+    stage.forward_ms = sums.forward_ms / speed;
+    stage.backward_ms = (sums.backward_input_ms + again_ms) / speed;
+    if (fused_) stage.backward_ms += sums.backward_weight_ms / speed;
+    stage.micro_batch_ms = (sums.compute_ms() + again_ms) / speed;
+    stage.optimizer_ms = sums.optimizer_ms / speed;
+    stage.transfer_ms = tools_.sums.transfer_ms(first, last + 1);
+    if (!stages_.empty()) {
+      const Stage& before = stages_.back();
+      const double send_ms = tools_.sums.least_send_ms(first);
+      stage.fill_ms = before.fill_ms + before.forward_ms + send_ms;
+      stage.drain_ms = before.drain_ms + before.backward_ms + send_ms;
+    }
+    const double alone_ms =
+        stage.fill_ms + (share_least_ * stage.micro_batch_ms) + stage.optimizer_ms;
+    if (alone_ms >= request_.below_ms) return false;
+    stages_.push_back(stage);
+    return true;
+  }
+
+  void finish() {
+    PipelineOption option;
+    option.uses.assign(left_.size(), 0);
+    for (const Stage& stage : stages_) {
+      option.kinds.push_back(stage.kind);
+      option.lasts.push_back(stage.last);
+      ++option.uses[static_cast<std::size_t>(stage.kind)];
+      option.bounds.push_back({stage.fill_ms + stage.optimizer_ms, stage.micro_batch_ms,
+                               stage.transfer_ms});
+      // Of a fused backward nothing is left to do when it has gone up to the first stage.
+      if (fused_) {
+        option.bounds.push_back({stage.fill_ms + stage.drain_ms + stages_.front().optimizer_ms,
+                                 stage.micro_batch_ms, stages_.front().transfer_ms});
+      }
+    }
+    if (option.bound_ms(share_least_, 0) >= request_.below_ms) return;
+    options_.push_back(std::move(option));
+    too_many_ = options_.size() > most_;
+  }
+
+  const SearchTools& tools_;
+  const SearchLimits& limits_;
+  const ExactRequest& request_;
+  const WorkerKinds& kinds_;
+  std::size_t most_;
+  bool fused_;
+  int share_least_;
+  KindCounts left_;
+  std::vector<Stage> stages_;
+  std::vector<PipelineOption> options_;
+  bool too_many_ = false;
+};
+
+}  // namespace
+
+double PipelineOption::bound_ms(int micro_batches, double transfers) const {
+  double most_ms = 0;
+  for (const Bound& bound : bounds) {
+    most_ms = std::max(most_ms, bound.fixed_ms + (micro_batches * bound.micro_batch_ms) +
+                                    (transfers * bound.transfer_ms));
+  }
+  return most_ms;
+}
+
+WorkerKinds::WorkerKinds(const CostTerms& terms) {
+  const std::vector<std::int64_t> kinds = worker_kinds(terms);
+  for (std::size_t worker = 0; worker < kinds.size(); ++worker) {
+    members_.resize(std::max(members_.size(), static_cast<std::size_t>(kinds[worker]) + 1));
+    members_[static_cast<std::size_t>(kinds[worker])].push_back(static_cast<int>(worker));
+  }
+}
+
+KindCounts WorkerKinds::all() const {
+  KindCounts counts;
+  for (const auto& members : members_) counts.push_back(static_cast<int>(members.size()));
+  return counts;
+}
+
+std::optional<std::vector<PipelineOption>> pipeline_options(const SearchTools& tools,
+                                                            const SearchLimits& limits,
+                                                            const ExactRequest& request,
+                                                            const WorkerKinds& kinds,
+                                                            std::size_t most) {
+  return Lister(tools, limits, request, kinds, most).all();
+}
+
+}  // namespace planaria

@@ -1,0 +1,126 @@
+#include "planner/plan_evaluator.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <planaria/schedule/builders.hpp>
+
+namespace planaria {
+
+std::vector<std::int64_t> worker_kinds(const CostTerms& terms) {
+  // Where every host has one worker, which host it is makes no difference.
+  std::map<int, int> on_host;
+  for (int index = 0; index < terms.workers(); ++index) ++on_host[terms.worker(index).host];
+  const bool hosts_matter =
+      terms.has_links() && on_host.size() < static_cast<std::size_t>(terms.workers());
+  std::map<std::tuple<double, std::int64_t, int, int>, std::int64_t> known;
+  std::vector<std::int64_t> kinds;
+  for (int index = 0; index < terms.workers(); ++index) {
+    const WorkerTerms& worker = terms.worker(index);
+    const int zone = terms.has_links() ? worker.zone : 0;
+    const int host = hosts_matter ? worker.host : 0;
+    const auto next = static_cast<std::int64_t>(known.size());
+    const auto kind = std::tuple(worker.speed, worker.memory_bytes, zone, host);
+    kinds.push_back(known.try_emplace(kind, next).first->second);
+  }
+  return kinds;
+}
+
+PlanEvaluator::PlanEvaluator(const CostTerms& terms, Recompute recompute)
+    : terms_(terms),
+      recompute_(recompute),
+      kind_of_(worker_kinds(terms)),
+      no_shadows_(static_cast<std::size_t>(terms.workers()), 0) {}
+
+PlanEvaluator::Key PlanEvaluator::key_of(const std::string& schedule, int lanes,
+                                         const std::vector<std::int64_t>& shadow_bytes,
+                                         const PipelineDraft& pipeline) {
+  const auto number = static_cast<std::int64_t>(schedules_.size());
+  Key key{schedules_.try_emplace(schedule, number).first->second, lanes, pipeline.micro_batches};
+  key.reserve(3 + (3 * pipeline.stages.size()));
+  for (const StageDraft& stage : pipeline.stages) {
+    const auto worker = static_cast<std::size_t>(stage.worker);
+    key.push_back(stage.last);
+    key.push_back(kind_of_[worker]);
+    key.push_back(shadow_bytes[worker]);
+  }
+  return key;
+}
+
+bool PlanEvaluator::run(const Schedule& schedule, int lanes, const std::vector<StageDraft>& stages,
+                        Entry& entry) {
+  auto times = pipeline_times(terms_, stages, schedule, lanes);
+  ++simulated_;
+  for (const auto& rank : schedule.ranks) actions_ += static_cast<std::int64_t>(rank.size());
+  if (!times) return false;
+  entry.times = std::move(times).value();
+  return true;
+}
+
+PlanEvaluator::Entry PlanEvaluator::simulate(const std::string& schedule, int lanes,
+                                             const std::vector<std::int64_t>& shadow_bytes,
+                                             const PipelineDraft& pipeline) {
+  Entry entry;
+  std::vector<StageDraft> stages = pipeline.stages;
+  const int ranks = static_cast<int>(stages.size()) / chunks_of(schedule);
+  const Schedule* const built = shelf_.get(schedule, ranks, pipeline.micro_batches);
+  if (built == nullptr || built->stages() != static_cast<int>(stages.size())) return entry;
+  for (StageDraft& stage : stages) stage.recompute = recompute_ == Recompute::always;
+  if (!run(*built, lanes, stages, entry)) return entry;
+  const auto fits = [&](std::size_t stage) {
+    const auto worker = static_cast<std::size_t>(stages[stage].worker);
+    return entry.times.peak_bytes[stage] + shadow_bytes[worker] <=
+           terms_.worker(stages[stage].worker).memory_bytes;
+  };
+  bool again = false;
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    if (fits(stage)) continue;
+    if (recompute_ != Recompute::any) return entry;
+    stages[stage].recompute = true;
+    again = true;
+  }
+  if (again && !run(*built, lanes, stages, entry)) return entry;
+  entry.fits = true;
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    entry.fits = entry.fits && fits(stage);
+    entry.recompute.push_back(stages[stage].recompute);
+  }
+  return entry;
+}
+
+const PipelineTimes* PlanEvaluator::times(const std::string& schedule, int lane_size,
+                                          const std::vector<std::int64_t>& shadow_bytes,
+                                          PipelineDraft& pipeline) {
+  const int lanes = lanes_in(pipeline.micro_batches, lane_size);
+  Key key = key_of(schedule, lanes, shadow_bytes, pipeline);
+  auto found = entries_.find(key);
+  if (found == entries_.end()) {
+    found =
+        entries_.emplace(std::move(key), simulate(schedule, lanes, shadow_bytes, pipeline)).first;
+  }
+  const Entry& entry = found->second;
+  if (!entry.fits) return nullptr;
+  for (std::size_t stage = 0; stage < pipeline.stages.size(); ++stage) {
+    pipeline.stages[stage].recompute = entry.recompute[stage];
+  }
+  return &entry.times;
+}
+
+std::optional<double> PlanEvaluator::step_ms(PlanDraft& draft) {
+  std::vector<std::int64_t> shadowed = no_shadows_;
+  for (int worker = 0; !draft.shadows.empty() && worker < terms_.workers(); ++worker) {
+    auto& bytes = shadowed[static_cast<std::size_t>(worker)];
+    bytes = shadow_bytes(terms_, draft, worker);
+    if (bytes > terms_.worker(worker).memory_bytes) return std::nullopt;
+  }
+  std::vector<const PipelineTimes*> all;
+  for (PipelineDraft& pipeline : draft.pipelines) {
+    const PipelineTimes* const one = times(draft.schedule, draft.lane_size, shadowed, pipeline);
+    if (one == nullptr) return std::nullopt;
+    all.push_back(one);
+  }
+  return step_ms_of(terms_, draft, all);
+}
+
+}  // namespace planaria

@@ -1,0 +1,269 @@
+#include "planner/spread.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <queue>
+#include <tuple>
+#include <utility>
+
+#include <planaria/schedule/builders.hpp>
+
+namespace planaria {
+namespace {
+
+/// Shares of their memory that stages are cut for, until their exact peaks fit: what ranks hold is
+/// known only about before the schedule is built.
+constexpr double memory_shares[] = {1.0, 0.97, 0.9, 0.75};
+
+/// Which rank stands at each stage.
+std::vector<int> ranks_by_stage(const std::string& kind, int ranks) {
+  Schedule placed;
+  placed.placement = placement_of(kind);
+  placed.chunks = chunks_of(kind);
+  placed.ranks.resize(static_cast<std::size_t>(ranks));
+  std::vector<int> by_stage(static_cast<std::size_t>(ranks * placed.chunks));
+  for (int rank = 0; rank < ranks; ++rank) {
+    for (int chunk = 0; chunk < placed.chunks; ++chunk) {
+      by_stage[static_cast<std::size_t>(placed.stage_of(rank, chunk))] = rank;
+    }
+  }
+  return by_stage;
+}
+
+}  // namespace
+
+Spreader::Spreader(const SearchTools& tools, const SearchLimits& limits)
+    : tools_(tools),
+      limits_(limits),
+      kinds_(worker_kinds(tools.terms)),
+      alike_(static_cast<std::size_t>(tools.terms.workers())),
+      bottlenecks_ms_(static_cast<std::size_t>(tools.sums.layers()) + 1, -1) {
+  const CostTerms& terms = tools.terms;
+  std::iota(alike_.begin(), alike_.end(), 0);
+  std::ranges::stable_sort(alike_, {}, [&](int index) {
+    const WorkerTerms& worker = terms.worker(index);
+    const int zone = terms.has_links() ? worker.zone : 0;
+    const int host = terms.has_links() ? worker.host : 0;
+    return std::tuple(zone, host, -worker.speed, -worker.memory_bytes);
+  });
+  orders_.push_back(WorkerOrder::as_numbered);
+  const bool all_alike = std::ranges::all_of(kinds_, [&](auto kind) { return kind == kinds_[0]; });
+  if (all_alike) return;
+  if (!std::ranges::is_sorted(alike_)) orders_.push_back(WorkerOrder::alike);
+  orders_.push_back(WorkerOrder::dealt_around);
+}
+
+// The slowest stay out where not all are wanted.
+std::vector<int> Spreader::workers_in(WorkerOrder order, int count) const {
+  std::vector<int> fastest(alike_.size());
+  std::iota(fastest.begin(), fastest.end(), 0);
+  std::ranges::stable_sort(fastest, std::greater<>(),
+                           [&](int index) { return tools_.terms.worker(index).speed; });
+  std::vector<bool> wanted(alike_.size(), false);
+  for (int i = 0; i < count; ++i) {
+    wanted[static_cast<std::size_t>(fastest[static_cast<std::size_t>(i)])] = true;
+  }
+  std::vector<int> chosen;
+  for (std::size_t i = 0; i < alike_.size(); ++i) {
+    const int worker = order == WorkerOrder::as_numbered ? static_cast<int>(i) : alike_[i];
+    if (wanted[static_cast<std::size_t>(worker)]) chosen.push_back(worker);
+  }
+  return chosen;
+}
+
+std::vector<std::vector<int>> Spreader::dealt(const Shape& shape) const {
+  const int count = std::accumulate(shape.depths.begin(), shape.depths.end(), 0);
+  const std::vector<int> workers = workers_in(shape.order, count);
+  std::vector<std::vector<int>> pipelines(shape.depths.size());
+  std::size_t next = 0;
+  if (shape.order != WorkerOrder::dealt_around) {
+    for (std::size_t i = 0; i < pipelines.size(); ++i) {
+      for (int stage = 0; stage < shape.depths[i]; ++stage) pipelines[i].push_back(workers[next++]);
+    }
+    return pipelines;
+  }
+  for (int stage = 0; next < workers.size(); ++stage) {
+    for (std::size_t i = 0; i < pipelines.size(); ++i) {
+      if (stage < shape.depths[i]) pipelines[i].push_back(workers[next++]);
+    }
+  }
+  return pipelines;
+}
+
+std::optional<std::vector<StageDraft>> Spreader::partition_fitting(const PartitionRequest& request,
+                                                                   int lane_size) {
+  for (const double share : memory_shares) {
+    PartitionRequest asked = request;
+    for (const int worker : request.workers) {
+      const auto bytes = static_cast<double>(tools_.terms.worker(worker).memory_bytes);
+      asked.memory_bytes.push_back(static_cast<std::int64_t>(std::floor(bytes * share)));
+    }
+    auto stages = balanced_partition(tools_.terms, tools_.sums, asked);
+    if (!stages) continue;
+    PipelineDraft pipeline{*stages, request.micro_batches};
+    if (tools_.evaluator.times(request.schedule, lane_size, tools_.evaluator.no_shadows(),
+                               pipeline) != nullptr) {
+      return pipeline.stages;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::vector<StageDraft>> Spreader::partition(const Family& family,
+                                                           const std::vector<int>& workers,
+                                                           int micro_batches) {
+  const auto schedule = std::ranges::find(limits_.schedules, family.schedule);
+  PartitionKey key{schedule - limits_.schedules.begin(), family.lane_size,
+                   static_cast<std::int64_t>(family.width), micro_batches};
+  for (const int worker : workers) key.push_back(kinds_[static_cast<std::size_t>(worker)]);
+  const auto by_stage = ranks_by_stage(family.schedule, static_cast<int>(workers.size()));
+  auto found = partitions_.find(key);
+  if (found == partitions_.end()) {
+    PartitionRequest request{.schedule = family.schedule,
+                             .micro_batches = micro_batches,
+                             .lanes = lanes_in(micro_batches, family.lane_size),
+                             .reductions = reduction_transfers(static_cast<int>(family.width)),
+                             .recompute = limits_.recompute};
+    for (const int rank : by_stage) {
+      request.workers.push_back(workers[static_cast<std::size_t>(rank)]);
+    }
+    found = partitions_.emplace(std::move(key), partition_fitting(request, family.lane_size)).first;
+  }
+  auto stages = found->second;
+  for (std::size_t i = 0; stages && i < stages->size(); ++i) {
+    (*stages)[i].worker = workers[static_cast<std::size_t>(by_stage[i])];
+  }
+  return stages;
+}
+
+// Lane after lane to the pipeline that is then done first, by its slowest stage.
+bool Spreader::share_out(const Shape& shape, PlanDraft& draft) const {
+  const int width = static_cast<int>(draft.pipelines.size());
+  const double transfers = reduction_transfers(width);
+  std::vector<double> ahead_ms;
+  std::vector<double> micro_batch_ms;
+  for (const PipelineDraft& pipeline : draft.pipelines) {
+    double slowest_ms = 0;
+    double all_ms = 0;
+    double after_ms = 0;
+    for (const StageDraft& stage : pipeline.stages) {
+      const int end = stage.last + 1;
+      const double speed = tools_.terms.worker(stage.worker).speed;
+      double compute_ms = tools_.sums.compute_ms(stage.first, end);
+      if (stage.recompute) compute_ms += tools_.sums.forward_ms(stage.first, end);
+      all_ms += compute_ms / speed;
+      slowest_ms = std::max(slowest_ms, compute_ms / speed);
+      after_ms = std::max(after_ms, (tools_.sums.optimizer_ms(stage.first, end) / speed) +
+                                        (transfers * tools_.sums.transfer_ms(stage.first, end)));
+    }
+    ahead_ms.push_back(after_ms + all_ms - slowest_ms);
+    micro_batch_ms.push_back(slowest_ms);
+  }
+  const int all = lanes(shape.lane_size);
+  if (width > all) return false;
+  std::vector<int> shares(draft.pipelines.size(), 1);
+  using Next = std::pair<double, std::size_t>;  // time with one more lane, pipeline
+  std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
+  const auto with_one_more = [&](std::size_t i) {
+    return ahead_ms[i] + (micro_batch_ms[i] * (shares[i] + 1) * shape.lane_size);
+  };
+  for (std::size_t i = 0; i < shares.size(); ++i) next.emplace(with_one_more(i), i);
+  for (int left = all - width; left > 0; --left) {
+    const std::size_t i = next.top().second;
+    next.pop();
+    ++shares[i];
+    next.emplace(with_one_more(i), i);
+  }
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    draft.pipelines[i].micro_batches = shares[i] * shape.lane_size;
+  }
+  draft.pipelines.back().micro_batches -= (all * shape.lane_size) - limits_.micro_batches;
+  return true;
+}
+
+std::optional<PlanDraft> Spreader::draft(const Shape& shape) {
+  PlanDraft draft{.schedule = shape.schedule, .lane_size = shape.lane_size};
+  const auto dealt = this->dealt(shape);
+  double speed = 0;
+  for (const auto& workers : dealt) {
+    for (const int worker : workers) speed += tools_.terms.worker(worker).speed;
+  }
+  const int all = lanes(shape.lane_size);
+  const Family family{shape.schedule, shape.lane_size, shape.depths.size()};
+  for (const auto& workers : dealt) {
+    double own = 0;
+    for (const int worker : workers) own += tools_.terms.worker(worker).speed;
+    const int share = std::max(1, static_cast<int>(std::ceil(all * own / speed)));
+    const int micro_batches = std::min(share * shape.lane_size, limits_.micro_batches);
+    auto stages = partition(family, workers, micro_batches);
+    if (!stages) return std::nullopt;
+    draft.pipelines.push_back({*std::move(stages), micro_batches});
+  }
+  if (!share_out(shape, draft)) return std::nullopt;
+  for (std::size_t i = 0; i < draft.pipelines.size(); ++i) {
+    PipelineDraft& pipeline = draft.pipelines[i];
+    if (tools_.evaluator.times(shape.schedule, shape.lane_size, tools_.evaluator.no_shadows(),
+                               pipeline) != nullptr) {
+      continue;
+    }
+    auto stages = partition(family, dealt[i], pipeline.micro_batches);
+    if (!stages) return std::nullopt;
+    pipeline.stages = *std::move(stages);
+  }
+  return draft;
+}
+
+bool Spreader::cut_anew(const PlanDraft& draft, PipelineDraft& pipeline) {
+  const auto by_stage = ranks_by_stage(
+      draft.schedule, static_cast<int>(pipeline.stages.size()) / chunks_of(draft.schedule));
+  std::vector<int> workers(pipeline.stages.size() /
+                           static_cast<std::size_t>(chunks_of(draft.schedule)));
+  for (std::size_t i = 0; i < by_stage.size(); ++i) {
+    workers[static_cast<std::size_t>(by_stage[i])] = pipeline.stages[i].worker;
+  }
+  auto stages = partition({draft.schedule, draft.lane_size, draft.pipelines.size()}, workers,
+                          pipeline.micro_batches);
+  if (stages) pipeline.stages = *std::move(stages);
+  return stages.has_value();
+}
+
+double Spreader::bottleneck_ms(int stages) {
+  double& known_ms = bottlenecks_ms_[static_cast<std::size_t>(stages)];
+  if (known_ms >= 0) return known_ms;
+  const LayerSums& sums = tools_.sums;
+  double low = sums.compute_ms(0, sums.layers()) / stages;
+  for (int layer = 0; layer < sums.layers(); ++layer) {
+    low = std::max(low, sums.compute_ms(layer, layer + 1));
+  }
+  const auto cover = [&](double limit) {  // returns the largest part, or nothing
+    double most = 0;
+    int first = 0;
+    for (int stage = 0; stage < stages && first < sums.layers(); ++stage) {
+      int taken = first + 1;
+      int refused = sums.layers() + 1;
+      while (refused - taken > 1) {
+        const int end = taken + ((refused - taken) / 2);
+        (sums.compute_ms(first, end) <= limit ? taken : refused) = end;
+      }
+      most = std::max(most, sums.compute_ms(first, taken));
+      first = taken;
+    }
+    return first == sums.layers() ? std::optional(most) : std::nullopt;
+  };
+  double high = sums.compute_ms(0, sums.layers());
+  if (const auto most = cover(low)) high = *most;
+  while (high - low > 1e-6 * high) {
+    const double middle = low + ((high - low) / 2);
+    if (const auto most = cover(middle)) {
+      high = std::min(middle, *most);
+    } else {
+      low = middle;
+    }
+  }
+  known_ms = high;
+  return known_ms;
+}
+
+}  // namespace planaria
