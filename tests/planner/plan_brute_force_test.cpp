@@ -265,7 +265,7 @@ TEST_CASE("random problems are of every sort", "[unit]") {
     short_lane += plan.micro_batches % plan.lane_size != 0 && plan.pipelines.size() > 1 ? 1 : 0;
     ++schedules[plan.schedule];
   }
-  CAPTURE(none, recomputing, deep, wide, both, idle, short_lane, schedules);
+  CAPTURE(none, recomputing, deep, wide, both, idle, short_lane, schedules.size());
   CHECK(none >= count / 20);
   CHECK(none <= count / 2);
   CHECK(recomputing >= count / 30);

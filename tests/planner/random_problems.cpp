@@ -11,6 +11,11 @@
 namespace planaria {
 namespace {
 
+// From 1 to `max`, the larger more often.
+int count_up_to(Random& random, int max) {
+  return static_cast<int>(std::max(random.between(1, max), random.between(1, max)));
+}
+
 bool one_in(Random& random, std::uint64_t count) {
   return random.below(count) == 0;
 }
@@ -22,7 +27,7 @@ double duration_ms(Random& random, bool whole, int max) {
 
 // A layer's numbers at the first micro-batch size; the others grow with the size, not in
 // proportion.
-LayerProfile random_layer(Random& random, bool whole) {
+LayerProfile random_layer(Random& random, bool whole, int activation_max) {
   LayerProfile layer;
   const int scale = one_in(random, 4) ? 20 : 5;
   const bool no_times = one_in(random, 8);
@@ -34,7 +39,7 @@ LayerProfile random_layer(Random& random, bool whole) {
   layer.state_bytes = layer.parameter_bytes * random.between(0, 2);
   layer.gradient_bytes = layer.parameter_bytes;
   layer.boundary_bytes = {random.between(0, 40)};
-  layer.activation_bytes = {random.between(0, 150)};
+  layer.activation_bytes = {random.between(0, activation_max)};
   layer.weight_gradient_bytes = {one_in(random, 2) ? 0 : random.between(0, 60)};
   return layer;
 }
@@ -57,8 +62,10 @@ Profile random_profile(Random& random, int layers, bool whole) {
   profile.model = "random";
   profile.device = "none";
   const bool alike = one_in(random, 4);
+  const int activation_max = one_in(random, 2) ? 1500 : 100;
   for (int i = 0; i < layers; ++i) {
-    profile.layers.push_back(alike && i > 0 ? profile.layers.front() : random_layer(random, whole));
+    profile.layers.push_back(alike && i > 0 ? profile.layers.front()
+                                            : random_layer(random, whole, activation_max));
     profile.layers.back().name = fmt::format("layer{}", i);
   }
   if (layers > 1 && one_in(random, 4)) profile.layers.back().tied_to = "layer0";
@@ -89,25 +96,29 @@ Links random_links(Random& random) {
 }
 
 // What one worker alone would want for all of the step.
-std::int64_t whole_bytes(const Problem& problem) {
+std::int64_t alone_bytes(const Problem& problem, bool recompute) {
   const std::size_t at_size = *problem.profile.at_size(problem.micro_batch_size);
   const auto last = static_cast<int>(problem.profile.layers.size()) - 1;
+  const int lanes = (problem.micro_batches + problem.lane_size - 1) / problem.lane_size;
   const auto orders = pipeline_rules::orders_of("gpipe", {1, problem.micro_batches});
-  return peak_memory_of(problem.profile, {{LayerId{0}, LayerId{last}}, at_size, 1, false},
-                        orders->front(), problem.micro_batches);
+  return peak_memory_of(problem.profile, {{LayerId{0}, LayerId{last}}, at_size, 1, recompute},
+                        orders->front(), lanes);
 }
 
-Cluster random_cluster(Random& random, int workers, std::int64_t whole) {
+Cluster random_cluster(Random& random, int workers, const Problem& problem) {
+  const auto most = static_cast<double>(alone_bytes(problem, false));
+  const auto least = static_cast<double>(alone_bytes(problem, true));
   Cluster cluster;
   const bool one_speed = one_in(random, 2);
   const bool one_memory = one_in(random, 2);
   const auto memory = [&] {
-    // Ample, tight or tiny, in parts of what one worker alone would want.
-    const std::uint64_t kind = random.below(4);
-    const double part = kind == 0   ? 1.5
-                        : kind == 3 ? 0.05 + 0.3 * random.uniform()
-                                    : 0.2 + 0.8 * random.uniform();
-    return static_cast<std::int64_t>(static_cast<double>(whole) * part);
+    const std::uint64_t kind = random.below(6);
+    const double part = random.uniform();
+    double bytes = 1.5 * most;                                          // ample
+    if (kind == 1 || kind == 2) bytes = least + part * (most - least);  // alone only by recompute
+    if (kind == 3 || kind == 4) bytes = least * (0.4 + 0.6 * part);     // only several together
+    if (kind == 5) bytes = least * (0.1 + 0.4 * part);                  // hardly anything
+    return static_cast<std::int64_t>(bytes);
   };
   const std::int64_t shared_memory = memory();
   const auto zones = static_cast<int>(random.between(1, 3));
@@ -142,19 +153,19 @@ Problem random_problem(std::uint64_t seed, const ProblemLimits& limits) {
   problem.origin = fmt::format("random_problem({}, {{{}, {}, {}}})", seed, limits.layers_max,
                                limits.workers_max, limits.micro_batches_max);
   const bool whole = one_in(random, 2);
-  const auto layers = static_cast<int>(random.between(1, limits.layers_max));
-  const auto workers = static_cast<int>(random.between(1, limits.workers_max));
-  problem.micro_batches = static_cast<int>(random.between(1, limits.micro_batches_max));
+  const int layers = count_up_to(random, limits.layers_max);
+  const int workers = count_up_to(random, limits.workers_max);
+  problem.micro_batches = count_up_to(random, limits.micro_batches_max);
   problem.lane_size = one_in(random, 2) ? 1 : static_cast<int>(random.between(1, 3));
   problem.profile = random_profile(random, layers, whole);
   const auto& sizes = problem.profile.micro_batch_sizes;
   problem.micro_batch_size = sizes[random.below(sizes.size())];
-  problem.cluster = random_cluster(random, workers, whole_bytes(problem));
+  problem.cluster = random_cluster(random, workers, problem);
   const auto& kinds = pipeline_rules::fixed_kinds();
   problem.schedules = one_in(random, 2) ? kinds : std::vector{kinds[random.below(kinds.size())]};
   problem.recompute = std::vector{Recompute::any, Recompute::any, Recompute::never,
                                   Recompute::always}[random.below(4)];
-  problem.survive = one_in(random, 4) ? static_cast<int>(random.between(1, 2)) : 0;
+  problem.survive = one_in(random, 5) ? 1 + static_cast<int>(one_in(random, 4)) : 0;
   return problem;
 }
 
