@@ -41,8 +41,8 @@ class Planning {
   [[nodiscard]] Result<BestPlan> best() {
     PLANARIA_TRY_VOID(prepare());
     for (const auto& size : sizes_) search(*size);
-    if (best_size_ == nullptr) return Fault::infeasible("nothing fits");
     for (const auto& size : sizes_) prove(*size);
+    if (best_size_ == nullptr) return Fault::infeasible("nothing fits");
     return answer();
   }
 
