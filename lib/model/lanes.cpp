@@ -106,27 +106,16 @@ std::vector<TreeNode> added_up(const LaneTree& tree, const std::vector<TreeNode>
 }
 
 int LaneTree::partial_sums_max(int lanes) {
-  // Worst over starts within one period: no start beyond the next power of two differs.
-  int period = 1;
-  while (period < lanes) period *= 2;
-  int worst = 0;
-  for (int start = 0; start < period; ++start) {
-    std::vector<TreeNode> alive;
-    for (int lane = start; lane < start + lanes; ++lane) {
-      alive.push_back({0, lane});
-      worst = std::max(worst, static_cast<int>(alive.size()));
-      while (alive.size() >= 2) {
-        const TreeNode right = alive.back();
-        const TreeNode left = alive[alive.size() - 2];
-        if (left.height != right.height || right.index % 2 == 0 || left.index + 1 != right.index) {
-          break;
-        }
-        alive.resize(alive.size() - 2);
-        alive.push_back({left.height + 1, left.index / 2});
-      }
-    }
+  // What is alive before a lane comes are the whole subtrees of those that have come. k subtrees
+  // need the fewest lanes where they double up to the middle and halve from there (1 2 4 4 2 1, the
+  // first at an odd lane): 2 (2^(k/2) - 1), and 2^(k/2) more for an odd k.
+  int alive = 0;
+  for (std::int64_t middle = 1; middle <= lanes; middle *= 2) {
+    const std::int64_t both_sides = 2 * (middle - 1);
+    if (both_sides <= lanes - 1 && middle > 1) ++alive;
+    if (both_sides + middle <= lanes - 1) ++alive;
   }
-  return worst;
+  return alive + 1;
 }
 
 }  // namespace planaria

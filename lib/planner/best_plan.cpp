@@ -139,8 +139,7 @@ class Planning {
     plan.survives = survives(size.terms, best_.draft);
     plan.step_ms = best_.step_ms;
     if (plan.step_ms > 0) {
-      plan.samples_per_s =
-          1000.0 * plan.micro_batches * plan.micro_batch_size / plan.step_ms;
+      plan.samples_per_s = 1000.0 * plan.micro_batches * plan.micro_batch_size / plan.step_ms;
     }
     plan.optimal = std::ranges::all_of(sizes_, [](const auto& one) { return one->proven; });
     plan.bound_step_ms = plan.optimal ? plan.step_ms : 0;

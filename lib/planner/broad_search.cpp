@@ -1,12 +1,16 @@
 #include "planner/broad_search.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <queue>
 #include <tuple>
 #include <utility>
 
+#include <planaria/model/lanes.hpp>
 #include <planaria/schedule/builders.hpp>
 
 #include "planner/refine.hpp"
@@ -16,9 +20,13 @@ namespace planaria {
 namespace {
 
 /// What is estimated to take more than so much of the best is not priced.
-constexpr double estimate_slack = 1.1;
+constexpr double estimate_slack = 1.03;
 /// Actions simulated and layers reduced, after which no more shapes are priced.
 constexpr std::int64_t effort_max = 1'000'000;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+constexpr std::int64_t effort_of_draft = 2000;
 
 /// Pipelines in which `workers` are spread evenly.
 struct EvenShape {
@@ -48,6 +56,9 @@ class BroadSearch {
       speeds_.push_back(tools.terms.worker(index).speed);
     }
     std::ranges::sort(speeds_, std::greater<>());
+    for (int index = 0; index < workers(); ++index) {
+      mean_memory_bytes_ += static_cast<double>(tools.terms.worker(index).memory_bytes) / workers();
+    }
     for (const double speed : speeds_) speed_sums_.push_back(speed_sums_.back() + speed);
   }
 
@@ -56,12 +67,7 @@ class BroadSearch {
     for (const std::string& schedule : limits_.schedules) {
       for (const WorkerOrder order : spreader_.orders()) add_shapes(schedule, order, shapes);
     }
-    std::ranges::stable_sort(shapes, {}, &EvenShape::estimate_ms);
-    for (const EvenShape& shape : shapes) {
-      if (shape.estimate_ms > estimate_slack * best_ms_) break;
-      if (found_ && effort_ > effort_max) break;
-      price(shape);
-    }
+    price_in_turn(shapes);
     if (found_ && !limits_.width && !limits_.depth && spreader_.orders().size() == 1) {
       for (const std::string& schedule : limits_.schedules) {
         if (chunks_of(schedule) == 1) price_mixtures(schedule);
@@ -96,6 +102,10 @@ class BroadSearch {
     const int depth = (shape.workers + shape.width - 1) / shape.width;
     if (shape.schedule == "zb-h2" && limits_.micro_batches / shape.width < (2 * depth) - 1) return;
     shape.estimate_ms = estimate(shape.schedule, shape.width, shape.workers);
+    if (shape.estimate_ms == infinity) {
+      tell(shape.schedule, shape.width, shape.workers, std::nullopt);
+      return;
+    }
     shapes.push_back(std::move(shape));
   }
 
@@ -104,35 +114,177 @@ class BroadSearch {
   [[nodiscard]] double estimate(const std::string& schedule, int width, int used) {
     const double speed = speed_sums_[static_cast<std::size_t>(used)] / used;
     const double depth = static_cast<double>(used) / width;
-    const int whole_depth = std::max(1, used / width);
     const int share = (limits_.micro_batches + width - 1) / width;
     const LayerSums& sums = tools_.sums;
     const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
-    double stage_ms = sums.compute_ms(0, layers()) / depth / speed;
-    if (limits_.recompute == Recompute::always) stage_ms += forward_ms;
-    double steady_ms = stage_ms;
-    if (used % width == 0 && chunks_of(schedule) == 1) {
-      steady_ms = std::max(steady_ms, spreader_.bottleneck_ms(whole_depth) / speed);
-    }
+    const double stage_ms = slowest_stage_ms(schedule, depth, share) / speed;
+    if (stage_ms == infinity) return infinity;
     double fill_ms = stage_ms;
     if (schedule.starts_with("zb") || schedule.starts_with("v-")) fill_ms = forward_ms;
-    const double after_ms =
-        (sums.optimizer_ms(0, layers()) / depth / speed) +
-        (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
-    return (share * steady_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
+    const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
+                            (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
+    return (share * stage_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
   }
 
-  void price(const EvenShape& shape) {
+  /// About what the slowest stage of so many takes for a micro-batch at speed 1, as if all layers
+  /// were alike, where some recompute.
+  [[nodiscard]] double slowest_stage_ms(const std::string& schedule, double depth, int share) {
+    const double recomputing = recomputing_share(schedule, depth, share);
+    const auto stages = static_cast<int>(depth);
+    const double layer_ms = tools_.sums.compute_ms(0, layers()) / layers();
+    const double again_ms = tools_.sums.forward_ms(0, layers()) / layers();
+    if (chunks_of(schedule) > 1 || stages < depth) {
+      if (recomputing > 1) return infinity;
+      return (layer_ms + (recomputing * again_ms)) * layers() / depth;
+    }
+    if (recomputing <= 0) return spreader_.bottleneck_ms(stages);
+    if (recomputing > 1) return infinity;
+    const int slow = std::clamp(static_cast<int>(std::lround(recomputing * depth)), 1, stages);
+    const int most = (layers() + stages - 1) / stages;
+    if (slow == stages) return most * (layer_ms + again_ms);
+    double least_ms = most * (layer_ms + again_ms);
+    for (int of_slow = most; of_slow >= 1; --of_slow) {
+      const int rest = layers() - (of_slow * slow);
+      const int of_fast = (rest + stages - slow - 1) / (stages - slow);
+      least_ms = std::min(least_ms, std::max(of_slow * (layer_ms + again_ms), of_fast * layer_ms));
+    }
+    return std::max(least_ms, spreader_.bottleneck_ms(stages));
+  }
+
+  /// About which share of the stages has no room for all activations; infinity where the layers do
+  /// not fit even so.
+  [[nodiscard]] double recomputing_share(const std::string& schedule, double depth,
+                                         int share) const {
+    const LayerSums& sums = tools_.sums;
+    const int k = schedule == "zb-h2" ? 2 : 1;
+    const int lanes = lanes_in(share, limits_.lane_sizes.back());
+    const double sums_alive = LaneTree::partial_sums_max(lanes);
+    // Weight gradients wait behind the last stages, activations ahead of the first.
+    const double waiting =
+        schedule.starts_with("zb") ? std::min<double>(k * (depth - 1) / 2, share / 2) : 0;
+    const auto activation = static_cast<double>(sums.activation_bytes(0, layers())) / depth;
+    const double standing =
+        (static_cast<double>(sums.state_bytes(0, layers())) +
+         (sums_alive * static_cast<double>(sums.gradient_bytes(0, layers()))) +
+         (waiting * static_cast<double>(sums.weight_gradient_bytes(0, layers())))) /
+        depth;
+    const double room = mean_memory_bytes_ - standing;
+    double held = std::min<double>((k * (depth - 1)) + 1, share);
+    if (schedule == "gpipe") held = share;
+    if (room < activation) {
+      return limits_.recompute == Recompute::never && room >= 0 ? 0 : infinity;
+    }
+    if (limits_.recompute != Recompute::any) return limits_.recompute == Recompute::always ? 1 : 0;
+    if (held * activation <= room) return 0;
+    if (schedule == "gpipe") return 1;
+    return std::min(1.0, 1 - (room / (held * activation)));
+  }
+
+  /// What is still to be priced; first by estimate alone, then with its cuts by a better one.
+  struct Waiting {
+    double estimate_ms;
+    std::size_t shape;
+    std::optional<PlanDraft> draft;
+    /// So that the least comes first.
+    friend bool operator<(const Waiting& a, const Waiting& b) {
+      return std::tie(a.estimate_ms, a.shape) > std::tie(b.estimate_ms, b.shape);
+    }
+  };
+
+  void price_in_turn(const std::vector<EvenShape>& shapes) {
+    std::priority_queue<Waiting> waiting;
+    for (std::size_t i = 0; i < shapes.size(); ++i) waiting.push({shapes[i].estimate_ms, i, {}});
+    while (!waiting.empty()) {
+      Waiting first = waiting.top();
+      waiting.pop();
+      if (first.estimate_ms > estimate_slack * best_ms_) return;
+      if (found_ && effort_ > effort_max) return;
+      const EvenShape& shape = shapes[first.shape];
+      if (first.draft) {
+        price(shape, *std::move(first.draft));
+        continue;
+      }
+      // What does not fit on some workers does not on fewer.
+      int& too_few = too_few_[{shape.schedule, shape.order, shape.width}];
+      if (shape.workers <= too_few) continue;
+      auto draft = draft_of(shape);
+      if (!draft) too_few = std::max(too_few, shape.workers);
+      if (!draft) continue;
+      const double better_ms = estimate(*draft);
+      waiting.push({better_ms, first.shape, std::move(draft)});
+    }
+  }
+
+  /// In the first lanes in which it fits; larger ones spare memory alone.
+  std::optional<PlanDraft> draft_of(const EvenShape& shape) {
     const std::vector<int> depths = even_depths(shape.width, shape.workers);
-    std::optional<double> best_ms;
+    std::optional<PlanDraft> any;
     for (const int lane_size : limits_.lane_sizes) {
       if (lanes_in(limits_.micro_batches, lane_size) < shape.width) break;
-      const auto priced = price({shape.schedule, lane_size, depths, shape.order});
-      if (priced && (!best_ms || priced->step_ms < *best_ms)) best_ms = priced->step_ms;
-      // Larger lanes spare memory alone.
-      if (priced && !recomputes(priced->draft)) break;
+      auto draft = spreader_.draft({shape.schedule, lane_size, depths, shape.order});
+      effort_ += effort_of_draft;
+      if (draft && !recomputes(*draft)) return draft;
+      if (draft && (!any || estimate(*draft) < estimate(*any))) any = std::move(draft);
     }
-    tell(shape.schedule, shape.width, shape.workers, best_ms);
+    if (!any) tell(shape.schedule, shape.width, shape.workers, std::nullopt);
+    return any;
+  }
+
+  /// Nearly what the step takes: each pipeline's slowest stage with its fill and drain, and what
+  /// comes after.
+  [[nodiscard]] double estimate(const PlanDraft& draft) const {
+    double most_ms = 0;
+    const PipelineDraft* before = nullptr;
+    for (const PipelineDraft& pipeline : draft.pipelines) {
+      const bool as_before = before != nullptr && alike(*before, pipeline);
+      before = &pipeline;
+      if (!as_before) most_ms = std::max(most_ms, estimate(draft, pipeline));
+    }
+    return most_ms;
+  }
+
+  [[nodiscard]] bool alike(const PipelineDraft& a, const PipelineDraft& b) const {
+    if (a.micro_batches != b.micro_batches || a.stages.size() != b.stages.size()) return false;
+    for (std::size_t i = 0; i < a.stages.size(); ++i) {
+      const bool same = a.stages[i].last == b.stages[i].last &&
+                        a.stages[i].recompute == b.stages[i].recompute &&
+                        spreader_.alike(a.stages[i].worker, b.stages[i].worker);
+      if (!same) return false;
+    }
+    return true;
+  }
+
+  [[nodiscard]] double estimate(const PlanDraft& draft, const PipelineDraft& pipeline) const {
+    const bool fused = !draft.schedule.starts_with("zb") && !draft.schedule.starts_with("v-");
+    const double transfers = reduction_transfers(static_cast<int>(draft.pipelines.size()));
+    const LayerSums& sums = tools_.sums;
+    double fill_ms = 0;
+    double drain_ms = 0;
+    double end_ms = 0;    // of compute, on the first stage
+    double after_ms = 0;  // the most that a stage has left when the first has ended compute
+    double apart_ms = 0;  // of a stage by itself
+    for (const StageDraft& stage : pipeline.stages) {
+      const int end = stage.last + 1;
+      const double speed = tools_.terms.worker(stage.worker).speed;
+      const double forward_ms = sums.forward_ms(stage.first, end) / speed;
+      const double again_ms = stage.recompute ? forward_ms : 0;
+      const double compute_ms = (sums.compute_ms(stage.first, end) / speed) + again_ms;
+      const double own_ms = (sums.optimizer_ms(stage.first, end) / speed) +
+                            (transfers * sums.transfer_ms(stage.first, end));
+      const double steady_ms = fill_ms + (pipeline.micro_batches * compute_ms);
+      end_ms = std::max(end_ms, steady_ms + drain_ms);
+      after_ms = std::max(after_ms, own_ms - drain_ms);
+      apart_ms = std::max(apart_ms, steady_ms + own_ms);
+      const double send_ms = sums.least_send_ms(end);
+      fill_ms += forward_ms + send_ms;
+      if (fused) drain_ms += compute_ms - forward_ms + send_ms;
+    }
+    return std::max(apart_ms, end_ms + after_ms);
+  }
+
+  void price(const EvenShape& shape, PlanDraft draft) {
+    const auto step_ms = price(std::move(draft));
+    tell(shape.schedule, shape.width, shape.workers, step_ms);
   }
 
   static bool recomputes(const PlanDraft& draft) {
@@ -141,19 +293,16 @@ class BroadSearch {
     });
   }
 
-  std::optional<FoundPlan> price(const Spreader::Shape& shape) {
-    auto draft = spreader_.draft(shape);
-    if (!draft) return std::nullopt;
+  std::optional<double> price(PlanDraft draft) {
     const std::int64_t actions = tools_.evaluator.actions();
-    const auto step_ms = tools_.evaluator.step_ms(*draft);
+    const auto step_ms = tools_.evaluator.step_ms(draft);
     effort_ += tools_.evaluator.actions() - actions +
-               static_cast<std::int64_t>(shape.depths.size()) * layers();
-    if (!step_ms) return std::nullopt;
-    if (*step_ms < best_ms_) {
+               static_cast<std::int64_t>(draft.pipelines.size()) * layers();
+    if (step_ms && *step_ms < best_ms_) {
       best_ms_ = *step_ms;
-      found_ = FoundPlan{*draft, *step_ms};
+      found_ = FoundPlan{std::move(draft), *step_ms};
     }
-    return FoundPlan{*std::move(draft), *step_ms};
+    return step_ms;
   }
 
   void tell(const std::string& schedule, int width, int workers, std::optional<double> step_ms) {
@@ -183,7 +332,9 @@ class BroadSearch {
       }
       high = middle;
       if (static_cast<int>(depths->size()) >= limits_.width_least) {
-        price(Spreader::Shape{schedule, lane_size, *depths, WorkerOrder::as_numbered});
+        auto draft = spreader_.draft({schedule, lane_size, *depths, WorkerOrder::as_numbered});
+        effort_ += effort_of_draft;
+        if (draft && estimate(*draft) <= estimate_slack * best_ms_) price(*std::move(draft));
       }
     }
   }
@@ -198,6 +349,10 @@ class BroadSearch {
       // The estimate is linear in the share: a pipeline of this depth in so wide a plan.
       const double ahead_ms = estimate_one(schedule, depth, 0, width);
       const double lane_ms = estimate_one(schedule, depth, lane_size, width) - ahead_ms;
+      if (ahead_ms == infinity) {
+        capacity.push_back(0);
+        continue;
+      }
       const double fits = lane_ms > 0 ? (step_ms - ahead_ms) / lane_ms : lanes;
       int most = static_cast<int>(std::clamp<double>(fits, 0, lanes));
       if (schedule == "zb-h2" && most * lane_size < (2 * depth) - 1) most = 0;
@@ -209,8 +364,8 @@ class BroadSearch {
       const auto at = static_cast<std::size_t>(used);
       best[at] = best[at - 1];
       for (int depth = 1; depth <= std::min(depth_most, used); ++depth) {
-        const int together = best[at - static_cast<std::size_t>(depth)] +
-                             capacity[static_cast<std::size_t>(depth)];
+        const int together =
+            best[at - static_cast<std::size_t>(depth)] + capacity[static_cast<std::size_t>(depth)];
         if (together > best[at]) {
           best[at] = together;
           last[at] = depth;
@@ -234,14 +389,13 @@ class BroadSearch {
     const double speed = speeds_.front();
     const LayerSums& sums = tools_.sums;
     const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
-    double stage_ms = spreader_.bottleneck_ms(depth) / speed;
-    if (limits_.recompute == Recompute::always) stage_ms += forward_ms;
+    const double stage_ms =
+        slowest_stage_ms(schedule, depth, limits_.micro_batches / width) / speed;
+    if (stage_ms == infinity) return infinity;
     const double fill_ms = schedule.starts_with("zb") ? forward_ms : stage_ms;
-    const double after_ms =
-        (sums.optimizer_ms(0, layers()) / depth / speed) +
-        (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
-    return (micro_batches * stage_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) +
-           after_ms;
+    const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
+                            (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
+    return (micro_batches * stage_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
   }
 
   const SearchTools& tools_;
@@ -250,8 +404,10 @@ class BroadSearch {
   Spreader spreader_;
   std::vector<double> speeds_;         // the fastest first
   std::vector<double> speed_sums_{0};  // of the fastest so many
+  double mean_memory_bytes_ = 0;
   double best_ms_;
   std::optional<FoundPlan> found_;
+  std::map<std::tuple<std::string, WorkerOrder, int>, int> too_few_;  // workers, by width
   std::int64_t effort_ = 0;
 };
 

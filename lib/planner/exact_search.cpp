@@ -283,12 +283,12 @@ class ExactSearch {
   int missing_;  // micro-batches that the last lane is short of
   double best_ms_;
   std::vector<PipelineOption> options_;
-  std::vector<std::int64_t> state_of_;             // [option]: its workers
-  std::vector<std::vector<Priced>> times_;         // [option][2 x lanes + has the last]
-  std::vector<std::size_t> open_;                  // options that may better the best
-  std::vector<int> lanes_most_;                    // of open_
-  std::vector<std::vector<int>> capacities_;       // [pipelines][workers left]; none: not possible
-  double transfers_ = 0;                           // of each gradient, at the width searched
+  std::vector<std::int64_t> state_of_;        // [option]: its workers
+  std::vector<std::vector<Priced>> times_;    // [option][2 x lanes + has the last]
+  std::vector<std::size_t> open_;             // options that may better the best
+  std::vector<int> lanes_most_;               // of open_
+  std::vector<std::vector<int>> capacities_;  // [pipelines][workers left]; none: not possible
+  double transfers_ = 0;                      // of each gradient, at the width searched
   KindCounts left_;
   std::vector<Chosen> chosen_;
   ExactAnswer answer_;

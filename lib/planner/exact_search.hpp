@@ -20,9 +20,9 @@ struct ExactRequest {
 };
 
 struct ExactAnswer {
-  bool complete = false;            // nothing takes less than `best`, or than below_ms
-  std::optional<FoundPlan> best;    // takes less than below_ms
-  std::int64_t tried = 0;           // partial plans
+  bool complete = false;          // nothing takes less than `best`, or than below_ms
+  std::optional<FoundPlan> best;  // takes less than below_ms
+  std::int64_t tried = 0;         // partial plans
 };
 
 /// Searches. A pipeline that alone takes below_ms or more, by a bound on its steady phase, is left

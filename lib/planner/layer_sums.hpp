@@ -14,12 +14,8 @@ class LayerSums {
 
   [[nodiscard]] int layers() const { return static_cast<int>(compute_ms_.size()) - 1; }
   /// Layers [first, end) each.
-  [[nodiscard]] double compute_ms(int first, int end) const {
-    return of(compute_ms_, first, end);
-  }
-  [[nodiscard]] double forward_ms(int first, int end) const {
-    return of(forward_ms_, first, end);
-  }
+  [[nodiscard]] double compute_ms(int first, int end) const { return of(compute_ms_, first, end); }
+  [[nodiscard]] double forward_ms(int first, int end) const { return of(forward_ms_, first, end); }
   [[nodiscard]] double optimizer_ms(int first, int end) const {
     return of(optimizer_ms_, first, end);
   }

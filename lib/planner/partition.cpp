@@ -22,10 +22,7 @@ class Partition {
         request_(request),
         stages_(static_cast<int>(request.workers.size())),
         partial_sums_(LaneTree::partial_sums_max(request.lanes)) {
-    for (int stage = 0; stage < stages_; ++stage) {
-      held_.push_back(held_at(request.schedule, stages_, request.micro_batches, stage));
-      speed_ += speed_of(stage);
-    }
+    for (int stage = 0; stage < stages_; ++stage) speed_ += speed_of(stage);
   }
 
   [[nodiscard]] std::optional<std::vector<StageDraft>> best() {
@@ -51,8 +48,7 @@ class Partition {
   }
   [[nodiscard]] double speed_of(int stage) const { return terms_.worker(worker_of(stage)).speed; }
   [[nodiscard]] std::int64_t memory_of(int stage) const {
-    return request_.memory_bytes.empty() ? terms_.worker(worker_of(stage)).memory_bytes
-                                         : request_.memory_bytes[static_cast<std::size_t>(stage)];
+    return request_.memory_bytes[static_cast<std::size_t>(stage)];
   }
 
   [[nodiscard]] double least() const {
@@ -80,7 +76,7 @@ class Partition {
       kept_bytes = sums_.cut_bytes(first);
     }
     std::int64_t most = 0;
-    for (const HeldCounts& held : held_[static_cast<std::size_t>(stage)]) {
+    for (const HeldCounts& held : (*request_.held)[static_cast<std::size_t>(stage)]) {
       most = std::max(most, (held.activations * kept_bytes) +
                                 (held.weight_gradients * sums_.weight_gradient_bytes(first, end)));
     }
@@ -142,24 +138,10 @@ class Partition {
   int stages_;
   int partial_sums_;
   double speed_ = 0;
-  std::vector<std::vector<HeldCounts>> held_;  // [stage]
-  std::vector<StageDraft> drafts_;             // of the last cover()
+  std::vector<StageDraft> drafts_;  // of the last cover()
 };
 
 }  // namespace
-
-std::vector<HeldCounts> held_at(const std::string& kind, int stages, int micro_batches,
-                                int stage) {
-  const int behind = stages - stage - 1;
-  if (kind == "gpipe") return {{micro_batches, 0}};
-  if (kind != "zb-h1" && kind != "zb-h2") return {{std::min(behind + 1, micro_batches), 0}};
-  // Forwards ahead and weight gradients behind, each k times 1F1B's.
-  const int k = kind == "zb-h1" ? 1 : 2;
-  const int activations = std::min((k * behind) + 1, micro_batches);
-  const int waiting = std::min(k * stage, micro_batches);
-  const int with_all = std::min(waiting, micro_batches - activations);
-  return {{activations, with_all}, {activations - 1, std::min(waiting, with_all + 1) + 1}};
-}
 
 std::optional<std::vector<StageDraft>> balanced_partition(const CostTerms& terms,
                                                           const LayerSums& sums,

@@ -11,29 +11,18 @@
 
 #include "planner/layer_sums.hpp"
 #include "planner/pipeline_times.hpp"
+#include "planner/schedule_shelf.hpp"
 
 namespace planaria {
 
-/// So many micro-batches between F and B, and between B and W, at one time.
-struct HeldCounts {
-  int activations = 0;
-  int weight_gradients = 0;
-};
-
-/// Returns what a rank of `kind` holds at most, as pairs of which none is above another. Near the
-/// truth, which is the built schedule's.
-[[nodiscard]] std::vector<HeldCounts> held_at(const std::string& kind, int stages,
-                                              int micro_batches, int stage);
-
 struct PartitionRequest {
   std::vector<int> workers;  // by stage, indices; in chunks one stands several times
-  std::string schedule;
+  const std::vector<HeldMost>* held = nullptr;  // required: what the stages hold at most, by stage
   int micro_batches = 1;
   int lanes = 1;
   double reductions = 0;  // transfers of each gradient: reduction_transfers()
   Recompute recompute = Recompute::never;
-  /// [stage]: of its worker's memory; empty: all of it.
-  std::vector<std::int64_t> memory_bytes;
+  std::vector<std::int64_t> memory_bytes;  // [stage]: what there is for it
 };
 
 /// Cuts the layers so that the largest of the stages' (compute of all micro-batches + optimizer) /

@@ -6,6 +6,33 @@
 namespace planaria {
 namespace {
 
+/// Partial pipelines that are looked at, of all that there would be without bounds, at most.
+constexpr double without_bounds_max = 5e6;
+
+/// Returns how many pipelines there are: cuts times choices of workers, by depth.
+double count_all(int layers, const KindCounts& workers) {
+  // [stages]: sequences of so many workers; each kind is woven in by its number.
+  std::vector<double> sequences{1};
+  for (const int count : workers) {
+    std::vector<double> woven(sequences.size() + static_cast<std::size_t>(count), 0);
+    for (std::size_t before = 0; before < sequences.size(); ++before) {
+      double ways = sequences[before];
+      for (int more = 0; more <= count; ++more) {
+        woven[before + static_cast<std::size_t>(more)] += ways;
+        ways *= static_cast<double>(before + static_cast<std::size_t>(more) + 1) / (more + 1);
+      }
+    }
+    sequences = std::move(woven);
+  }
+  double all = 0;
+  double cuts = 1;  // ways to cut the layers into `stages`
+  for (int stages = 1; stages <= layers && stages < static_cast<int>(sequences.size()); ++stages) {
+    all += cuts * sequences[static_cast<std::size_t>(stages)];
+    cuts *= static_cast<double>(layers - stages) / stages;
+  }
+  return all;
+}
+
 /// Extends pipelines stage by stage.
 class Lister {
  public:
@@ -22,7 +49,8 @@ class Lister {
         left_(kinds.all()) {}
 
   [[nodiscard]] std::optional<std::vector<PipelineOption>> all() {
-    extend(0);
+    too_many_ = count_all(tools_.terms.layers(), left_) > without_bounds_max;
+    if (!too_many_) extend(0);
     if (too_many_) return std::nullopt;
     return std::move(options_);
   }
@@ -54,8 +82,8 @@ class Lister {
   struct Stage {
     int kind = 0;
     int last = 0;
-    double fill_ms = 0;      // till the first micro-batch is there
-    double drain_ms = 0;     // from its last backward till the first stage has ended
+    double fill_ms = 0;   // till the first micro-batch is there
+    double drain_ms = 0;  // from its last backward till the first stage has ended
     double forward_ms = 0;
     double backward_ms = 0;  // B, and in fused schedules W
     double micro_batch_ms = 0;
@@ -95,8 +123,8 @@ class Lister {
       option.kinds.push_back(stage.kind);
       option.lasts.push_back(stage.last);
       ++option.uses[static_cast<std::size_t>(stage.kind)];
-      option.bounds.push_back({stage.fill_ms + stage.optimizer_ms, stage.micro_batch_ms,
-                               stage.transfer_ms});
+      option.bounds.push_back(
+          {stage.fill_ms + stage.optimizer_ms, stage.micro_batch_ms, stage.transfer_ms});
       // Of a fused backward nothing is left to do when it has gone up to the first stage.
       if (fused_) {
         option.bounds.push_back({stage.fill_ms + stage.drain_ms + stages_.front().optimizer_ms,

@@ -19,8 +19,8 @@ StageCosts costs_of(const CostTerms& terms, const std::vector<StageDraft>& stage
   costs.backward_weight_ms = sums.backward_weight_ms / speed;
   if (stage.recompute) costs.backward_input_ms += costs.forward_ms;
   if (index + 1 < stages.size()) {
-    costs.send_ms = terms.transfer_ms(stage.worker, stages[index + 1].worker,
-                                      terms.boundary_bytes(stage.last));
+    costs.send_ms =
+        terms.transfer_ms(stage.worker, stages[index + 1].worker, terms.boundary_bytes(stage.last));
   }
   if (index > 0) {
     costs.send_back_ms = terms.transfer_ms(stage.worker, stages[index - 1].worker,
@@ -52,24 +52,17 @@ PipelineProblem problem_of(const CostTerms& terms, const std::vector<StageDraft>
     const StageDraft& stage = stages[i];
     const LayerTerms sums = terms.sums(stage.first, stage.last);
     problem.costs.push_back(costs_of(terms, stages, i, sums));
-    problem.memory.push_back(
-        {stage.recompute ? input_bytes(terms, stage) : sums.activation_bytes,
-         sums.weight_gradient_bytes, 0});
+    problem.memory.push_back({stage.recompute ? input_bytes(terms, stage) : sums.activation_bytes,
+                              sums.weight_gradient_bytes, 0});
     problem.standing_bytes.push_back(standing_bytes(terms, stage, sums, lanes));
   }
   return problem;
 }
 
-Result<PipelineTimes> pipeline_times(const CostTerms& terms, const std::vector<StageDraft>& stages,
-                                     const Schedule& schedule, int lanes) {
-  check_equal(stages.size(), static_cast<std::size_t>(schedule.stages()), "a stage a stage");
-  const PipelineProblem problem = problem_of(terms, stages, lanes);
-  PLANARIA_TRY(simulated, simulate(schedule, problem.costs));
+std::vector<std::int64_t> peak_bytes_of(const PipelineProblem& problem, const Schedule& schedule) {
+  std::vector<std::int64_t> by_stage(problem.costs.size(), 0);
   const std::vector<RankMemory> held = memory_of(schedule, problem.memory);
-  PipelineTimes times{std::vector<double>(stages.size(), 0),
-                      std::vector<std::int64_t>(stages.size(), 0)};
   for (std::size_t rank = 0; rank < schedule.ranks.size(); ++rank) {
-    const auto& actions = simulated.ranks[rank].actions;
     const auto stage_of = [&](int chunk) {
       return static_cast<std::size_t>(schedule.stage_of(static_cast<int>(rank), chunk));
     };
@@ -77,23 +70,23 @@ Result<PipelineTimes> pipeline_times(const CostTerms& terms, const std::vector<S
     for (int chunk = 0; chunk < schedule.chunks; ++chunk) {
       peak_bytes += problem.standing_bytes[stage_of(chunk)];
     }
-    for (int chunk = 0; chunk < schedule.chunks; ++chunk) {
-      times.end_ms[stage_of(chunk)] = actions.empty() ? 0 : actions.back().end_ms;
-      times.peak_bytes[stage_of(chunk)] = peak_bytes;
-    }
+    for (int chunk = 0; chunk < schedule.chunks; ++chunk) by_stage[stage_of(chunk)] = peak_bytes;
   }
-  return times;
+  return by_stage;
 }
 
-const Schedule* ScheduleShelf::get(const std::string& kind, int ranks, int micro_batches) {
-  const auto key = std::tuple(kind, ranks, micro_batches);
-  const auto found = built_.find(key);
-  if (found != built_.end()) return found->second.ranks.empty() ? nullptr : &found->second;
-  auto built = build_schedule(kind, {.stages = ranks, .micro_batches = micro_batches});
-  Schedule& kept = built_[key];
-  if (!built) return nullptr;
-  kept = std::move(built).value();
-  return &kept;
+Result<std::vector<double>> end_ms_of(const PipelineProblem& problem, const Schedule& schedule) {
+  PLANARIA_TRY(simulated, simulate(schedule, problem.costs));
+  std::vector<double> by_stage(problem.costs.size(), 0);
+  for (std::size_t rank = 0; rank < schedule.ranks.size(); ++rank) {
+    const auto& actions = simulated.ranks[rank].actions;
+    if (actions.empty()) continue;
+    for (int chunk = 0; chunk < schedule.chunks; ++chunk) {
+      const int stage = schedule.stage_of(static_cast<int>(rank), chunk);
+      by_stage[static_cast<std::size_t>(stage)] = actions.back().end_ms;
+    }
+  }
+  return by_stage;
 }
 
 }  // namespace planaria

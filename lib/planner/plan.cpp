@@ -37,8 +37,7 @@ Result<PlannedPipeline> pipeline_from_json(const Json& json, const std::string& 
   const Json& stages = reader.array("stages");
   PLANARIA_TRY_VOID(reader.finish());
   for (std::size_t i = 0; i < stages.size(); ++i) {
-    PLANARIA_TRY(stage,
-                 stage_from_json(stages[i], source, fmt::format("{}.stages[{}]", path, i)));
+    PLANARIA_TRY(stage, stage_from_json(stages[i], source, fmt::format("{}.stages[{}]", path, i)));
     pipeline.stages.push_back(std::move(stage));
   }
   return pipeline;
@@ -130,8 +129,7 @@ Result<Plan> plan_from_json(const Json& json, const std::string& source) {
   reader.integer("version", 1, 1);
   plan.micro_batches = integer(reader, "micro_batches", 1);
   plan.micro_batch_size = integer(reader, "micro_batch_size", 1);
-  plan.lane_size =
-      static_cast<int>(reader.optional_integer("lane_size", 1, count_max).value_or(1));
+  plan.lane_size = static_cast<int>(reader.optional_integer("lane_size", 1, count_max).value_or(1));
   plan.schedule = reader.text("schedule");
   const Json& pipelines = reader.array("pipelines");
   const Json* idle_workers = reader.optional_array("idle_workers");

@@ -76,9 +76,9 @@ Result<Schedule> schedule_of(const Plan& plan, std::size_t index) {
     if (schedule.stages() == stages && schedule.micro_batches == pipeline.micro_batches) {
       return schedule;
     }
-    return Fault::invalid_input(fmt::format(
-        "{}: actions of {} stages and {} micro-batches, must be of {} and {}", path,
-        schedule.stages(), schedule.micro_batches, stages, pipeline.micro_batches));
+    return Fault::invalid_input(
+        fmt::format("{}: actions of {} stages and {} micro-batches, must be of {} and {}", path,
+                    schedule.stages(), schedule.micro_batches, stages, pipeline.micro_batches));
   }
   const int chunks = chunks_of(plan.schedule);
   const int ranks = static_cast<int>(pipeline.stages.size()) / chunks;
@@ -108,7 +108,9 @@ Result<PlanCost> cost_of(const Plan& plan, const Profile& profile, const Cluster
   for (std::size_t i = 0; i < draft.pipelines.size(); ++i) {
     PLANARIA_TRY(schedule, schedule_of(plan, i));
     const int lanes = lanes_in(draft.pipelines[i].micro_batches, draft.lane_size);
-    PLANARIA_TRY(times, pipeline_times(terms, draft.pipelines[i].stages, schedule, lanes));
+    const PipelineProblem problem = problem_of(terms, draft.pipelines[i].stages, lanes);
+    PLANARIA_TRY(end_ms, end_ms_of(problem, schedule));
+    PipelineTimes times{std::move(end_ms), peak_bytes_of(problem, schedule)};
     cost.peak_memory_bytes.push_back(times.peak_bytes);
     for (std::size_t stage = 0; stage < times.peak_bytes.size(); ++stage) {
       const int worker = draft.pipelines[i].stages[stage].worker;

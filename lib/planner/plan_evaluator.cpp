@@ -48,14 +48,22 @@ PlanEvaluator::Key PlanEvaluator::key_of(const std::string& schedule, int lanes,
   return key;
 }
 
-bool PlanEvaluator::run(const Schedule& schedule, int lanes, const std::vector<StageDraft>& stages,
-                        Entry& entry) {
-  auto times = pipeline_times(terms_, stages, schedule, lanes);
-  ++simulated_;
-  for (const auto& rank : schedule.ranks) actions_ += static_cast<std::int64_t>(rank.size());
-  if (!times) return false;
-  entry.times = std::move(times).value();
-  return true;
+std::vector<std::int64_t> PlanEvaluator::peak_bytes(const PipelineProblem& problem,
+                                                    const std::string& schedule,
+                                                    const Schedule& built) {
+  if (built.chunks > 1) return peak_bytes_of(problem, built);
+  const auto& held = *shelf_.held(schedule, built.depth(), built.micro_batches);
+  std::vector<std::int64_t> peaks;
+  for (std::size_t stage = 0; stage < held.size(); ++stage) {
+    std::int64_t most = 0;
+    for (const HeldCounts& counts : held[stage]) {
+      most = std::max(most,
+                      (counts.activations * problem.memory[stage].activation_bytes) +
+                          (counts.weight_gradients * problem.memory[stage].weight_gradient_bytes));
+    }
+    peaks.push_back(problem.standing_bytes[stage] + most);
+  }
+  return peaks;
 }
 
 PlanEvaluator::Entry PlanEvaluator::simulate(const std::string& schedule, int lanes,
@@ -64,28 +72,37 @@ PlanEvaluator::Entry PlanEvaluator::simulate(const std::string& schedule, int la
   Entry entry;
   std::vector<StageDraft> stages = pipeline.stages;
   const int ranks = static_cast<int>(stages.size()) / chunks_of(schedule);
-  const Schedule* const built = shelf_.get(schedule, ranks, pipeline.micro_batches);
+  const Schedule* const built = shelf_.schedule(schedule, ranks, pipeline.micro_batches);
   if (built == nullptr || built->stages() != static_cast<int>(stages.size())) return entry;
   for (StageDraft& stage : stages) stage.recompute = recompute_ == Recompute::always;
-  if (!run(*built, lanes, stages, entry)) return entry;
+  PipelineProblem problem = problem_of(terms_, stages, lanes);
+  entry.times.peak_bytes = peak_bytes(problem, schedule, *built);
   const auto fits = [&](std::size_t stage) {
     const auto worker = static_cast<std::size_t>(stages[stage].worker);
     return entry.times.peak_bytes[stage] + shadow_bytes[worker] <=
            terms_.worker(stages[stage].worker).memory_bytes;
   };
-  bool again = false;
+  bool all_fit = true;
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     if (fits(stage)) continue;
     if (recompute_ != Recompute::any) return entry;
     stages[stage].recompute = true;
-    again = true;
+    all_fit = false;
   }
-  if (again && !run(*built, lanes, stages, entry)) return entry;
-  entry.fits = true;
+  if (!all_fit) {
+    problem = problem_of(terms_, stages, lanes);
+    entry.times.peak_bytes = peak_bytes(problem, schedule, *built);
+  }
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
-    entry.fits = entry.fits && fits(stage);
+    if (!fits(stage)) return entry;
     entry.recompute.push_back(stages[stage].recompute);
   }
+  auto end_ms = end_ms_of(problem, *built);
+  ++simulated_;
+  for (const auto& rank : built->ranks) actions_ += static_cast<std::int64_t>(rank.size());
+  if (!end_ms) return entry;
+  entry.times.end_ms = std::move(end_ms).value();
+  entry.fits = true;
   return entry;
 }
 

@@ -13,6 +13,7 @@
 #include "planner/cost_terms.hpp"
 #include "planner/pipeline_times.hpp"
 #include "planner/plan_draft.hpp"
+#include "planner/schedule_shelf.hpp"
 
 namespace planaria {
 
@@ -33,6 +34,8 @@ class PlanEvaluator {
   /// What every worker has left when it shadows nothing.
   [[nodiscard]] const std::vector<std::int64_t>& no_shadows() const { return no_shadows_; }
 
+  [[nodiscard]] ScheduleShelf& shelf() { return shelf_; }
+
   /// Pipelines simulated so far.
   [[nodiscard]] std::int64_t simulated() const { return simulated_; }
   /// Actions of those.
@@ -52,8 +55,9 @@ class PlanEvaluator {
   [[nodiscard]] Entry simulate(const std::string& schedule, int lanes,
                                const std::vector<std::int64_t>& shadow_bytes,
                                const PipelineDraft& pipeline);
-  [[nodiscard]] bool run(const Schedule& schedule, int lanes,
-                         const std::vector<StageDraft>& stages, Entry& entry);
+  [[nodiscard]] std::vector<std::int64_t> peak_bytes(const PipelineProblem& problem,
+                                                     const std::string& schedule,
+                                                     const Schedule& built);
 
   const CostTerms& terms_;
   Recompute recompute_;

@@ -71,8 +71,8 @@ class Refinement {
     return any;
   }
 
-  [[nodiscard]] PlanDraft with_cut_moved(const std::vector<std::size_t>& pipelines,
-                                         std::size_t cut, int by) const {
+  [[nodiscard]] PlanDraft with_cut_moved(const std::vector<std::size_t>& pipelines, std::size_t cut,
+                                         int by) const {
     PlanDraft draft = found_.draft;
     for (const std::size_t pipeline : pipelines) {
       auto& stages = draft.pipelines[pipeline].stages;
@@ -96,10 +96,10 @@ class Refinement {
     for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
       const StageDraft& stage = pipeline.stages[i];
       const double speed = tools_.terms.worker(stage.worker).speed;
-      end_ms = std::max(
-          end_ms, times->end_ms[i] +
-                      (transfers * tools_.sums.transfer_ms(stage.first, stage.last + 1)) +
-                      (tools_.sums.optimizer_ms(stage.first, stage.last + 1) / speed));
+      end_ms =
+          std::max(end_ms, times->end_ms[i] +
+                               (transfers * tools_.sums.transfer_ms(stage.first, stage.last + 1)) +
+                               (tools_.sums.optimizer_ms(stage.first, stage.last + 1) / speed));
     }
     return end_ms;
   }

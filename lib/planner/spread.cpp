@@ -13,10 +13,6 @@
 namespace planaria {
 namespace {
 
-/// Shares of their memory that stages are cut for, until their exact peaks fit: what ranks hold is
-/// known only about before the schedule is built.
-constexpr double memory_shares[] = {1.0, 0.97, 0.9, 0.75};
-
 /// Which rank stands at each stage.
 std::vector<int> ranks_by_stage(const std::string& kind, int ranks) {
   Schedule placed;
@@ -92,23 +88,34 @@ std::vector<std::vector<int>> Spreader::dealt(const Shape& shape) const {
   return pipelines;
 }
 
-std::optional<std::vector<StageDraft>> Spreader::partition_fitting(const PartitionRequest& request,
-                                                                   int lane_size) {
-  for (const double share : memory_shares) {
-    PartitionRequest asked = request;
-    for (const int worker : request.workers) {
-      const auto bytes = static_cast<double>(tools_.terms.worker(worker).memory_bytes);
-      asked.memory_bytes.push_back(static_cast<std::int64_t>(std::floor(bytes * share)));
-    }
-    auto stages = balanced_partition(tools_.terms, tools_.sums, asked);
-    if (!stages) continue;
-    PipelineDraft pipeline{*stages, request.micro_batches};
-    if (tools_.evaluator.times(request.schedule, lane_size, tools_.evaluator.no_shadows(),
-                               pipeline) != nullptr) {
-      return pipeline.stages;
+// A rank's chunks are taken to hold equally many, within equal parts of its memory.
+std::vector<HeldMost> Spreader::held_by_stage(const std::string& schedule,
+                                              const std::vector<int>& ranks, int micro_batches) {
+  const int chunks = chunks_of(schedule);
+  const int depth = static_cast<int>(ranks.size()) / chunks;
+  std::vector<HeldMost> held;
+  const auto* const by_rank = tools_.evaluator.shelf().held(schedule, depth, micro_batches);
+  if (by_rank == nullptr) return held;
+  for (const int rank : ranks) {
+    held.push_back((*by_rank)[static_cast<std::size_t>(rank)]);
+    for (HeldCounts& counts : held.back()) {
+      counts.activations = (counts.activations + chunks - 1) / chunks;
+      counts.weight_gradients = (counts.weight_gradients + chunks - 1) / chunks;
     }
   }
-  return std::nullopt;
+  return held;
+}
+
+std::optional<std::vector<StageDraft>> Spreader::cut(PartitionRequest request,
+                                                     const std::vector<HeldMost>& held) const {
+  if (held.empty()) return std::nullopt;
+  request.held = &held;
+  std::map<int, int> stages;  // of each worker
+  for (const int worker : request.workers) ++stages[worker];
+  for (const int worker : request.workers) {
+    request.memory_bytes.push_back(tools_.terms.worker(worker).memory_bytes / stages[worker]);
+  }
+  return balanced_partition(tools_.terms, tools_.sums, request);
 }
 
 std::optional<std::vector<StageDraft>> Spreader::partition(const Family& family,
@@ -121,15 +128,15 @@ std::optional<std::vector<StageDraft>> Spreader::partition(const Family& family,
   const auto by_stage = ranks_by_stage(family.schedule, static_cast<int>(workers.size()));
   auto found = partitions_.find(key);
   if (found == partitions_.end()) {
-    PartitionRequest request{.schedule = family.schedule,
-                             .micro_batches = micro_batches,
+    PartitionRequest request{.micro_batches = micro_batches,
                              .lanes = lanes_in(micro_batches, family.lane_size),
                              .reductions = reduction_transfers(static_cast<int>(family.width)),
                              .recompute = limits_.recompute};
     for (const int rank : by_stage) {
       request.workers.push_back(workers[static_cast<std::size_t>(rank)]);
     }
-    found = partitions_.emplace(std::move(key), partition_fitting(request, family.lane_size)).first;
+    const auto held = held_by_stage(family.schedule, by_stage, micro_batches);
+    found = partitions_.emplace(std::move(key), cut(request, held)).first;
   }
   auto stages = found->second;
   for (std::size_t i = 0; stages && i < stages->size(); ++i) {

@@ -60,8 +60,11 @@ class Spreader {
   [[nodiscard]] std::optional<std::vector<StageDraft>> partition(const Family& family,
                                                                  const std::vector<int>& workers,
                                                                  int micro_batches);
-  [[nodiscard]] std::optional<std::vector<StageDraft>> partition_fitting(
-      const PartitionRequest& request, int lane_size);
+  [[nodiscard]] std::vector<HeldMost> held_by_stage(const std::string& schedule,
+                                                    const std::vector<int>& ranks,
+                                                    int micro_batches);
+  [[nodiscard]] std::optional<std::vector<StageDraft>> cut(PartitionRequest request,
+                                                           const std::vector<HeldMost>& held) const;
   [[nodiscard]] bool share_out(const Shape& shape, PlanDraft& draft) const;
   [[nodiscard]] int lanes(int lane_size) const {
     return lanes_in(limits_.micro_batches, lane_size);

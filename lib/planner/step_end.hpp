@@ -11,9 +11,9 @@ namespace planaria {
 
 /// Who holds what when the step's compute has ended.
 struct StepDraft {
-  std::vector<std::vector<int>> holders;   // [layer]: the workers that compute it
-  std::vector<std::vector<int>> shadows;   // [layer], ascending; empty: nobody shadows any
-  std::vector<double> computed_ms;         // [worker]; below 0: it does not compute
+  std::vector<std::vector<int>> holders;  // [layer]: the workers that compute it
+  std::vector<std::vector<int>> shadows;  // [layer], ascending; empty: nobody shadows any
+  std::vector<double> computed_ms;        // [worker]; below 0: it does not compute
 };
 
 /// Returns when the step's last active worker has run its optimizer. O(layers x holders), with

@@ -48,9 +48,9 @@ struct Plan {
   std::vector<WorkerId> idle_workers;  // that neither compute nor shadow, ascending
   int survives = 0;                    // fewest holders of any layer, shadows counted, less 1
   double step_ms = 0;
-  double samples_per_s = 0;   // 0 where a step takes no time
-  double bound_step_ms = 0;   // no plan of what was asked takes less
-  bool optimal = false;       // step_ms is the least possible
+  double samples_per_s = 0;     // 0 where a step takes no time
+  double bound_step_ms = 0;     // no plan of what was asked takes less
+  bool optimal = false;         // step_ms is the least possible
   std::int64_t candidates = 0;  // plans whose step was simulated, whole or in part
   friend bool operator==(const Plan&, const Plan&) = default;
 };
@@ -78,8 +78,9 @@ struct PlanCost {
 /// exactly, with a backward that takes its forward too where the stage recomputes; then the layers'
 /// reductions, shadows and optimizers. Reads pipelines, shadows, micro_batch_size, lane_size and
 /// schedule, nothing that was computed before. Memory is told, not held against the workers'.
-/// invalid_input names what does not fit the profile, the cluster or the schedule: "micro_batch_size:
-/// 3, must be one of 1, 2, 4". O(actions + layers x holders^2), holders^1 without links.
+/// invalid_input names what does not fit the profile, the cluster or the schedule:
+/// "micro_batch_size: 3, must be one of 1, 2, 4". O(actions + layers x holders^2), holders^1
+/// without links.
 [[nodiscard]] Result<PlanCost> cost_of(const Plan& plan, const Profile& profile,
                                        const Cluster& cluster);
 

@@ -31,12 +31,12 @@ struct ReplanRequest {
   /// What was computed until now; may name workers gone. Not repaired where pipelines share
   /// workers: rerouting.hpp goes on from there, and another layout is planned anew.
   std::optional<Layout> before;
-  std::optional<int> width;               // pipelines asked for, kept as far as workers allow
-  std::optional<int> depth;               // stages asked for, kept as far as workers allow
-  double ms_per_cost = 0;                 // what one unit of step cost takes, measured; 0: unknown
-  double ms_per_byte = 0;                 // of a transfer
-  double horizon_steps = 0;               // how many steps a transfer is weighed against
-  int copies = 1;                         // workers that should hold each layer, active ones too
+  std::optional<int> width;  // pipelines asked for, kept as far as workers allow
+  std::optional<int> depth;  // stages asked for, kept as far as workers allow
+  double ms_per_cost = 0;    // what one unit of step cost takes, measured; 0: unknown
+  double ms_per_byte = 0;    // of a transfer
+  double horizon_steps = 0;  // how many steps a transfer is weighed against
+  int copies = 1;            // workers that should hold each layer, active ones too
 };
 
 /// One layer's state from a worker that holds it to one that does not.
