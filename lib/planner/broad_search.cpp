@@ -1,7 +1,6 @@
 #include "planner/broad_search.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
@@ -10,11 +9,11 @@
 #include <tuple>
 #include <utility>
 
-#include <planaria/model/lanes.hpp>
 #include <planaria/schedule/builders.hpp>
 
 #include "planner/refine.hpp"
 #include "planner/spread.hpp"
+#include "planner/step_estimate.hpp"
 
 namespace planaria {
 namespace {
@@ -51,16 +50,8 @@ class BroadSearch {
         limits_(limits),
         families_(families),
         spreader_(tools, limits),
-        best_ms_(below_ms) {
-    for (int index = 0; index < workers(); ++index) {
-      speeds_.push_back(tools.terms.worker(index).speed);
-    }
-    std::ranges::sort(speeds_, std::greater<>());
-    for (int index = 0; index < workers(); ++index) {
-      mean_memory_bytes_ += static_cast<double>(tools.terms.worker(index).memory_bytes) / workers();
-    }
-    for (const double speed : speeds_) speed_sums_.push_back(speed_sums_.back() + speed);
-  }
+        estimate_(tools, limits, spreader_),
+        best_ms_(below_ms) {}
 
   [[nodiscard]] std::optional<FoundPlan> best() {
     std::vector<EvenShape> shapes;
@@ -101,83 +92,12 @@ class BroadSearch {
   void add_shape(EvenShape shape, std::vector<EvenShape>& shapes) {
     const int depth = (shape.workers + shape.width - 1) / shape.width;
     if (shape.schedule == "zb-h2" && limits_.micro_batches / shape.width < (2 * depth) - 1) return;
-    shape.estimate_ms = estimate(shape.schedule, shape.width, shape.workers);
+    shape.estimate_ms = estimate_.of_even(shape.schedule, shape.width, shape.workers);
     if (shape.estimate_ms == infinity) {
       tell(shape.schedule, shape.width, shape.workers, std::nullopt);
       return;
     }
     shapes.push_back(std::move(shape));
-  }
-
-  /// About what a step takes: the mean pipeline's steady phase, its fill and drain, and what comes
-  /// after.
-  [[nodiscard]] double estimate(const std::string& schedule, int width, int used) {
-    const double speed = speed_sums_[static_cast<std::size_t>(used)] / used;
-    const double depth = static_cast<double>(used) / width;
-    const int share = (limits_.micro_batches + width - 1) / width;
-    const LayerSums& sums = tools_.sums;
-    const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
-    const double stage_ms = slowest_stage_ms(schedule, depth, share) / speed;
-    if (stage_ms == infinity) return infinity;
-    double fill_ms = stage_ms;
-    if (schedule.starts_with("zb") || schedule.starts_with("v-")) fill_ms = forward_ms;
-    const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
-                            (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
-    return (share * stage_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
-  }
-
-  /// About what the slowest stage of so many takes for a micro-batch at speed 1, as if all layers
-  /// were alike, where some recompute.
-  [[nodiscard]] double slowest_stage_ms(const std::string& schedule, double depth, int share) {
-    const double recomputing = recomputing_share(schedule, depth, share);
-    const auto stages = static_cast<int>(depth);
-    const double layer_ms = tools_.sums.compute_ms(0, layers()) / layers();
-    const double again_ms = tools_.sums.forward_ms(0, layers()) / layers();
-    if (chunks_of(schedule) > 1 || stages < depth) {
-      if (recomputing > 1) return infinity;
-      return (layer_ms + (recomputing * again_ms)) * layers() / depth;
-    }
-    if (recomputing <= 0) return spreader_.bottleneck_ms(stages);
-    if (recomputing > 1) return infinity;
-    const int slow = std::clamp(static_cast<int>(std::lround(recomputing * depth)), 1, stages);
-    const int most = (layers() + stages - 1) / stages;
-    if (slow == stages) return most * (layer_ms + again_ms);
-    double least_ms = most * (layer_ms + again_ms);
-    for (int of_slow = most; of_slow >= 1; --of_slow) {
-      const int rest = layers() - (of_slow * slow);
-      const int of_fast = (rest + stages - slow - 1) / (stages - slow);
-      least_ms = std::min(least_ms, std::max(of_slow * (layer_ms + again_ms), of_fast * layer_ms));
-    }
-    return std::max(least_ms, spreader_.bottleneck_ms(stages));
-  }
-
-  /// About which share of the stages has no room for all activations; infinity where the layers do
-  /// not fit even so.
-  [[nodiscard]] double recomputing_share(const std::string& schedule, double depth,
-                                         int share) const {
-    const LayerSums& sums = tools_.sums;
-    const int k = schedule == "zb-h2" ? 2 : 1;
-    const int lanes = lanes_in(share, limits_.lane_sizes.back());
-    const double sums_alive = LaneTree::partial_sums_max(lanes);
-    // Weight gradients wait behind the last stages, activations ahead of the first.
-    const double waiting =
-        schedule.starts_with("zb") ? std::min<double>(k * (depth - 1) / 2, share / 2) : 0;
-    const auto activation = static_cast<double>(sums.activation_bytes(0, layers())) / depth;
-    const double standing =
-        (static_cast<double>(sums.state_bytes(0, layers())) +
-         (sums_alive * static_cast<double>(sums.gradient_bytes(0, layers()))) +
-         (waiting * static_cast<double>(sums.weight_gradient_bytes(0, layers())))) /
-        depth;
-    const double room = mean_memory_bytes_ - standing;
-    double held = std::min<double>((k * (depth - 1)) + 1, share);
-    if (schedule == "gpipe") held = share;
-    if (room < activation) {
-      return limits_.recompute == Recompute::never && room >= 0 ? 0 : infinity;
-    }
-    if (limits_.recompute != Recompute::any) return limits_.recompute == Recompute::always ? 1 : 0;
-    if (held * activation <= room) return 0;
-    if (schedule == "gpipe") return 1;
-    return std::min(1.0, 1 - (room / (held * activation)));
   }
 
   /// What is still to be priced; first by estimate alone, then with its cuts by a better one.
@@ -210,7 +130,7 @@ class BroadSearch {
       auto draft = draft_of(shape);
       if (!draft) too_few = std::max(too_few, shape.workers);
       if (!draft) continue;
-      const double better_ms = estimate(*draft);
+      const double better_ms = estimate_.of(*draft);
       waiting.push({better_ms, first.shape, std::move(draft)});
     }
   }
@@ -224,62 +144,10 @@ class BroadSearch {
       auto draft = spreader_.draft({shape.schedule, lane_size, depths, shape.order});
       effort_ += effort_of_draft;
       if (draft && !recomputes(*draft)) return draft;
-      if (draft && (!any || estimate(*draft) < estimate(*any))) any = std::move(draft);
+      if (draft && (!any || estimate_.of(*draft) < estimate_.of(*any))) any = std::move(draft);
     }
     if (!any) tell(shape.schedule, shape.width, shape.workers, std::nullopt);
     return any;
-  }
-
-  /// Nearly what the step takes: each pipeline's slowest stage with its fill and drain, and what
-  /// comes after.
-  [[nodiscard]] double estimate(const PlanDraft& draft) const {
-    double most_ms = 0;
-    const PipelineDraft* before = nullptr;
-    for (const PipelineDraft& pipeline : draft.pipelines) {
-      const bool as_before = before != nullptr && alike(*before, pipeline);
-      before = &pipeline;
-      if (!as_before) most_ms = std::max(most_ms, estimate(draft, pipeline));
-    }
-    return most_ms;
-  }
-
-  [[nodiscard]] bool alike(const PipelineDraft& a, const PipelineDraft& b) const {
-    if (a.micro_batches != b.micro_batches || a.stages.size() != b.stages.size()) return false;
-    for (std::size_t i = 0; i < a.stages.size(); ++i) {
-      const bool same = a.stages[i].last == b.stages[i].last &&
-                        a.stages[i].recompute == b.stages[i].recompute &&
-                        spreader_.alike(a.stages[i].worker, b.stages[i].worker);
-      if (!same) return false;
-    }
-    return true;
-  }
-
-  [[nodiscard]] double estimate(const PlanDraft& draft, const PipelineDraft& pipeline) const {
-    const bool fused = !draft.schedule.starts_with("zb") && !draft.schedule.starts_with("v-");
-    const double transfers = reduction_transfers(static_cast<int>(draft.pipelines.size()));
-    const LayerSums& sums = tools_.sums;
-    double fill_ms = 0;
-    double drain_ms = 0;
-    double end_ms = 0;    // of compute, on the first stage
-    double after_ms = 0;  // the most that a stage has left when the first has ended compute
-    double apart_ms = 0;  // of a stage by itself
-    for (const StageDraft& stage : pipeline.stages) {
-      const int end = stage.last + 1;
-      const double speed = tools_.terms.worker(stage.worker).speed;
-      const double forward_ms = sums.forward_ms(stage.first, end) / speed;
-      const double again_ms = stage.recompute ? forward_ms : 0;
-      const double compute_ms = (sums.compute_ms(stage.first, end) / speed) + again_ms;
-      const double own_ms = (sums.optimizer_ms(stage.first, end) / speed) +
-                            (transfers * sums.transfer_ms(stage.first, end));
-      const double steady_ms = fill_ms + (pipeline.micro_batches * compute_ms);
-      end_ms = std::max(end_ms, steady_ms + drain_ms);
-      after_ms = std::max(after_ms, own_ms - drain_ms);
-      apart_ms = std::max(apart_ms, steady_ms + own_ms);
-      const double send_ms = sums.least_send_ms(end);
-      fill_ms += forward_ms + send_ms;
-      if (fused) drain_ms += compute_ms - forward_ms + send_ms;
-    }
-    return std::max(apart_ms, end_ms + after_ms);
   }
 
   void price(const EvenShape& shape, PlanDraft draft) {
@@ -334,7 +202,7 @@ class BroadSearch {
       if (static_cast<int>(depths->size()) >= limits_.width_least) {
         auto draft = spreader_.draft({schedule, lane_size, *depths, WorkerOrder::as_numbered});
         effort_ += effort_of_draft;
-        if (draft && estimate(*draft) <= estimate_slack * best_ms_) price(*std::move(draft));
+        if (draft && estimate_.of(*draft) <= estimate_slack * best_ms_) price(*std::move(draft));
       }
     }
   }
@@ -347,8 +215,8 @@ class BroadSearch {
     std::vector<int> capacity{0};
     for (int depth = 1; depth <= depth_most; ++depth) {
       // The estimate is linear in the share: a pipeline of this depth in so wide a plan.
-      const double ahead_ms = estimate_one(schedule, depth, 0, width);
-      const double lane_ms = estimate_one(schedule, depth, lane_size, width) - ahead_ms;
+      const double ahead_ms = estimate_.of_one(schedule, depth, 0, width);
+      const double lane_ms = estimate_.of_one(schedule, depth, lane_size, width) - ahead_ms;
       if (ahead_ms == infinity) {
         capacity.push_back(0);
         continue;
@@ -384,27 +252,11 @@ class BroadSearch {
     return depths;
   }
 
-  [[nodiscard]] double estimate_one(const std::string& schedule, int depth, int micro_batches,
-                                    int width) {
-    const double speed = speeds_.front();
-    const LayerSums& sums = tools_.sums;
-    const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
-    const double stage_ms =
-        slowest_stage_ms(schedule, depth, limits_.micro_batches / width) / speed;
-    if (stage_ms == infinity) return infinity;
-    const double fill_ms = schedule.starts_with("zb") ? forward_ms : stage_ms;
-    const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
-                            (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
-    return (micro_batches * stage_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
-  }
-
   const SearchTools& tools_;
   const SearchLimits& limits_;
   std::vector<FamilyResult>& families_;
   Spreader spreader_;
-  std::vector<double> speeds_;         // the fastest first
-  std::vector<double> speed_sums_{0};  // of the fastest so many
-  double mean_memory_bytes_ = 0;
+  StepEstimate estimate_;
   double best_ms_;
   std::optional<FoundPlan> found_;
   std::map<std::tuple<std::string, WorkerOrder, int>, int> too_few_;  // workers, by width
