@@ -13,6 +13,7 @@
 
 #include "planner/broad_search.hpp"
 #include "planner/exact_search.hpp"
+#include "planner/plan_bound.hpp"
 #include "planner/plan_draft.hpp"
 #include "planner/plan_evaluator.hpp"
 
@@ -142,9 +143,23 @@ class Planning {
       plan.samples_per_s = 1000.0 * plan.micro_batches * plan.micro_batch_size / plan.step_ms;
     }
     plan.optimal = std::ranges::all_of(sizes_, [](const auto& one) { return one->proven; });
-    plan.bound_step_ms = plan.optimal ? plan.step_ms : 0;
+    plan.bound_step_ms = plan.optimal ? plan.step_ms : bound_ms();
+    plan.optimal = plan.bound_step_ms >= plan.step_ms;
     for (const auto& one : sizes_) plan.candidates += one->evaluator.simulated();
     return {std::move(plan), {}};
+  }
+
+  /// In the time of the chosen size: a plan of another would have to have more samples per second.
+  [[nodiscard]] double bound_ms() {
+    double least_ms = best_.step_ms;
+    for (const auto& size : sizes_) {
+      if (size->proven) continue;
+      const double ratio =
+          static_cast<double>(best_size_->micro_batch_size) / size->micro_batch_size;
+      least_ms = std::min(
+          least_ms, ratio * plan_bound_ms(size->tools(), limits_, best_.step_ms / ratio));
+    }
+    return least_ms;
   }
 
   /// Every lane size up to this is tried, then powers.
