@@ -72,7 +72,8 @@ Options options_of_docs(const std::string& command) {
 }  // namespace
 
 TEST_CASE("docs/options.md lists every option with the words of --help") {
-  for (const std::string command : {"run", "schedule", "compare", "export", "init", "doctor"}) {
+  for (const std::string command :
+       {"run", "schedule", "templates", "compare", "export", "init", "doctor"}) {
     INFO(command);
     const Options help = options_of_help(command);
     CHECK(!help.empty());
@@ -81,7 +82,8 @@ TEST_CASE("docs/options.md lists every option with the words of --help") {
 }
 
 TEST_CASE("help fits a hundred columns and does not show what serves nobody") {
-  for (const std::string command : {"run", "schedule", "compare", "export", "init", "doctor"}) {
+  for (const std::string command :
+       {"run", "schedule", "templates", "compare", "export", "init", "doctor"}) {
     for (const auto& line : lines_of(planaria_ends({command, "--help"}).out)) {
       INFO(line);
       CHECK(line.size() <= 100);
@@ -90,7 +92,8 @@ TEST_CASE("help fits a hundred columns and does not show what serves nobody") {
   const Ended help = planaria_ends({"--help"});
   CHECK(help.status == 0);
   CHECK(help.out.find("coordinator") == std::string::npos);
-  for (const std::string command : {"run", "schedule", "compare", "export", "init", "doctor"}) {
+  for (const std::string command :
+       {"run", "schedule", "templates", "compare", "export", "init", "doctor"}) {
     CHECK(help.out.find("\n  " + command + " ") != std::string::npos);
   }
 }
@@ -105,7 +108,8 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "planaria: no command; planaria --help lists them"},
       {{"fly"},
-       "planaria: fly: no such command, must be run, schedule, compare, export, init or doctor"},
+       "planaria: fly: no such command, must be run, schedule, templates, compare, export, init or "
+       "doctor"},
       {{"--fly"}, "planaria: --fly: no such option, see planaria --help"},
       {{"run", "--fly", "--", "true"},
        "planaria: The following argument was not expected: --fly; the program and its arguments go "
@@ -143,6 +147,10 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
        "planaria: --faults: notice@step=5:worker=3:grace_s=2: kind: notice, not supported yet, "
        "must "
        "be one of kill, stop, throw, join, random"},
+      {{"templates", "--profile", "p", "--nodes-min", "1"},
+       "planaria: --nodes-max is required; see planaria templates --help"},
+      {{"templates", "--nodes-min", "0"},
+       "planaria: --nodes-min: Value 0 not in range 1 to 4096; see planaria templates --help"},
       {{"compare", "a"}, "planaria: B is required; see planaria compare --help"},
       {{"compare", "no-a", "no-b"}, "planaria: run directory no-a: no such folder"},
       {{"export", "no-a"}, "planaria: -o is required; see planaria export --help"},
