@@ -1,26 +1,30 @@
 #include <planaria/planner/best_plan.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/builders.hpp>
 
+#include "planner/automatic_orders.hpp"
 #include "planner/broad_search.hpp"
 #include "planner/exact_search.hpp"
 #include "planner/plan_bound.hpp"
 #include "planner/plan_draft.hpp"
 #include "planner/plan_evaluator.hpp"
+#include "planner/plan_explanation.hpp"
+#include "planner/plan_request.hpp"
+#include "planner/shadow_search.hpp"
 
 namespace planaria {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+/// Steps within this share of each other are equally long.
+constexpr double rounding = 1e-12;
 
 /// All that one micro-batch size is searched with.
 struct SizeSearch {
@@ -31,7 +35,7 @@ struct SizeSearch {
   LayerSums sums;
   PlanEvaluator evaluator;
   std::vector<FamilyResult> families;
-  bool proven = false;
+  bool proven = false;  // no plan by a named schedule has more samples per second than the best
   [[nodiscard]] SearchTools tools() { return {terms, sums, evaluator}; }
 };
 
@@ -39,15 +43,30 @@ class Planning {
  public:
   explicit Planning(const BestPlanRequest& request) : request_(request) {}
 
-  [[nodiscard]] Result<BestPlan> best() {
+  /// Nothing where nothing fits.
+  [[nodiscard]] Result<std::optional<BestPlan>> best() {
     PLANARIA_TRY_VOID(prepare());
     for (const auto& size : sizes_) search(*size);
     for (const auto& size : sizes_) prove(*size);
-    if (best_size_ == nullptr) return Fault::infeasible("nothing fits");
-    return answer();
+    if (best_size_ == nullptr) return std::optional<BestPlan>();
+    bound_ms_ = bound_ms();
+    if (may_be_automatic()) {
+      ordered_ = automatic_orders(best_size_->tools(), best_, [&](double part) {
+        return request_.keep_going && request_.keep_going(part);
+      });
+      const bool asked = request_.schedule.has_value();
+      if (!asked && ordered_->plan.step_ms >= best_.step_ms) ordered_.reset();
+      if (ordered_) best_ = ordered_->plan;
+    }
+    return std::optional(answer());
   }
 
  private:
+  [[nodiscard]] bool may_be_automatic() const {
+    if (request_.schedule) return *request_.schedule == "auto";
+    return request_.keep_going != nullptr;
+  }
+
   Result<void> prepare() {
     std::vector<int> sizes = request_.profile->micro_batch_sizes;
     if (request_.micro_batch_size) sizes = {*request_.micro_batch_size};
@@ -65,7 +84,6 @@ class Planning {
     limits_.recompute = request_.recompute;
     limits_.width = request_.width;
     limits_.depth = request_.depth;
-    limits_.width_least = request_.survive + 1;
     limits_.schedules = {"1f1b", "zb-h1", "zb-h2", "gpipe"};
     if (request_.schedule && *request_.schedule != "auto") {
       limits_.schedules = {*request_.schedule};
@@ -78,15 +96,29 @@ class Planning {
     return {};
   }
 
+  /// The limits of plans that need no shadows.
+  [[nodiscard]] SearchLimits wide() const {
+    SearchLimits limits = limits_;
+    limits.width_least = request_.survive + 1;
+    return limits;
+  }
+
+  /// The limits of plans of `width` pipelines, which need shadows, or nothing.
+  [[nodiscard]] std::optional<SearchLimits> narrow(int width) const {
+    if (!request_.shadows || (request_.width && *request_.width != width)) return std::nullopt;
+    SearchLimits limits = limits_;
+    limits.width = width;
+    return limits;
+  }
+
+  [[nodiscard]] bool wide_allowed() const {
+    return !request_.width || *request_.width > request_.survive;
+  }
+
   /// The time that a step of this size must stay below to have more samples per second.
   [[nodiscard]] double below_ms(const SizeSearch& size) const {
     if (best_size_ == nullptr) return infinity;
     return best_.step_ms * size.micro_batch_size / best_size_->micro_batch_size;
-  }
-
-  void search(SizeSearch& size) {
-    auto found = broad_search(size.tools(), limits_, below_ms(size), size.families);
-    if (found) keep(size, *std::move(found));
   }
 
   void keep(SizeSearch& size, FoundPlan found) {
@@ -94,20 +126,66 @@ class Planning {
     best_size_ = &size;
   }
 
+  void search(SizeSearch& size) {
+    if (wide_allowed()) {
+      auto found = broad_search(size.tools(), wide(), below_ms(size), size.families);
+      if (found) keep(size, *std::move(found));
+    }
+    for (int width = 1; width <= request_.survive; ++width) {
+      const auto limits = narrow(width);
+      if (!limits) continue;
+      auto found = broad_search(size.tools(), *limits, below_ms(size), size.families);
+      if (found) keep_with_shadows(size, *found);
+    }
+  }
+
+  void keep_with_shadows(SizeSearch& size, const FoundPlan& found) {
+    auto shadowed = with_shadows(size.tools(), found, request_.survive + 1);
+    if (shadowed && shadowed->step_ms < below_ms(size)) keep(size, *std::move(shadowed));
+  }
+
   void prove(SizeSearch& size) {
     size.proven = true;
     for (const std::string& schedule : limits_.schedules) {
-      for (const int lane_size : limits_.lane_sizes) {
-        if (chunks_of(schedule) > 1) {
-          size.proven = false;
-          continue;
-        }
-        ExactAnswer answer =
-            exact_search(size.tools(), limits_, {schedule, lane_size, below_ms(size)});
-        if (answer.best) keep(size, *std::move(answer.best));
-        size.proven = size.proven && answer.complete;
+      if (chunks_of(schedule) > 1) {
+        size.proven = false;
+        continue;
       }
+      for (const int lane_size : limits_.lane_sizes) prove(size, schedule, lane_size);
     }
+  }
+
+  void prove(SizeSearch& size, const std::string& schedule, int lane_size) {
+    if (wide_allowed()) {
+      ExactAnswer answer =
+          exact_search(size.tools(), wide(), {schedule, lane_size, below_ms(size)});
+      if (answer.best) keep(size, *std::move(answer.best));
+      size.proven = size.proven && answer.complete;
+    }
+    for (int width = 1; width <= request_.survive && size.proven; ++width) {
+      const auto limits = narrow(width);
+      if (!limits) continue;
+      const ExactAnswer answer =
+          exact_search(size.tools(), *limits, {schedule, lane_size, below_ms(size)});
+      // Its shadows are placed well, but not proven to be.
+      if (answer.best) keep_with_shadows(size, *answer.best);
+      size.proven = size.proven && answer.complete && !answer.best;
+    }
+  }
+
+  /// In the time of the chosen size: a plan of another would have to have more samples per second.
+  [[nodiscard]] double bound_ms() {
+    double least_ms = best_.step_ms;
+    for (const auto& size : sizes_) {
+      if (size->proven && !may_be_automatic()) continue;
+      SearchLimits limits = request_.shadows ? limits_ : wide();
+      if (may_be_automatic()) limits.schedules = {"auto"};
+      const double ratio =
+          static_cast<double>(best_size_->micro_batch_size) / size->micro_batch_size;
+      least_ms =
+          std::min(least_ms, ratio * plan_bound_ms(size->tools(), limits, best_.step_ms / ratio));
+    }
+    return least_ms;
   }
 
   [[nodiscard]] BestPlan answer() {
@@ -117,49 +195,64 @@ class Planning {
     plan.micro_batch_size = size.micro_batch_size;
     plan.lane_size = best_.draft.lane_size;
     plan.schedule = best_.draft.schedule;
-    std::vector<bool> has_role(static_cast<std::size_t>(size.terms.workers()), false);
-    for (PipelineDraft pipeline : best_.draft.pipelines) {
-      const PipelineTimes* const times = size.evaluator.times(
-          plan.schedule, plan.lane_size, size.evaluator.no_shadows(), pipeline);
-      PlannedPipeline& planned = plan.pipelines.emplace_back();
-      planned.micro_batches = pipeline.micro_batches;
-      for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
-        const StageDraft& stage = pipeline.stages[i];
-        planned.stages.push_back({{LayerId{stage.first}, LayerId{stage.last}},
-                                  size.terms.worker(stage.worker).id,
-                                  stage.recompute,
-                                  times->peak_bytes[i],
-                                  ""});
-        has_role[static_cast<std::size_t>(stage.worker)] = true;
-      }
-    }
-    for (std::size_t worker = 0; worker < has_role.size(); ++worker) {
-      if (has_role[worker]) continue;
-      plan.idle_workers.push_back(size.terms.worker(static_cast<int>(worker)).id);
-    }
+    add_pipelines(plan);
+    add_others(plan);
     plan.survives = survives(size.terms, best_.draft);
     plan.step_ms = best_.step_ms;
     if (plan.step_ms > 0) {
       plan.samples_per_s = 1000.0 * plan.micro_batches * plan.micro_batch_size / plan.step_ms;
     }
-    plan.optimal = std::ranges::all_of(sizes_, [](const auto& one) { return one->proven; });
-    plan.bound_step_ms = plan.optimal ? plan.step_ms : bound_ms();
-    plan.optimal = plan.bound_step_ms >= plan.step_ms;
+    plan.optimal = bound_ms_ >= plan.step_ms * (1 - rounding);
+    plan.bound_step_ms = plan.optimal ? plan.step_ms : bound_ms_;
     for (const auto& one : sizes_) plan.candidates += one->evaluator.simulated();
-    return {std::move(plan), {}};
+    BestPlan best{std::move(plan), {}};
+    if (request_.explain) {
+      std::vector<SizeFamilies> families;
+      for (const auto& one : sizes_) families.push_back({one->micro_batch_size, one->families});
+      best.explanation = explanation_of(best.plan, families, size.terms.workers());
+    }
+    return best;
   }
 
-  /// In the time of the chosen size: a plan of another would have to have more samples per second.
-  [[nodiscard]] double bound_ms() {
-    double least_ms = best_.step_ms;
-    for (const auto& size : sizes_) {
-      if (size->proven) continue;
-      const double ratio =
-          static_cast<double>(best_size_->micro_batch_size) / size->micro_batch_size;
-      least_ms = std::min(
-          least_ms, ratio * plan_bound_ms(size->tools(), limits_, best_.step_ms / ratio));
+  void add_pipelines(Plan& plan) {
+    SizeSearch& size = *best_size_;
+    std::vector<std::int64_t> shadowed;
+    for (int worker = 0; worker < size.terms.workers(); ++worker) {
+      shadowed.push_back(shadow_bytes(size.terms, best_.draft, worker));
     }
-    return least_ms;
+    for (std::size_t i = 0; i < best_.draft.pipelines.size(); ++i) {
+      PipelineDraft pipeline = best_.draft.pipelines[i];
+      const PipelineTimes* const times =
+          ordered_ ? &ordered_->times[i]
+                   : size.evaluator.times(plan.schedule, plan.lane_size, shadowed, pipeline);
+      PlannedPipeline& planned = plan.pipelines.emplace_back();
+      planned.micro_batches = pipeline.micro_batches;
+      for (std::size_t at = 0; at < pipeline.stages.size(); ++at) {
+        const StageDraft& stage = pipeline.stages[at];
+        planned.stages.push_back(
+            {{LayerId{stage.first}, LayerId{stage.last}},
+             size.terms.worker(stage.worker).id,
+             stage.recompute,
+             times->peak_bytes[at],
+             ordered_ ? actions_text(ordered_->schedules[i], static_cast<int>(at)) : ""});
+      }
+    }
+  }
+
+  void add_others(Plan& plan) const {
+    const CostTerms& terms = best_size_->terms;
+    const Layout layout = layout_of(plan);
+    for (int worker = 0; worker < terms.workers(); ++worker) {
+      ShadowAssignment shadow{terms.worker(worker).id, {}};
+      for (std::size_t layer = 0; layer < best_.draft.shadows.size(); ++layer) {
+        if (std::ranges::binary_search(best_.draft.shadows[layer], worker)) {
+          shadow.layers.emplace_back(static_cast<int>(layer));
+        }
+      }
+      const bool idle = shadow.layers.empty() && !place_of(layout, shadow.worker);
+      if (idle) plan.idle_workers.push_back(shadow.worker);
+      if (!shadow.layers.empty()) plan.shadows.push_back(std::move(shadow));
+    }
   }
 
   /// Every lane size up to this is tried, then powers.
@@ -170,12 +263,29 @@ class Planning {
   std::vector<std::unique_ptr<SizeSearch>> sizes_;
   SizeSearch* best_size_ = nullptr;
   FoundPlan best_;
+  std::optional<OrderedPlan> ordered_;  // where the best plan's schedules are its own
+  double bound_ms_ = 0;
 };
 
 }  // namespace
 
 Result<BestPlan> best_plan(const BestPlanRequest& request) {
-  return Planning(request).best();
+  PLANARIA_TRY_VOID(check_request(request));
+  PLANARIA_TRY(best, Planning(request).best());
+  if (!best) {
+    return Fault::infeasible(least_change(request, [](const BestPlanRequest& other) {
+      const auto answer = Planning(other).best();
+      return answer.ok() && answer.value().has_value();
+    }));
+  }
+  const auto& least = request.min_samples_per_s;
+  if (least && best->plan.samples_per_s < *least) {
+    return Fault::infeasible(fmt::format(
+        "min_throughput: {} samples a second, the best found has {:.6g} ({:.6g} ms a step; no plan "
+        "takes less than {:.6g} ms)",
+        *least, best->plan.samples_per_s, best->plan.step_ms, best->plan.bound_step_ms));
+  }
+  return *std::move(best);
 }
 
 }  // namespace planaria

@@ -1,7 +1,7 @@
 #include "planner/plan_bound.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <utility>
 #include <vector>
 
 namespace planaria {
@@ -9,8 +9,10 @@ namespace {
 
 /// The bound is searched for to this share of itself.
 constexpr double precision = 1e-3;
+/// What is within this share of each other is equal.
+constexpr double rounding = 1e-12;
 /// Widths up to this are counted in the knapsack.
-constexpr int counted_width_max = 8;
+constexpr int counted_width_max = 3;
 
 class PlanBound {
  public:
@@ -52,9 +54,8 @@ class PlanBound {
  private:
   [[nodiscard]] double work_ms(int width) const {
     const int layers = sums_.layers();
-    const double each_ms =
-        sums_.optimizer_ms(0, layers) +
-        (slowest_ * reduction_transfers(width) * sums_.transfer_ms(0, layers));
+    const double each_ms = sums_.optimizer_ms(0, layers) +
+                           (slowest_ * reduction_transfers(width) * sums_.transfer_ms(0, layers));
     return ((limits_.micro_batches * micro_batch_ms(0, layers)) + (width * each_ms)) / speed_;
   }
 
@@ -69,7 +70,9 @@ class PlanBound {
   [[nodiscard]] double bound_ms(int first, int last, double known_ms) {
     transfers_ = reduction_transfers(first);
     double low = work_ms(first);
-    if (low >= known_ms || !enough(known_ms * (1 - precision), last)) return known_ms;
+    if (low >= known_ms * (1 - rounding) || !enough(known_ms * (1 - rounding), last)) {
+      return known_ms;
+    }
     double high = known_ms;
     while (high - low > precision * high) {
       const double middle = (low + high) / 2;
@@ -80,10 +83,11 @@ class PlanBound {
 
   /// Whether at most `width` pipelines may take all micro-batches in that time.
   [[nodiscard]] bool enough(double step_ms, int width) {
-    std::vector<int> capacity(static_cast<std::size_t>(depth_most_) + 1, 0);
+    std::vector<std::pair<int, int>> items;  // depth, capacity; deeper ones take more
     for (int depth = depth_least_; depth <= depth_most_; ++depth) {
       if (limits_.depth && depth != *limits_.depth) continue;
-      capacity[static_cast<std::size_t>(depth)] = capacity_of(depth, step_ms);
+      const int capacity = capacity_of(depth, step_ms);
+      if (capacity > (items.empty() ? 0 : items.back().second)) items.emplace_back(depth, capacity);
     }
     const bool counted = width <= counted_width_max;
     const int rounds = counted ? width : 1;
@@ -93,11 +97,12 @@ class PlanBound {
       for (int used = 1; used <= workers_; ++used) {
         const auto at = static_cast<std::size_t>(used);
         best[at] = std::max(best[at], best[at - 1]);
-        for (int depth = depth_least_; depth <= std::min(depth_most_, used); ++depth) {
+        for (const auto& [depth, capacity] : items) {
+          if (depth > used) break;
           const auto left = at - static_cast<std::size_t>(depth);
           // Uncounted: any number of pipelines, in one round.
           const int others = counted ? before[left] : best[left];
-          best[at] = std::max(best[at], others + capacity[static_cast<std::size_t>(depth)]);
+          best[at] = std::max(best[at], others + capacity);
         }
         best[at] = std::min(best[at], limits_.micro_batches);
       }

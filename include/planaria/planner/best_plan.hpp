@@ -37,9 +37,13 @@ struct BestPlanRequest {
   std::optional<double> min_samples_per_s;
   std::optional<int> width;  // pipelines; nothing: chosen
   std::optional<int> depth;  // stages of each; nothing: chosen
-  /// Asked between moves of what may go on for ever, once an answer is there; empty: that is left
-  /// out. Same request and as many moves: same answer.
-  std::function<bool()> keep_going;
+  /// Whether to say, for every family of plans (a schedule, a width), what it costs or why not.
+  bool explain = false;
+  /// Asked between moves of what may go on for ever (schedules of their own for the pipelines,
+  /// where `schedule` allows "auto"), with the part of all its time that may have been used by
+  /// then. Empty: that is left out where a named schedule will do. Same request and as many moves:
+  /// same answer.
+  std::function<bool(double part)> keep_going;
 };
 
 struct BestPlan {
