@@ -348,6 +348,18 @@ class BruteForce {
 
 }  // namespace
 
+Promises promises_of(const Problem& problem) {
+  Promises promises;
+  promises.micro_batches = problem.micro_batches;
+  promises.micro_batch_size = problem.micro_batch_size;
+  promises.lane_size = problem.lane_size;
+  if (problem.schedules.size() == 1) promises.schedule = problem.schedules.front();
+  promises.recompute = problem.recompute;
+  promises.survive = problem.survive;
+  promises.shadows = false;
+  return promises;
+}
+
 std::optional<BruteForceAnswer> brute_force(const Problem& problem,
                                             const BruteForceOptions& options) {
   return BruteForce(problem, options).answer();
