@@ -16,7 +16,6 @@ namespace {
 using pipeline_rules::Order;
 using pipeline_rules::PlayedPipeline;
 using pipeline_rules::StageRequest;
-using pipeline_rules::StageTimes;
 
 using Cuts = std::vector<LayerRange>;
 using ClassList = std::vector<std::size_t>;  // a pipeline's workers, by class, in stage order

@@ -175,7 +175,7 @@ TEST_CASE("actions that are no schedule are told", "[unit]") {
 }
 
 TEST_CASE("shadows that cannot be are told", "[unit]") {
-  const auto shadows = [](std::vector<ShadowAssignment> all) {
+  const auto shadows = [](const std::vector<ShadowAssignment>& all) {
     return [all](Story& s) { s.plan.shadows = all; };
   };
   check_told(
@@ -192,7 +192,7 @@ TEST_CASE("shadows that cannot be are told", "[unit]") {
 TEST_CASE("numbers that do not follow from the plan are told", "[unit]") {
   check_told(
       {{"idle_workers: 0 named, 1 are idle", [](Story& s) { s.plan.idle_workers.clear(); }},
-       {"idle_workers", [](Story& s) { s.plan.idle_workers.push_back(WorkerId{3}); }},
+       {"idle_workers", [](Story& s) { s.plan.idle_workers.emplace_back(3); }},
        {"idle_workers", [](Story& s) { s.plan.shadows.clear(); }},
        {"survives: 2, is 1", [](Story& s) { s.plan.survives = 2; }},
        {"some loss of 2 workers takes a layer", [](Story& s) { s.plan.survives = 2; }},
