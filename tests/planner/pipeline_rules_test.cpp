@@ -16,7 +16,17 @@
 namespace planaria {
 namespace {
 
-using namespace pipeline_rules;
+using pipeline_rules::ends_of;
+using pipeline_rules::fixed_kinds;
+using pipeline_rules::Order;
+using pipeline_rules::order_from_text;
+using pipeline_rules::orders_of;
+using pipeline_rules::partial_sums_alive;
+using pipeline_rules::PipelineSize;
+using pipeline_rules::PlayedPipeline;
+using pipeline_rules::send_ms;
+using pipeline_rules::StageRequest;
+using pipeline_rules::Way;
 using plan_cases::alike_layers;
 
 // Stages alike, sends alike.

@@ -16,7 +16,6 @@ namespace {
 using pipeline_rules::Order;
 using pipeline_rules::PlayedPipeline;
 using pipeline_rules::StageRequest;
-using pipeline_rules::StageTimes;
 
 using Cuts = std::vector<LayerRange>;
 using ClassList = std::vector<std::size_t>;  // a pipeline's workers, by class, in stage order
@@ -347,6 +346,18 @@ class BruteForce {
 };
 
 }  // namespace
+
+Promises promises_of(const Problem& problem) {
+  Promises promises;
+  promises.micro_batches = problem.micro_batches;
+  promises.micro_batch_size = problem.micro_batch_size;
+  promises.lane_size = problem.lane_size;
+  if (problem.schedules.size() == 1) promises.schedule = problem.schedules.front();
+  promises.recompute = problem.recompute;
+  promises.survive = problem.survive;
+  promises.shadows = false;
+  return promises;
+}
 
 std::optional<BruteForceAnswer> brute_force(const Problem& problem,
                                             const BruteForceOptions& options) {

@@ -12,6 +12,8 @@
 #include <planaria/planner/best_plan.hpp>
 #include <planaria/planner/plan.hpp>
 
+#include "planner/plan_verifier.hpp"
+
 namespace planaria {
 
 struct Problem {
@@ -25,6 +27,10 @@ struct Problem {
   int survive = 0;     // at least survive + 1 pipelines
   std::string origin;  // how to make it again
 };
+
+/// Returns what a plan for the problem must promise, without shadows; its schedule where there is
+/// one alone.
+[[nodiscard]] Promises promises_of(const Problem& problem);
 
 struct BruteForceOptions {
   /// Workers that are alike in all that counts stand for each other: fewer plans, the same answer.

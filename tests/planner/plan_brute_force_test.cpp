@@ -20,17 +20,6 @@ namespace {
 
 using plan_cases::alike_layers;
 
-Promises promises_of(const Problem& problem) {
-  Promises promises;
-  promises.micro_batches = problem.micro_batches;
-  promises.micro_batch_size = problem.micro_batch_size;
-  promises.lane_size = problem.lane_size;
-  promises.recompute = problem.recompute;
-  promises.survive = problem.survive;
-  promises.shadows = false;
-  return promises;
-}
-
 std::vector<std::string> faults_in(const BruteForceAnswer& answer, const Problem& problem) {
   return faults_of(answer.plan, problem.profile, problem.cluster, promises_of(problem));
 }
@@ -94,8 +83,8 @@ class WrittenOut {
       if (!pipeline_rules::orders_of(plan_.schedule, {depth, pipeline.micro_batches})) return;
     }
     const Plan whole = plan_cases::filled(plan_, problem_.profile, problem_.cluster);
-    Promises promises = promises_of(problem_);
     // Needless recompute is no fault here: that it never helps is what is to be seen.
+    const Promises promises = promises_of(problem_);
     for (const std::string& fault :
          faults_of(whole, problem_.profile, problem_.cluster, promises)) {
       if (fault.find("has room without it") == std::string::npos) return;

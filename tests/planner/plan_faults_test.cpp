@@ -49,7 +49,7 @@ struct Story {
 };
 
 struct Planted {
-  const char* told;  // part of a sentence
+  const char* told;  // part of a sentence, "\n" before its beginning
   std::function<void(Story&)> plant;
 };
 
@@ -61,7 +61,7 @@ void check_told(const std::vector<Planted>& all, const std::string& schedule) {
     const auto faults = story.faults();
     INFO(planted.told << "\n" << join(faults, "\n"));
     CHECK(std::any_of(faults.begin(), faults.end(), [&](const std::string& fault) {
-      return fault.find(planted.told) != std::string::npos;
+      return ("\n" + fault).find(planted.told) != std::string::npos;
     }));
   }
 }
@@ -175,7 +175,7 @@ TEST_CASE("actions that are no schedule are told", "[unit]") {
 }
 
 TEST_CASE("shadows that cannot be are told", "[unit]") {
-  const auto shadows = [](std::vector<ShadowAssignment> all) {
+  const auto shadows = [](const std::vector<ShadowAssignment>& all) {
     return [all](Story& s) { s.plan.shadows = all; };
   };
   check_told(
@@ -192,13 +192,13 @@ TEST_CASE("shadows that cannot be are told", "[unit]") {
 TEST_CASE("numbers that do not follow from the plan are told", "[unit]") {
   check_told(
       {{"idle_workers: 0 named, 1 are idle", [](Story& s) { s.plan.idle_workers.clear(); }},
-       {"idle_workers", [](Story& s) { s.plan.idle_workers.push_back(WorkerId{3}); }},
+       {"idle_workers", [](Story& s) { s.plan.idle_workers.emplace_back(3); }},
        {"idle_workers", [](Story& s) { s.plan.shadows.clear(); }},
        {"survives: 2, is 1", [](Story& s) { s.plan.survives = 2; }},
        {"some loss of 2 workers takes a layer", [](Story& s) { s.plan.survives = 2; }},
        {"survives: 0, any loss of 1 leaves every layer", [](Story& s) { s.plan.survives = 0; }},
-       {"step_ms", [](Story& s) { s.plan.step_ms *= 1 + 2e-9; }},
-       {"step_ms", [](Story& s) { s.plan.step_ms = std::numeric_limits<double>::quiet_NaN(); }},
+       {"\nstep_ms: ", [](Story& s) { s.plan.step_ms *= 1 + 2e-9; }},
+       {"\nstep_ms: ", [](Story& s) { s.plan.step_ms = std::numeric_limits<double>::quiet_NaN(); }},
        {"samples_per_s", [](Story& s) { s.plan.samples_per_s *= 1 - 2e-9; }},
        {"above the step's", [](Story& s) { s.plan.bound_step_ms *= 1 + 2e-12; }},
        {"that is called optimal", [](Story& s) { s.plan.bound_step_ms *= 1 - 2e-12; }},

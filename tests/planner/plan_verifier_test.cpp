@@ -176,6 +176,7 @@ TEST_CASE("links: latency even for nothing, and the slowest pair for a reduction
   Profile one = alike_layers(1);
   const auto reduced_ms = [&](const std::vector<int>& holders) {
     std::vector<PlannedPipeline> pipelines;
+    pipelines.reserve(holders.size());
     for (const int worker : holders) pipelines.push_back({1, {stage(0, 0, worker)}});
     return verified_cost(plan_of("1f1b", pipelines), one, cluster).step_ms - 6 - 0.5;
   };
