@@ -32,6 +32,7 @@ int print_result(const std::string& text, const std::string& output);
 // behind "--": PROGRAM ARGS…
 void add_run(CLI::App& app, const std::vector<std::string>& command, Action& action);
 void add_schedule(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
 void add_templates(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);

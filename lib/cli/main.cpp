@@ -39,8 +39,8 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
     return own.front().starts_with("-")
                ? fmt::format("{}: no such option, see planaria --help", own.front())
                : fmt::format(
-                     "{}: no such command, must be run, schedule, templates, compare, export, init "
-                     "or doctor",
+                     "{}: no such command, must be run, schedule, plan, templates, compare, export, "
+                     "init or doctor",
                      own.front());
   }
   const std::string command = chosen_command(app);
@@ -84,6 +84,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
   Action action;
   add_run(app, command, action);
   add_schedule(app, action);
+  add_plan(app, action);
   add_templates(app, action);
   add_compare(app, action);
   add_export(app, action);
