@@ -134,13 +134,21 @@ class Planning {
     for (int width = 1; width <= request_.survive; ++width) {
       const auto limits = narrow(width);
       if (!limits) continue;
-      auto found = broad_search(size.tools(), *limits, below_ms(size), size.families);
+      std::vector<FamilyResult> unshadowed;
+      auto found = broad_search(size.tools(), *limits, below_ms(size), unshadowed);
       if (found) keep_with_shadows(size, *found);
     }
   }
 
   void keep_with_shadows(SizeSearch& size, const FoundPlan& found) {
     auto shadowed = with_shadows(size.tools(), found, request_.survive + 1);
+    const PlanDraft& draft = found.draft;
+    FamilyResult& family = size.families.emplace_back();
+    family = {draft.schedule, static_cast<int>(draft.pipelines.size()), 0, {}, {}};
+    for (const auto& pipeline : draft.pipelines) {
+      family.workers += static_cast<int>(pipeline.stages.size());
+    }
+    if (shadowed) family.step_ms = shadowed->step_ms;
     if (shadowed && shadowed->step_ms < below_ms(size)) keep(size, *std::move(shadowed));
   }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <queue>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -21,7 +22,7 @@ namespace {
 /// What is estimated to take more than so much of the best is not priced.
 constexpr double estimate_slack = 1.03;
 /// Actions simulated and layers reduced, after which no more shapes are priced.
-constexpr std::int64_t effort_max = 1'000'000;
+constexpr std::int64_t effort_max = 700'000;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -65,6 +66,7 @@ class BroadSearch {
       }
     }
     if (found_) refine(tools_, spreader_, *found_);
+    tell_families();
     return std::move(found_);
   }
 
@@ -93,10 +95,9 @@ class BroadSearch {
     const int depth = (shape.workers + shape.width - 1) / shape.width;
     if (shape.schedule == "zb-h2" && limits_.micro_batches / shape.width < (2 * depth) - 1) return;
     shape.estimate_ms = estimate_.of_even(shape.schedule, shape.width, shape.workers);
-    if (shape.estimate_ms == infinity) {
-      tell(shape.schedule, shape.width, shape.workers, std::nullopt);
-      return;
-    }
+    Family& family = family_of(shape.schedule, shape.width);
+    if (shape.estimate_ms == infinity) return;
+    family.untried_ms.insert(shape.estimate_ms);
     shapes.push_back(std::move(shape));
   }
 
@@ -125,6 +126,8 @@ class BroadSearch {
         continue;
       }
       // What does not fit on some workers does not on fewer.
+      auto& untried_ms = family_of(shape.schedule, shape.width).untried_ms;
+      untried_ms.erase(untried_ms.find(shape.estimate_ms));
       int& too_few = too_few_[{shape.schedule, shape.order, shape.width}];
       if (shape.workers <= too_few) continue;
       auto draft = draft_of(shape);
@@ -146,13 +149,15 @@ class BroadSearch {
       if (draft && !recomputes(*draft)) return draft;
       if (draft && (!any || estimate_.of(*draft) < estimate_.of(*any))) any = std::move(draft);
     }
-    if (!any) tell(shape.schedule, shape.width, shape.workers, std::nullopt);
     return any;
   }
 
   void price(const EvenShape& shape, PlanDraft draft) {
     const auto step_ms = price(std::move(draft));
-    tell(shape.schedule, shape.width, shape.workers, step_ms);
+    Family& family = family_of(shape.schedule, shape.width);
+    if (!step_ms || (family.step_ms && *family.step_ms <= *step_ms)) return;
+    family.step_ms = step_ms;
+    family.workers = shape.workers;
   }
 
   static bool recomputes(const PlanDraft& draft) {
@@ -173,14 +178,21 @@ class BroadSearch {
     return step_ms;
   }
 
-  void tell(const std::string& schedule, int width, int workers, std::optional<double> step_ms) {
-    const auto known = std::ranges::find_if(families_, [&](const FamilyResult& family) {
-      return family.schedule == schedule && family.width == width;
-    });
-    if (known == families_.end()) {
-      families_.push_back({schedule, width, workers, step_ms});
-    } else if (step_ms && (!known->step_ms || *step_ms < *known->step_ms)) {
-      *known = {schedule, width, workers, step_ms};
+  struct Family {
+    std::multiset<double> untried_ms;  // estimates
+    std::optional<double> step_ms;
+    int workers = 0;
+  };
+
+  Family& family_of(const std::string& schedule, int width) {
+    return all_families_[{schedule, width}];
+  }
+
+  void tell_families() {
+    for (const auto& [key, family] : all_families_) {
+      FamilyResult result{key.first, key.second, family.workers, family.step_ms, {}};
+      if (!family.untried_ms.empty()) result.untried_ms = *family.untried_ms.begin();
+      families_.push_back(std::move(result));
     }
   }
 
@@ -260,6 +272,7 @@ class BroadSearch {
   double best_ms_;
   std::optional<FoundPlan> found_;
   std::map<std::tuple<std::string, WorkerOrder, int>, int> too_few_;  // workers, by width
+  std::map<std::pair<std::string, int>, Family> all_families_;
   std::int64_t effort_ = 0;
 };
 

@@ -30,12 +30,15 @@ struct FoundPlan {
   double step_ms = 0;
 };
 
-/// The best that one family (a schedule, a width) came to.
+/// What became of one family (a schedule, a width).
 struct FamilyResult {
   std::string schedule;
   int width = 0;
   int workers = 0;
-  std::optional<double> step_ms;  // nothing: does not fit
+  std::optional<double> step_ms;  // the best that was priced
+  /// About what is left untried takes at least; nothing: nothing is, so without step_ms it does not
+  /// fit.
+  std::optional<double> untried_ms;
 };
 
 /// What is searched, and with what.

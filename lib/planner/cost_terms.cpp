@@ -133,7 +133,7 @@ double CostTerms::least_transfer_ms(std::int64_t bytes) const {
                    planaria::transfer_ms(links_->cross_zone, bytes)});
 }
 
-double CostTerms::reduction_ms(int layer, const std::vector<int>& holders) const {
+double CostTerms::reduction_ms(int layer, std::span<const int> holders) const {
   const int count = static_cast<int>(holders.size());
   if (count <= 1) return 0;
   if (!links_) {

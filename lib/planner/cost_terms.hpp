@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <planaria/base/result.hpp>
@@ -68,7 +69,7 @@ class CostTerms {
   [[nodiscard]] double least_transfer_ms(std::int64_t bytes) const;
   /// What summing the layer's gradient over its holders takes: 2(D-1)/D transfers over the slowest
   /// pair; nothing for one holder. O(holders log holders), O(1) without links.
-  [[nodiscard]] double reduction_ms(int layer, const std::vector<int>& holders) const;
+  [[nodiscard]] double reduction_ms(int layer, std::span<const int> holders) const;
 
  private:
   CostTerms() = default;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 /// The bottleneck is found to this share of itself.
-constexpr double precision = 1e-9;
+constexpr double precision = 1e-5;
 
 class Partition {
  public:
@@ -84,17 +84,22 @@ class Partition {
   }
 
   /// Returns the end of the most layers from `first` on that the stage takes within `limit`, or
-  /// `first` where it takes none. Costs and, but for cuts, memory grow with the layers.
+  /// `first` where it takes none. Costs and, but for cuts, memory grow with the layers. By
+  /// doubling, then halving: stages are short where they are many.
   [[nodiscard]] int reach(int stage, int first, int most, double limit, bool recompute) const {
+    const auto takes = [&](int end) {
+      return cost(stage, first, end, recompute) <= limit && fits(stage, first, end, recompute);
+    };
     int taken = first;
-    int refused = most + 1;
+    int step = 1;
+    while (taken + step <= most && takes(taken + step)) {
+      taken += step;
+      step *= 2;
+    }
+    int refused = std::min(taken + step, most + 1);
     while (refused - taken > 1) {
       const int end = taken + ((refused - taken) / 2);
-      if (cost(stage, first, end, recompute) <= limit && fits(stage, first, end, recompute)) {
-        taken = end;
-      } else {
-        refused = end;
-      }
+      (takes(end) ? taken : refused) = end;
     }
     return taken;
   }

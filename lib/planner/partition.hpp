@@ -26,9 +26,9 @@ struct PartitionRequest {
 };
 
 /// Cuts the layers so that the largest of the stages' (compute of all micro-batches + optimizer) /
-/// speed + reductions is least, all but for rounding, each stage within its memory; a stage
+/// speed + reductions is least, to a hundred-thousandth, each stage within its memory; a stage
 /// recomputes as asked, or where it does not fit otherwise. Nothing where no cut fits: a stage of
-/// fewer layers is taken to need no more memory. O(stages log(layers) log(1/epsilon)).
+/// fewer layers is taken to need no more memory. O(stages log(layers)).
 [[nodiscard]] std::optional<std::vector<StageDraft>> balanced_partition(
     const CostTerms& terms, const LayerSums& sums, const PartitionRequest& request);
 

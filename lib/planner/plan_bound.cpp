@@ -135,14 +135,12 @@ class PlanBound {
     const double limit_ms = step_ms * (1 + 1e-9);  // rounding must not make it a false bound
     int first = 0;
     for (int stage = 0; stage < depth && first < sums_.layers(); ++stage) {
-      int taken = first;
-      int refused = sums_.layers() + 1;
-      while (refused - taken > 1) {
-        const int end = taken + ((refused - taken) / 2);
-        (ends_ms(stage, first, end, micro_batches) <= limit_ms ? taken : refused) = end;
+      int end = first;
+      while (end < sums_.layers() && ends_ms(stage, first, end + 1, micro_batches) <= limit_ms) {
+        ++end;
       }
-      if (taken == first) return false;
-      first = taken;
+      if (end == first) return false;
+      first = end;
     }
     return first == sums_.layers();
   }

@@ -9,14 +9,15 @@ namespace planaria {
 double step_ms_of(const CostTerms& terms, const PlanDraft& draft,
                   const std::vector<const PipelineTimes*>& times) {
   StepDraft step;
-  step.holders.resize(static_cast<std::size_t>(terms.layers()));
+  step.width = draft.pipelines.size();
+  step.holders.resize(static_cast<std::size_t>(terms.layers()) * step.width);
   step.computed_ms.assign(static_cast<std::size_t>(terms.workers()), -1);
   for (std::size_t i = 0; i < draft.pipelines.size(); ++i) {
     const auto& stages = draft.pipelines[i].stages;
     for (std::size_t stage = 0; stage < stages.size(); ++stage) {
       const int worker = stages[stage].worker;
       for (int layer = stages[stage].first; layer <= stages[stage].last; ++layer) {
-        step.holders[static_cast<std::size_t>(layer)].push_back(worker);
+        step.holders[(static_cast<std::size_t>(layer) * step.width) + i] = worker;
       }
       step.computed_ms[static_cast<std::size_t>(worker)] = times[i]->end_ms[stage];
     }

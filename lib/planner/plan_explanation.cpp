@@ -44,6 +44,19 @@ std::string chosen(const Plan& plan) {
   return sentence;
 }
 
+std::string other(const Plan& plan, int size, const FamilyResult& family, double step_ms) {
+  std::string sentence =
+      fmt::format("not {} by {}", counted(family.width, "pipeline"), family.schedule);
+  if (family.step_ms) {
+    sentence += fmt::format(" on {}", counted(family.workers, "worker"));
+  }
+  sentence += fmt::format(", micro-batches of {}: {}{:.6g} ms a step", size,
+                          family.step_ms ? "" : "estimated at ", step_ms);
+  const double longer =
+      100 * ((step_ms * plan.micro_batch_size / size / std::max(plan.step_ms, 1e-300)) - 1);
+  return sentence + fmt::format(", {:.3g} % longer for the same samples", longer);
+}
+
 /// Families of neighbouring widths that do not fit.
 struct Misfits {
   std::string schedule;
@@ -57,7 +70,7 @@ std::vector<Misfits> misfits_of(const std::vector<SizeFamilies>& sizes) {
   for (const SizeFamilies& size : sizes) {
     std::vector<const FamilyResult*> none;
     for (const FamilyResult& family : size.families) {
-      if (!family.step_ms) none.push_back(&family);
+      if (!family.step_ms && !family.untried_ms) none.push_back(&family);
     }
     std::ranges::stable_sort(none, [](const FamilyResult* a, const FamilyResult* b) {
       return std::pair(a->schedule, a->width) < std::pair(b->schedule, b->width);
@@ -87,16 +100,11 @@ std::vector<std::string> explanation_of(const Plan& plan, const std::vector<Size
     for (const FamilyResult& family : size.families) {
       const bool is_chosen = family.schedule == plan.schedule && family.width == width &&
                              size.micro_batch_size == plan.micro_batch_size;
-      if (!family.step_ms || is_chosen) continue;
+      const auto step_ms = family.step_ms ? family.step_ms : family.untried_ms;
+      if (!step_ms || is_chosen) continue;
       const double samples_per_s =
-          1000.0 * plan.micro_batches * size.micro_batch_size / std::max(*family.step_ms, 1e-300);
-      others.emplace_back(
-          -samples_per_s,
-          fmt::format("not {} by {} on {}, micro-batches of {}: {:.6g} ms a step, {:.6g} samples "
-                      "a second, {:.3g} % fewer",
-                      counted(family.width, "pipeline"), family.schedule,
-                      counted(family.workers, "worker"), size.micro_batch_size, *family.step_ms,
-                      samples_per_s, 100 * (1 - samples_per_s / plan.samples_per_s)));
+          1000.0 * plan.micro_batches * size.micro_batch_size / std::max(*step_ms, 1e-300);
+      others.emplace_back(-samples_per_s, other(plan, size.micro_batch_size, family, *step_ms));
     }
   }
   std::ranges::stable_sort(others, {}, &std::pair<double, std::string>::first);

@@ -8,7 +8,7 @@ namespace planaria {
 namespace {
 
 /// Actions simulated and layers reduced, after which no more moves are tried.
-constexpr std::int64_t effort_max = 600'000;
+constexpr std::int64_t effort_max = 200'000;
 /// Moves that gain less of the step are rounding.
 constexpr double gain_least = 1e-12;
 

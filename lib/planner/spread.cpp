@@ -44,6 +44,14 @@ Spreader::Spreader(const SearchTools& tools, const SearchLimits& limits)
     const int host = terms.has_links() ? worker.host : 0;
     return std::tuple(zone, host, -worker.speed, -worker.memory_bytes);
   });
+  std::vector<int> fastest(alike_.size());
+  std::iota(fastest.begin(), fastest.end(), 0);
+  std::ranges::stable_sort(fastest, std::greater<>(),
+                           [&](int index) { return terms.worker(index).speed; });
+  ranks_by_speed_.resize(fastest.size());
+  for (std::size_t rank = 0; rank < fastest.size(); ++rank) {
+    ranks_by_speed_[static_cast<std::size_t>(fastest[rank])] = static_cast<int>(rank);
+  }
   orders_.push_back(WorkerOrder::as_numbered);
   const bool all_alike = std::ranges::all_of(kinds_, [&](auto kind) { return kind == kinds_[0]; });
   if (all_alike) return;
@@ -53,18 +61,11 @@ Spreader::Spreader(const SearchTools& tools, const SearchLimits& limits)
 
 // The slowest stay out where not all are wanted.
 std::vector<int> Spreader::workers_in(WorkerOrder order, int count) const {
-  std::vector<int> fastest(alike_.size());
-  std::iota(fastest.begin(), fastest.end(), 0);
-  std::ranges::stable_sort(fastest, std::greater<>(),
-                           [&](int index) { return tools_.terms.worker(index).speed; });
-  std::vector<bool> wanted(alike_.size(), false);
-  for (int i = 0; i < count; ++i) {
-    wanted[static_cast<std::size_t>(fastest[static_cast<std::size_t>(i)])] = true;
-  }
   std::vector<int> chosen;
+  chosen.reserve(alike_.size());
   for (std::size_t i = 0; i < alike_.size(); ++i) {
     const int worker = order == WorkerOrder::as_numbered ? static_cast<int>(i) : alike_[i];
-    if (wanted[static_cast<std::size_t>(worker)]) chosen.push_back(worker);
+    if (ranks_by_speed_[static_cast<std::size_t>(worker)] < count) chosen.push_back(worker);
   }
   return chosen;
 }
@@ -199,6 +200,7 @@ std::optional<PlanDraft> Spreader::draft(const Shape& shape) {
   }
   const int all = lanes(shape.lane_size);
   const Family family{shape.schedule, shape.lane_size, shape.depths.size()};
+  std::vector<int> guesses;  // shares for which the layers are cut
   for (const auto& workers : dealt) {
     double own = 0;
     for (const int worker : workers) own += tools_.terms.worker(worker).speed;
@@ -207,14 +209,13 @@ std::optional<PlanDraft> Spreader::draft(const Shape& shape) {
     auto stages = partition(family, workers, micro_batches);
     if (!stages) return std::nullopt;
     draft.pipelines.push_back({*std::move(stages), micro_batches});
+    guesses.push_back(micro_batches);
   }
   if (!share_out(shape, draft)) return std::nullopt;
   for (std::size_t i = 0; i < draft.pipelines.size(); ++i) {
     PipelineDraft& pipeline = draft.pipelines[i];
-    if (tools_.evaluator.times(shape.schedule, shape.lane_size, tools_.evaluator.no_shadows(),
-                               pipeline) != nullptr) {
-      continue;
-    }
+    // Fewer micro-batches need no more memory.
+    if (pipeline.micro_batches <= guesses[i]) continue;
     auto stages = partition(family, dealt[i], pipeline.micro_batches);
     if (!stages) return std::nullopt;
     pipeline.stages = *std::move(stages);

@@ -74,6 +74,7 @@ class Spreader {
   const SearchLimits& limits_;
   std::vector<std::int64_t> kinds_;  // [worker]
   std::vector<int> alike_;           // workers, neighbours being alike
+  std::vector<int> ranks_by_speed_;  // [worker]: 0 the fastest
   std::vector<WorkerOrder> orders_;
   std::map<PartitionKey, std::optional<std::vector<StageDraft>>> partitions_;
   std::vector<double> bottlenecks_ms_;  // [stages]; below 0: not known yet

@@ -33,8 +33,13 @@ class StepEnd {
   }
 
  private:
+  [[nodiscard]] std::span<const int> holders_of(int layer) const {
+    return std::span(step_.holders)
+        .subspan(static_cast<std::size_t>(layer) * step_.width, step_.width);
+  }
+
   void reduce(int layer) {
-    const auto& holders = step_.holders[static_cast<std::size_t>(layer)];
+    const std::span<const int> holders = holders_of(layer);
     double end_ms = 0;
     for (const int holder : holders) {
       end_ms = std::max(end_ms, reduced_ms_[static_cast<std::size_t>(holder)]);
@@ -48,7 +53,7 @@ class StepEnd {
 
   // Beside further reductions: a shadow delays its teller and itself, nobody else.
   void tell_shadows(int layer) {
-    const auto& holders = step_.holders[static_cast<std::size_t>(layer)];
+    const std::span<const int> holders = holders_of(layer);
     const auto& shadows = step_.shadows[static_cast<std::size_t>(layer)];
     if (shadows.empty()) return;
     const int teller = *std::ranges::min_element(holders);

@@ -2,6 +2,8 @@
 // Is: reductions, shadows and optimizers of the cost model, the one place where they are priced.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <vector>
 
 #include "planner/cost_terms.hpp"
@@ -11,7 +13,8 @@ namespace planaria {
 
 /// Who holds what when the step's compute has ended.
 struct StepDraft {
-  std::vector<std::vector<int>> holders;  // [layer]: the workers that compute it
+  std::size_t width = 1;
+  std::vector<int> holders;               // [layer x width + pipeline]: who computes it there
   std::vector<std::vector<int>> shadows;  // [layer], ascending; empty: nobody shadows any
   std::vector<double> computed_ms;        // [worker]; below 0: it does not compute
 };
