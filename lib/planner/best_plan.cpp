@@ -26,6 +26,10 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Steps within this share of each other are equally long.
 constexpr double rounding = 1e-12;
 
+/// Of all exact searches together.
+constexpr std::int64_t exact_effort_max = 2'000'000;
+constexpr std::int64_t feasibility_effort_max = 50'000;
+
 /// All that one micro-batch size is searched with.
 struct SizeSearch {
   SizeSearch(CostTerms of, int size, Recompute recompute)
@@ -59,6 +63,18 @@ class Planning {
       if (ordered_) best_ = ordered_->plan;
     }
     return std::optional(answer());
+  }
+
+  /// Whether something fits, as far as a short search sees.
+  [[nodiscard]] bool fits() {
+    if (!prepare()) return false;
+    effort_left_ = feasibility_effort_max;
+    for (const auto& size : sizes_) {
+      search(*size);
+      if (best_size_ == nullptr) prove(*size);
+      if (best_size_ != nullptr) return true;
+    }
+    return false;
   }
 
  private:
@@ -165,20 +181,29 @@ class Planning {
 
   void prove(SizeSearch& size, const std::string& schedule, int lane_size) {
     if (wide_allowed()) {
-      ExactAnswer answer =
-          exact_search(size.tools(), wide(), {schedule, lane_size, below_ms(size)});
+      ExactAnswer answer = exact(size, wide(), schedule, lane_size);
       if (answer.best) keep(size, *std::move(answer.best));
       size.proven = size.proven && answer.complete;
     }
     for (int width = 1; width <= request_.survive && size.proven; ++width) {
       const auto limits = narrow(width);
       if (!limits) continue;
-      const ExactAnswer answer =
-          exact_search(size.tools(), *limits, {schedule, lane_size, below_ms(size)});
+      const ExactAnswer answer = exact(size, *limits, schedule, lane_size);
       // Its shadows are placed well, but not proven to be.
       if (answer.best) keep_with_shadows(size, *answer.best);
       size.proven = size.proven && answer.complete && !answer.best;
     }
+  }
+
+  [[nodiscard]] ExactAnswer exact(SizeSearch& size, const SearchLimits& limits,
+                                  const std::string& schedule, int lane_size) {
+    ExactAnswer answer = exact_search(size.tools(), limits,
+                                      {.schedule = schedule,
+                                       .lane_size = lane_size,
+                                       .below_ms = below_ms(size),
+                                       .effort_max = std::max<std::int64_t>(0, effort_left_)});
+    effort_left_ -= answer.effort;
+    return answer;
   }
 
   /// In the time of the chosen size: a plan of another would have to have more samples per second.
@@ -273,6 +298,7 @@ class Planning {
   FoundPlan best_;
   std::optional<OrderedPlan> ordered_;  // where the best plan's schedules are its own
   double bound_ms_ = 0;
+  std::int64_t effort_left_ = exact_effort_max;
 };
 
 }  // namespace
@@ -282,8 +308,7 @@ Result<BestPlan> best_plan(const BestPlanRequest& request) {
   PLANARIA_TRY(best, Planning(request).best());
   if (!best) {
     return Fault::infeasible(least_change(request, [](const BestPlanRequest& other) {
-      const auto answer = Planning(other).best();
-      return answer.ok() && answer.value().has_value();
+      return Planning(other).fits();
     }));
   }
   const auto& least = request.min_samples_per_s;

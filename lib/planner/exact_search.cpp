@@ -10,9 +10,8 @@
 namespace planaria {
 namespace {
 
-/// More pipelines than that are not put together, nor more partial plans tried.
+/// More pipelines than that are not put together.
 constexpr std::size_t options_max = 200'000;
-constexpr std::int64_t tried_max = 20'000'000;
 /// Cells of the table of capacities times pipelines.
 constexpr std::int64_t capacity_work_max = 40'000'000;
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -62,11 +61,12 @@ class ExactSearch {
         best_ms_(request.below_ms) {}
 
   [[nodiscard]] ExactAnswer answer() {
-    auto options = pipeline_options(tools_, limits_, request_, kinds_, options_max);
+    auto options = pipeline_options(tools_, limits_, request_, kinds_, options_max, answer_.effort);
     if (!options || states_.size() > WorkerStates::states_max) return std::move(answer_);
     options_ = *std::move(options);
     for (const PipelineOption& option : options_) state_of_.push_back(states_.number(option.uses));
     times_.resize(options_.size());
+    fitting_.assign(options_.size(), unknown);
     left_ = kinds_.all();
     answer_.complete = true;
     const int width_least = limits_.width.value_or(limits_.width_least);
@@ -103,13 +103,32 @@ class ExactSearch {
     return std::min(most, limits_.micro_batches);
   }
 
+  /// The most lanes for which the option has memory: more never need less.
+  [[nodiscard]] int lanes_fitting(std::size_t option) {
+    int& known = fitting_[option];
+    if (known != unknown) return known;
+    int taken = 0;
+    int refused = lanes_ + 1;
+    while (refused - taken > 1) {
+      const int lanes = taken + ((refused - taken) / 2);
+      ++answer_.effort;
+      KindCounts used(left_.size(), 0);
+      const PipelineDraft draft = draft_of({option, lanes, true}, used);
+      const bool fits = tools_.evaluator.fits_memory(request_.schedule, request_.lane_size, draft);
+      (fits ? taken : refused) = lanes;
+    }
+    known = taken;
+    return known;
+  }
+
   void list_open_options() {
     open_.clear();
     lanes_most_.clear();
     for (std::size_t i = 0; i < options_.size(); ++i) {
       const int micro_batches = share_most(options_[i]);
       // The last lane may be shorter.
-      const int lanes = std::min(lanes_, (micro_batches + missing_) / request_.lane_size);
+      int lanes = std::min(lanes_, (micro_batches + missing_) / request_.lane_size);
+      if (lanes >= 1) lanes = std::min(lanes, lanes_fitting(i));
       if (lanes < 1) continue;
       open_.push_back(i);
       lanes_most_.push_back(lanes);
@@ -185,7 +204,7 @@ class ExactSearch {
       for (int share = std::max(1, lanes - others); share <= most; ++share) {
         for (const bool has_last : {false, true}) {
           if (has_last && !short_lane_open) continue;
-          if (++answer_.tried > tried_max) answer_.complete = false;
+          if (++answer_.effort > request_.effort_max) answer_.complete = false;
           if (!answer_.complete) return;
           const Chosen chosen{option, share, has_last};
           if (own_ms(chosen) >= best_ms_ * (1 - gain_least)) continue;
@@ -269,6 +288,7 @@ class ExactSearch {
   }
 
   static constexpr int none = -1;
+  static constexpr int unknown = -1;
   struct Priced {
     bool priced = false;
     const PipelineTimes* times = nullptr;
@@ -285,6 +305,7 @@ class ExactSearch {
   std::vector<PipelineOption> options_;
   std::vector<std::int64_t> state_of_;        // [option]: its workers
   std::vector<std::vector<Priced>> times_;    // [option][2 x lanes + has the last]
+  std::vector<int> fitting_;                  // [option]: lanes, or unknown
   std::vector<std::size_t> open_;             // options that may better the best
   std::vector<int> lanes_most_;               // of open_
   std::vector<std::vector<int>> capacities_;  // [pipelines][workers left]; none: not possible

@@ -17,12 +17,13 @@ struct ExactRequest {
   std::string schedule;  // in one chunk
   int lane_size = 1;
   double below_ms = 0;  // only plans that take less are of interest
+  std::int64_t effort_max = 0;
 };
 
 struct ExactAnswer {
   bool complete = false;          // nothing takes less than `best`, or than below_ms
   std::optional<FoundPlan> best;  // takes less than below_ms
-  std::int64_t tried = 0;         // partial plans
+  std::int64_t effort = 0;        // partial plans
 };
 
 /// Searches. A pipeline that alone takes below_ms or more, by a bound on its steady phase, is left

@@ -37,8 +37,9 @@ double count_all(int layers, const KindCounts& workers) {
 class Lister {
  public:
   Lister(const SearchTools& tools, const SearchLimits& limits, const ExactRequest& request,
-         const WorkerKinds& kinds, std::size_t most)
-      : tools_(tools),
+         const WorkerKinds& kinds, std::size_t most, std::int64_t& effort)
+      : effort_(effort),
+        tools_(tools),
         limits_(limits),
         request_(request),
         kinds_(kinds),
@@ -70,6 +71,7 @@ class Lister {
       if (left == 0) continue;
       --left;
       for (int last = first; last < tools_.terms.layers() && !too_many_; ++last) {
+        if (++effort_ > request_.effort_max) too_many_ = true;
         if (!push(kind, first, last)) break;
         extend(last + 1);
         stages_.pop_back();
@@ -136,6 +138,7 @@ class Lister {
     too_many_ = options_.size() > most_;
   }
 
+  std::int64_t& effort_;
   const SearchTools& tools_;
   const SearchLimits& limits_;
   const ExactRequest& request_;
@@ -174,12 +177,10 @@ KindCounts WorkerKinds::all() const {
   return counts;
 }
 
-std::optional<std::vector<PipelineOption>> pipeline_options(const SearchTools& tools,
-                                                            const SearchLimits& limits,
-                                                            const ExactRequest& request,
-                                                            const WorkerKinds& kinds,
-                                                            std::size_t most) {
-  return Lister(tools, limits, request, kinds, most).all();
+std::optional<std::vector<PipelineOption>> pipeline_options(
+    const SearchTools& tools, const SearchLimits& limits, const ExactRequest& request,
+    const WorkerKinds& kinds, std::size_t most, std::int64_t& effort) {
+  return Lister(tools, limits, request, kinds, most, effort).all();
 }
 
 }  // namespace planaria

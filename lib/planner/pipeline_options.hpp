@@ -46,9 +46,9 @@ class WorkerKinds {
 };
 
 /// Lists the pipelines of `request` that may take less than below_ms with the least share, or
-/// nothing where they are more than `most`.
+/// nothing where they are more than `most` or looking at them takes more than the request's effort.
 [[nodiscard]] std::optional<std::vector<PipelineOption>> pipeline_options(
     const SearchTools& tools, const SearchLimits& limits, const ExactRequest& request,
-    const WorkerKinds& kinds, std::size_t most);
+    const WorkerKinds& kinds, std::size_t most, std::int64_t& effort);
 
 }  // namespace planaria

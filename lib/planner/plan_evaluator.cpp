@@ -1,6 +1,7 @@
 #include "planner/plan_evaluator.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -53,6 +54,11 @@ std::vector<std::int64_t> PlanEvaluator::peak_bytes(const PipelineProblem& probl
                                                     const Schedule& built) {
   if (built.chunks > 1) return peak_bytes_of(problem, built);
   const auto& held = *shelf_.held(schedule, built.depth(), built.micro_batches);
+  return peak_bytes(problem, held);
+}
+
+std::vector<std::int64_t> PlanEvaluator::peak_bytes(const PipelineProblem& problem,
+                                                    const std::vector<HeldMost>& held) {
   std::vector<std::int64_t> peaks;
   for (std::size_t stage = 0; stage < held.size(); ++stage) {
     std::int64_t most = 0;
@@ -122,6 +128,26 @@ const PipelineTimes* PlanEvaluator::times(const std::string& schedule, int lane_
     pipeline.stages[stage].recompute = entry.recompute[stage];
   }
   return &entry.times;
+}
+
+bool PlanEvaluator::fits_memory(const std::string& schedule, int lane_size,
+                                const PipelineDraft& pipeline) {
+  const int depth = static_cast<int>(pipeline.stages.size());
+  const auto* const held = shelf_.held(schedule, depth, pipeline.micro_batches);
+  if (held == nullptr) return true;
+  std::vector<bool> fits(pipeline.stages.size(), false);
+  for (const bool recompute : {false, true}) {
+    if (recompute && recompute_ == Recompute::never) continue;
+    if (!recompute && recompute_ == Recompute::always) continue;
+    std::vector<StageDraft> stages = pipeline.stages;
+    for (StageDraft& stage : stages) stage.recompute = recompute;
+    const auto peaks =
+        peak_bytes(problem_of(terms_, stages, lanes_in(pipeline.micro_batches, lane_size)), *held);
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      fits[i] = fits[i] || peaks[i] <= terms_.worker(stages[i].worker).memory_bytes;
+    }
+  }
+  return std::ranges::all_of(fits, std::identity());
 }
 
 std::optional<double> PlanEvaluator::step_ms(PlanDraft& draft) {

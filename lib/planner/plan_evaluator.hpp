@@ -31,6 +31,10 @@ class PlanEvaluator {
   [[nodiscard]] const PipelineTimes* times(const std::string& schedule, int lane_size,
                                            const std::vector<std::int64_t>& shadow_bytes,
                                            PipelineDraft& pipeline);
+  /// Whether the pipeline's stages have the memory that its schedule needs, or would need if there
+  /// were one of its shape; recomputing as asked. In one chunk, nothing shadowed.
+  [[nodiscard]] bool fits_memory(const std::string& schedule, int lane_size,
+                                 const PipelineDraft& pipeline);
   /// What every worker has left when it shadows nothing.
   [[nodiscard]] const std::vector<std::int64_t>& no_shadows() const { return no_shadows_; }
 
@@ -58,6 +62,8 @@ class PlanEvaluator {
   [[nodiscard]] std::vector<std::int64_t> peak_bytes(const PipelineProblem& problem,
                                                      const std::string& schedule,
                                                      const Schedule& built);
+  [[nodiscard]] static std::vector<std::int64_t> peak_bytes(const PipelineProblem& problem,
+                                                            const std::vector<HeldMost>& held);
 
   const CostTerms& terms_;
   Recompute recompute_;
