@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <unistd.h>
+
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
@@ -53,6 +55,14 @@ std::int64_t bytes_of_all(const NamedTensors& tensors) {
   std::int64_t bytes = 0;
   for (const auto& [name, tensor] : tensors) bytes += static_cast<std::int64_t>(tensor.nbytes());
   return bytes;
+}
+
+// So much read leaves nothing of what was there before: twice the last level, where it is known.
+std::int64_t cache_bytes() {
+  constexpr std::int64_t usual = 64 << 20;
+  constexpr std::int64_t most = 256 << 20;
+  const std::int64_t last_level = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return last_level > 0 ? std::min(2 * last_level, most) : usual;
 }
 
 // Of a gradient that clipping scales, where there is clipping: the longer way, and early steps'.
@@ -131,17 +141,18 @@ Result<Tensors> LayerBench::load(std::size_t size, MicroBatchId micro_batch, Sam
   }
 }
 
-// What an F action does: the ends of the model load there. Copies let go of what the stage drops.
-Result<Tensors> LayerBench::forward(std::size_t size, MicroBatchId micro_batch, bool copied) {
-  Tensors inputs;
-  Tensors targets;
+// What the layer before gave, freshly written as in a run, and gone when the stage drops it; the
+// first layer's F reads its own.
+Tensors LayerBench::copies_of_inputs(std::size_t size) const {
+  return held_ == LayerId{0} ? Tensors{} : copies_of(inputs_.at(held_)[size]);
+}
+
+Result<Tensors> LayerBench::forward(std::size_t size, MicroBatchId micro_batch, Tensors inputs) {
   if (held_ == LayerId{0}) {
     PLANARIA_TRY(loaded, load(size, micro_batch, SampleEnd::inputs));
     inputs = std::move(loaded);
-  } else {
-    const Tensors& kept = inputs_.at(held_)[size];
-    inputs = copied ? copies_of(kept) : kept;
   }
+  Tensors targets;
   if (held_ == last_layer()) {
     PLANARIA_TRY(loaded, load(size, micro_batch, SampleEnd::targets));
     targets = std::move(loaded);
@@ -157,40 +168,59 @@ Result<void> LayerBench::walk_to(LayerId layer) {
     auto& next = inputs_[id.next()];
     for (std::size_t size = 0; size < sizes_.size(); ++size) {
       begin_step();
-      PLANARIA_TRY(outputs, forward(size, warming, false));
+      PLANARIA_TRY(outputs, forward(size, warming, copies_of_inputs(size)));
       next.push_back(std::move(outputs));
     }
   }
   return {};
 }
 
-Result<LayerBench::Passed> LayerBench::pass(std::size_t size, MicroBatchId micro_batch) {
-  const WorkPlace at{micro_batch, 0};
-  const double begun_ms = now_ms();
-  PLANARIA_TRY_VOID(forward(size, micro_batch, false));
-  const double forwarded_ms = now_ms();
-  auto passed = stage_->backward_input(at, gradients_[size]);
-  if (!passed) return named(passed.fault());
-  const double passed_ms = now_ms();
-  if (auto added = stage_->backward_weight(at); !added) return named(added.fault());
-  return Passed{{forwarded_ms - begun_ms, passed_ms - forwarded_ms, now_ms() - passed_ms},
-                std::move(passed).value()};
+void LayerBench::go_through(std::int64_t bytes) {
+  if (!device_.is_cpu()) return;
+  const std::int64_t numbers = std::min(bytes, cache_bytes()) / 8;
+  if (numbers == 0) return;
+  if (!other_memory_.defined() || other_memory_.numel() < numbers) {
+    other_memory_ = at::ones({numbers}, at::kLong);
+  }
+  static_cast<void>(other_memory_.narrow(0, 0, numbers).sum().item<std::int64_t>());
 }
 
-Result<LayerVisit> LayerBench::measure(int round) {
+// What an F, a B and a W action do: the ends of the model load in F.
+Result<LayerBench::Passed> LayerBench::pass(std::size_t size, MicroBatchId micro_batch,
+                                            std::int64_t bytes_between) {
+  const WorkPlace at{micro_batch, 0};
+  ActionTimes times;
+  go_through(bytes_between);
+  Tensors inputs = copies_of_inputs(size);
+  double begun_ms = now_ms();
+  PLANARIA_TRY_VOID(forward(size, micro_batch, std::move(inputs)));
+  times.forward_ms = now_ms() - begun_ms;
+  go_through(bytes_between);
+  Tensors gradients = copies_of(gradients_[size]);
+  begun_ms = now_ms();
+  auto passed = stage_->backward_input(at, std::move(gradients));
+  if (!passed) return named(passed.fault());
+  times.backward_input_ms = now_ms() - begun_ms;
+  begun_ms = now_ms();
+  if (auto added = stage_->backward_weight(at); !added) return named(added.fault());
+  times.backward_weight_ms = now_ms() - begun_ms;
+  return Passed{times, std::move(passed).value()};
+}
+
+Result<LayerVisit> LayerBench::measure(int round, const std::vector<std::int64_t>& bytes_between) {
   LayerVisit visit;
   visit.times.resize(sizes_.size());
   std::vector<Tensors> gradients(sizes_.size());
   for (std::size_t i = 0; i < sizes_.size(); ++i) {
     const std::size_t size = (i + static_cast<std::size_t>(round)) % sizes_.size();
     begin_step();
-    PLANARIA_TRY_VOID(pass(size, warming));
-    PLANARIA_TRY(passed, pass(size, measured));
+    PLANARIA_TRY_VOID(pass(size, warming, 0));
+    PLANARIA_TRY(passed, pass(size, measured, bytes_between[size]));
     visit.times[size] = passed.times;
     gradients[size] = std::move(passed.gradients);
   }
   gradients_ = std::move(gradients);
-  PLANARIA_TRY(optimizer_ms, apply_gradients());
+  PLANARIA_TRY(optimizer_ms, apply_gradients(bytes_between.back()));
   visit.optimizer_ms = optimizer_ms;
   return visit;
 }
@@ -198,7 +228,7 @@ Result<LayerVisit> LayerBench::measure(int round) {
 // What follows once the sum of the step is there, on every holder: a report's part, then the
 // record's. Once to warm up, since a step's first use of the optimizer's state is not the usual
 // one.
-Result<double> LayerBench::apply_gradients() {
+Result<double> LayerBench::apply_gradients(std::int64_t bytes_between) {
   HeldLayer& held = stage_->layer(held_);
   StepGradients sum{held.fold->take(), held.statistics, held.folding_sizes};
   for (std::size_t i = 0; i < sum.reduced.size(); ++i) {
@@ -207,16 +237,20 @@ Result<double> LayerBench::apply_gradients() {
   double took_ms = 0;
   for (const Step step : {first_step, first_step.next()}) {
     held.take(step, sum, micro_batches);
-    const double begun_ms = now_ms();
+    go_through(bytes_between);
+    double begun_ms = now_ms();
     const Gradients here = on_host(held.reduced);
     static_cast<void>(squared_norms(here));
     static_cast<void>(gradient_checksum(here, held.statistics));
+    took_ms = now_ms() - begun_ms;
+    go_through(bytes_between);
+    begun_ms = now_ms();
     try {
       stage_->apply(record_of(trainer_, step));
     } catch (const std::exception& error) {
       return named(Fault::unavailable("its optimizer failed: " + sentence_of(error)));
     }
-    took_ms = now_ms() - begun_ms;
+    took_ms += now_ms() - begun_ms;
   }
   return took_ms;
 }
@@ -243,7 +277,7 @@ Result<MicroBatchBytes> LayerBench::weigh(std::size_t size, Tensors& passed) {
   MicroBatchBytes bytes;
   const AllocationWatch watch;
   {
-    PLANARIA_TRY(outputs, forward(size, warming, true));
+    PLANARIA_TRY(outputs, forward(size, warming, copies_of_inputs(size)));
     bytes.boundary = bytes_of_all(outputs);
     bytes.activation = watch.live_bytes() - watch.bytes_of(outputs);
   }
@@ -257,7 +291,7 @@ Result<MicroBatchBytes> LayerBench::weigh(std::size_t size, Tensors& passed) {
 
 Result<void> LayerBench::compute_forward() {
   begin_step();
-  PLANARIA_TRY_VOID(forward(0, warming, false));
+  PLANARIA_TRY_VOID(forward(0, warming, copies_of_inputs(0)));
   return {};
 }
 

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include <planaria/base/clock.hpp>
 #include <planaria/base/ids.hpp>
 #include <planaria/base/result.hpp>
@@ -81,8 +83,10 @@ class LayerBench {
   // and measured, or weighed, right before.
 
   /// Measures at each size: a first micro-batch to warm up, then a second, as all but a step's
-  /// first are. `round` says which size comes first.
-  [[nodiscard]] Result<LayerVisit> measure(int round);
+  /// first are. `round` says which size comes first; `bytes_between`, by size, how much memory a
+  /// worker goes through between two uses of the layer: as much leaves the caches before F and B.
+  [[nodiscard]] Result<LayerVisit> measure(int round,
+                                           const std::vector<std::int64_t>& bytes_between);
   /// Counts bytes at each size.
   [[nodiscard]] Result<LayerHolding> weigh();
   /// Computes one forward at the smallest size and drops what it keeps.
@@ -100,10 +104,13 @@ class LayerBench {
   void begin_step();
   [[nodiscard]] Result<Tensors> load(std::size_t size, MicroBatchId micro_batch,
                                      SampleEnd end) const;
-  [[nodiscard]] Result<Tensors> forward(std::size_t size, MicroBatchId micro_batch, bool copied);
-  [[nodiscard]] Result<Passed> pass(std::size_t size, MicroBatchId micro_batch);
+  [[nodiscard]] Tensors copies_of_inputs(std::size_t size) const;
+  [[nodiscard]] Result<Tensors> forward(std::size_t size, MicroBatchId micro_batch, Tensors inputs);
+  [[nodiscard]] Result<Passed> pass(std::size_t size, MicroBatchId micro_batch,
+                                    std::int64_t bytes_between);
+  void go_through(std::int64_t bytes);
   [[nodiscard]] Result<MicroBatchBytes> weigh(std::size_t size, Tensors& passed);
-  [[nodiscard]] Result<double> apply_gradients();
+  [[nodiscard]] Result<double> apply_gradients(std::int64_t bytes_between);
   [[nodiscard]] Fault named(const Fault& fault) const;
   [[nodiscard]] double now_ms() const;
 
@@ -117,6 +124,7 @@ class LayerBench {
   LayerId held_{-1};
   std::map<LayerId, std::vector<Tensors>> inputs_;  // by size; the first layer's come from the data
   std::vector<Tensors> gradients_;                  // by size, of the outputs of the layer held
+  at::Tensor other_memory_;                         // what go_through() reads
 };
 
 }  // namespace planaria::runtime

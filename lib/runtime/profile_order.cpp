@@ -1,5 +1,5 @@
-// A program that `planaria profile` started: measures, or is the other worker, in place of
-// training.
+#include "runtime/profile_order.hpp"
+
 #include <cstdlib>
 #include <utility>
 

@@ -75,6 +75,20 @@ void tell(const ProfilingOptions& options, const std::string& what) {
   if (options.on_progress) options.on_progress(what);
 }
 
+// What a worker with the whole model goes through between two uses of a layer, by size: the other
+// layers' parameters, gradients and activations.
+std::vector<std::int64_t> bytes_beside(const Profile& profile, std::size_t layer) {
+  std::vector<std::int64_t> bytes(profile.micro_batch_sizes.size(), 0);
+  for (std::size_t i = 0; i < profile.layers.size(); ++i) {
+    if (i == layer) continue;
+    const LayerProfile& other = profile.layers[i];
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      bytes[size] += other.parameter_bytes + other.gradient_bytes + other.activation_bytes[size];
+    }
+  }
+  return bytes;
+}
+
 std::vector<int> sizes_of(const TrainerOptions& trainer, const ProfilingOptions& options) {
   if (!options.micro_batch_sizes.empty()) return options.micro_batch_sizes;
   return {trainer.micro_batch_size};
@@ -150,7 +164,7 @@ Result<MeasuredProfile> measure_layers(LayerBench& bench, const TrainerOptions& 
     tell(options, fmt::format("round {} of {}", round + 1, options.repeats));
     for (std::size_t i = layers; i-- > 0;) {
       PLANARIA_TRY_VOID(bench.hold(LayerId{static_cast<int>(i)}));
-      PLANARIA_TRY(visit, bench.measure(round));
+      PLANARIA_TRY(visit, bench.measure(round, bytes_beside(profile, i)));
       visits[i].push_back(std::move(visit));
     }
   }

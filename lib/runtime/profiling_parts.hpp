@@ -1,5 +1,4 @@
-// runtime/profiling_parts.hpp: the parts of a profile's measurement, and a program that was asked
-// for one. Private.
+// runtime/profiling_parts.hpp: the parts of a profile's measurement. Private.
 // Is: what measure_profile() and `planaria profile`'s processes share. Is not: how one layer is
 // measured (layer_bench.hpp) or one message (transfer_probe.hpp).
 #pragma once
@@ -42,10 +41,5 @@ struct Repeats {
 [[nodiscard]] Result<void> measure_transfers(TransferProbe& probe, LayerBench& bench,
                                              const ProfilingOptions& options,
                                              MeasuredProfile& measured);
-
-/// Whether this program was started by `planaria profile`.
-[[nodiscard]] bool profile_asked();
-/// Does this process's part of it and says how that ended. Requires profile_asked().
-[[nodiscard]] TrainingOutcome take_part_in_profile(const TrainerOptions& trainer);
 
 }  // namespace planaria::runtime

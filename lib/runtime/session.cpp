@@ -15,7 +15,7 @@
 
 #include "runtime/in_process_run.hpp"
 #include "runtime/process.hpp"
-#include "runtime/profiling_parts.hpp"
+#include "runtime/profile_order.hpp"
 #include "runtime/worker.hpp"
 
 namespace planaria {

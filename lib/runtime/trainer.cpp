@@ -13,7 +13,7 @@
 
 #include "runtime/in_process_run.hpp"
 #include "runtime/process.hpp"
-#include "runtime/profiling_parts.hpp"
+#include "runtime/profile_order.hpp"
 #include "runtime/stage.hpp"
 #include "runtime/worker.hpp"
 
