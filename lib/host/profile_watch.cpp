@@ -14,6 +14,7 @@ namespace {
 // The other worker ends with its connection; one that does not is ended.
 constexpr Milliseconds other_leaves_max{2000};
 constexpr int wait_ms = 200;
+constexpr std::size_t last_lines_max = 10;
 
 }  // namespace
 
@@ -50,8 +51,9 @@ void ProfileWatch::round() {
   take_messages();
   take_output(*measuring_, true);
   if (!other_) return;
-  take_output(*other_, other_ended && answer_.is_null());
+  take_output(*other_, false);
   if (other_ended && answer_.is_null()) {
+    for (const std::string& line : other_->last) screen_.line(Stream::err, line);
     end_early(1, fmt::format("{} as the other worker {}", options_.program,
                              text_of(*other_->process.poll())));
   }
@@ -63,8 +65,8 @@ void ProfileWatch::take_signals() {
   }
 }
 
-// The other worker says what the measuring one has said, so it is heard only where it fails.
-void ProfileWatch::take_output(Watched& watched, bool shown) {
+// The other worker says what the measuring one has said, so its last words wait for its failure.
+void ProfileWatch::take_output(Watched& watched, bool at_once) {
   const auto take = [&](Descriptor& from, LineBuffer& buffer) {
     const bool was_open = from.open();
     auto lines = buffer.add(read_available(from));
@@ -72,7 +74,12 @@ void ProfileWatch::take_output(Watched& watched, bool shown) {
       for (auto& line : buffer.finish()) lines.push_back(std::move(line));
     }
     for (const std::string& line : lines) {
-      if (shown) screen_.line(Stream::err, line);
+      if (at_once) {
+        screen_.line(Stream::err, line);
+        continue;
+      }
+      watched.last.push_back(line);
+      if (watched.last.size() > last_lines_max) watched.last.pop_front();
     }
     return !lines.empty();
   };

@@ -1,6 +1,7 @@
 // host/profile_watch.hpp (private): watches the processes of a profile until both have ended.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -43,11 +44,12 @@ class ProfileWatch {
   struct Watched {
     ChildProcess process;
     LineBuffer out, err;
-    bool said_why = false;  // something on stderr
+    bool said_why = false;         // something on stderr
+    std::deque<std::string> last;  // of its lines, where they are not shown at once
   };
   void round();
   void take_signals();
-  void take_output(Watched& watched, bool shown);
+  void take_output(Watched& watched, bool at_once);
   void take_messages();
   void end_early(int status, const std::string& sentence);
   void end_other();

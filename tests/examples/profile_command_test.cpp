@@ -104,6 +104,33 @@ TEST_CASE("a program that does not train is told so", "[unit]") {
   CHECK(left_nothing(folder));
 }
 
+TEST_CASE("whoever fails as the other worker ends the measurement", "[unit]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 40000);
+  const std::string script = R"(case "$PLANARIA_PROFILE" in *'"other":""'*) exec "$0" "$@";; esac
+    echo no second one >&2; exit 4)";
+  const CommandResult result =
+      profile(folder, {"--repeats", "1"},
+              std::vector<std::string>{"sh", "-c", script} + small_gpt(text, 3));
+  INFO(result.err);
+  CHECK(result.status == 1);
+  CHECK_THAT(result.err, Catch::Contains("no second one\n"));
+  CHECK_THAT(result.err, Catch::Contains("planaria: sh as the other worker exited with status 4"));
+  CHECK(left_nothing(folder));
+}
+
+TEST_CASE("a program that is measured and then misses its model was measured", "[unit]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 40000);
+  const CommandResult result =
+      profile(folder, {"--repeats", "1", "--json"},
+              std::vector<std::string>{"sh", "-c", R"("$0" "$@"; exit 5)"} + small_gpt(text, 3));
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK(profile_from_json(parse_json(result.out, "stdout").value(), "stdout").ok());
+  CHECK_THAT(result.err, Catch::Contains("sh was measured, and then exited with status 5"));
+}
+
 TEST_CASE("bad input of a profile is one sentence, the program's own too", "[unit]") {
   TemporaryFolder folder;
   const std::string text = write_text(folder, 40000);
