@@ -31,6 +31,7 @@ int print_result(const std::string& text, const std::string& output);
 // Each adds its subcommand to `app` and sets `action` when that is chosen. `command` is what stood
 // behind "--": PROGRAM ARGS…
 void add_run(CLI::App& app, const std::vector<std::string>& command, Action& action);
+void add_profile(CLI::App& app, const std::vector<std::string>& command, Action& action);
 void add_schedule(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_templates(CLI::App& app, Action& action);

@@ -39,15 +39,15 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
     return own.front().starts_with("-")
                ? fmt::format("{}: no such option, see planaria --help", own.front())
                : fmt::format(
-                     "{}: no such command, must be run, schedule, plan, templates, compare, export, "
-                     "init or doctor",
+                     "{}: no such command, must be run, profile, schedule, plan, templates, "
+                     "compare, export, init or doctor",
                      own.front());
   }
   const std::string command = chosen_command(app);
   const auto* extras = dynamic_cast<const CLI::ExtrasError*>(&error);
-  if (extras != nullptr && command == "planaria run") {
-    return fmt::format("{}; the program and its arguments go behind --, see planaria run --help",
-                       sentence_of(error));
+  if (extras != nullptr && (command == "planaria run" || command == "planaria profile")) {
+    return fmt::format("{}; the program and its arguments go behind --, see {} --help",
+                       sentence_of(error), command);
   }
   return fmt::format("{}; see {} --help", sentence_of(error), command);
 }
@@ -65,7 +65,8 @@ int failed(const Fault& fault) {
 }
 
 int run_command_line(const std::vector<std::string>& arguments) {
-  // What is behind "--" belongs to the program that `run` starts, whatever it looks like.
+  // What is behind "--" belongs to the program that `run` or `profile` starts, whatever it looks
+  // like.
   std::vector<std::string> own;
   std::vector<std::string> command;
   bool behind = false;
@@ -83,6 +84,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
   app.require_subcommand(1);
   Action action;
   add_run(app, command, action);
+  add_profile(app, command, action);
   add_schedule(app, action);
   add_plan(app, action);
   add_templates(app, action);

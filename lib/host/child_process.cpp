@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -96,6 +97,18 @@ Result<Pipe> make_pipe() {
 
 void set_nonblocking(const Descriptor& descriptor) {
   ::fcntl(descriptor.get(), F_SETFL, ::fcntl(descriptor.get(), F_GETFL) | O_NONBLOCK);
+}
+
+std::string read_available(Descriptor& descriptor) {
+  std::string bytes;
+  std::array<char, 16384> buffer{};
+  while (descriptor.open()) {
+    const ssize_t count = ::read(descriptor.get(), buffer.data(), buffer.size());
+    if (count < 0) break;  // nothing now, or interrupted: the next round asks again
+    if (count == 0) descriptor.close();
+    bytes.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return bytes;
 }
 
 std::string text_of(const ChildEnd& end) {

@@ -43,6 +43,8 @@ struct Pipe {
 };
 [[nodiscard]] Result<Pipe> make_pipe();
 void set_nonblocking(const Descriptor& descriptor);
+/// Returns what can be read of a non-blocking descriptor now; closes it at the end.
+[[nodiscard]] std::string read_available(Descriptor& descriptor);
 
 /// A child process in a process group of its own: signals of the terminal do not reach it, and it
 /// dies with the thread that started it (PR_SET_PDEATHSIG). Destruction kills its group.

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <optional>
@@ -15,8 +14,10 @@
 #include <planaria/host/fault_striker.hpp>
 #include <planaria/host/run_directory.hpp>
 
+#include "host/child_environment.hpp"
 #include "host/child_process.hpp"
 #include "host/fault_driver.hpp"
+#include "host/output_file.hpp"
 #include "host/private_folder.hpp"
 #include "host/run_watch.hpp"
 #include "host/screen.hpp"
@@ -69,15 +70,6 @@ Result<std::string> chosen_secret(const LaunchOptions& options, const PrivateFol
   const std::string path = folder.file("secret");
   PLANARIA_TRY_VOID(write_fresh_secret(path));
   return path;
-}
-
-// A file that cannot be written is better refused before the training than after it.
-Result<void> check_output(const std::string& output) {
-  std::error_code error;
-  if (output.empty()) return {};
-  const std::filesystem::path folder = std::filesystem::path(output).parent_path();
-  if (std::filesystem::is_directory(folder.empty() ? "." : folder, error)) return {};
-  return Fault::invalid_input(fmt::format("-o: {}, must lie in a folder that exists", output));
 }
 
 FaultBounds bounds_of(const RunOptions& run) {
@@ -141,43 +133,6 @@ Result<Prepared> prepare(const LaunchOptions& options) {
                   std::move(directory)};
 }
 
-/// Every variable of ours is set or taken away, so that a run inside a run starts afresh.
-class ChildEnvironment {
- public:
-  explicit ChildEnvironment(double began_ms) {
-    for (const char* name :
-         {env_coordinator, env_secret_file, env_worker, env_run_dir, env_run_options,
-          env_progress_fd, env_in_process, env_run_began_ms, env_faults, env_fault_bounds}) {
-      changes_.push_back({name, std::nullopt});
-    }
-    static_cast<void>(set(env_run_began_ms, fmt::format("{:.3f}", began_ms)));
-  }
-  ChildEnvironment& set(const char* name, const std::string& value) {
-    for (EnvironmentChange& change : changes_) {
-      if (change.name == name) change.value = value;
-    }
-    return *this;
-  }
-  /// The others hear of a death when the kernel closes the sockets, after it has freed the memory:
-  /// page by page that takes a hundredth of a second and more for a model of this machine's size,
-  /// with large pages less than a tenth of it. Where glibc is not the allocator or the kernel has
-  /// no large pages to give, nothing changes. A user's own word for it stands.
-  ChildEnvironment& prefer_large_pages() {
-    constexpr const char* name = "GLIBC_TUNABLES";
-    const std::string tunable = "glibc.malloc.hugetlb";
-    const char* value = std::getenv(name);
-    std::string tunables = value == nullptr ? "" : value;
-    if (tunables.find(tunable) != std::string::npos) return *this;
-    if (!tunables.empty()) tunables += ':';
-    changes_.push_back({name, tunables + tunable + "=1"});
-    return *this;
-  }
-  [[nodiscard]] const std::vector<EnvironmentChange>& changes() const { return changes_; }
-
- private:
-  std::vector<EnvironmentChange> changes_;
-};
-
 // Who listens on every address is reached on this machine by its own.
 std::string local_address(const std::string& listening) {
   for (const std::string every : {"tcp:0.0.0.0:", "tcp:[::]:"}) {
@@ -191,7 +146,9 @@ class Starter {
  public:
   Starter(const LaunchOptions& options, const Prepared& prepared, double began_ms,
           const FaultDriver* faults)
-      : options_(options), prepared_(prepared), faults_(faults), environment_(began_ms) {}
+      : options_(options), prepared_(prepared), faults_(faults) {
+    environment_.set(env_run_began_ms, fmt::format("{:.3f}", began_ms));
+  }
 
   /// Starts everything, as far as the run gets. invalid_input where a program cannot be executed.
   Result<void> start(RunWatch& watch) {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
@@ -31,19 +30,6 @@ sigset_t taken_signals() {
   sigemptyset(&set);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, number);
   return set;
-}
-
-/// Returns what can be read without waiting; closes at the end.
-std::string read_available(Descriptor& descriptor) {
-  std::string bytes;
-  std::array<char, 16384> buffer{};
-  while (descriptor.open()) {
-    const ssize_t count = ::read(descriptor.get(), buffer.data(), buffer.size());
-    if (count < 0) break;  // nothing now, or interrupted: the next round asks again
-    if (count == 0) descriptor.close();
-    bytes.append(buffer.data(), static_cast<std::size_t>(count));
-  }
-  return bytes;
 }
 
 }  // namespace

@@ -190,4 +190,32 @@ Result<Profile> profile_from_json(const Json& json, const std::string& source) {
   return profile;
 }
 
+Json to_json(const Profile& profile) {
+  Json layers = Json::array();
+  for (const LayerProfile& layer : profile.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"parameter_bytes", layer.parameter_bytes},
+                      {"state_bytes", layer.state_bytes},
+                      {"gradient_bytes", layer.gradient_bytes},
+                      {"boundary_bytes", layer.boundary_bytes},
+                      {"activation_bytes", layer.activation_bytes},
+                      {"weight_gradient_bytes", layer.weight_gradient_bytes},
+                      {"forward_ms", layer.forward_ms},
+                      {"backward_input_ms", layer.backward_input_ms},
+                      {"backward_weight_ms", layer.backward_weight_ms},
+                      {"optimizer_ms", layer.optimizer_ms},
+                      {"tied_to", layer.tied_to ? Json(*layer.tied_to) : Json()}});
+  }
+  Json transfer = Json::array();
+  for (const TransferPoint& point : profile.transfer) {
+    transfer.push_back({{"bytes", point.bytes}, {"ms", point.ms}});
+  }
+  return {{"version", 1},
+          {"model", profile.model},
+          {"device", profile.device},
+          {"micro_batch_sizes", profile.micro_batch_sizes},
+          {"layers", std::move(layers)},
+          {"transfer", std::move(transfer)}};
+}
+
 }  // namespace planaria

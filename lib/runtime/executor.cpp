@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
-#include <planaria/base/hash.hpp>
 #include <planaria/schedule/validate.hpp>
 
+#include "runtime/data_samples.hpp"
 #include "runtime/process.hpp"
 #include "runtime/shadow_exchange.hpp"
 #include "runtime/tensors.hpp"
@@ -312,11 +312,8 @@ Result<Tensors> Executor::load(MicroBatchId micro_batch, Side side) {
   const auto span = context_.spans->measure("load", micro_batch);
   const auto ids = context_.order->samples(step_, micro_batch);
   PLANARIA_TRY(tensors, read_samples(step_, micro_batch, ids, side));
-  std::vector<std::span<const std::byte>> bytes;
-  bytes.reserve(tensors.size());
-  for (const at::Tensor& tensor : tensors) bytes.push_back(bytes_of(tensor));
   auto& notes = side == Side::read ? stage_.notes().read : stage_.notes().labelled;
-  notes[micro_batch] = xxh3_64(bytes);
+  notes[micro_batch] = hash_of_samples(tensors);
   return tensors;
 }
 
@@ -325,10 +322,8 @@ Result<Tensors> Executor::read_samples(Step step, MicroBatchId micro_batch,
   const LayerId layer = side == Side::read ? LayerId{0} : stage_.last_layer();
   std::string sentence;
   try {
-    const Dataset& dataset = *context_.trainer->dataset;
-    Tensors tensors = side == Side::read ? dataset.inputs(ids) : dataset.targets(ids);
-    for (at::Tensor& tensor : tensors) tensor = canonical(tensor);
-    return tensors;
+    return samples_of(*context_.trainer->dataset, ids,
+                      side == Side::read ? SampleEnd::inputs : SampleEnd::targets);
   } catch (const std::exception& error) {
     sentence = "the data set failed: " + sentence_of(error);
   }

@@ -15,6 +15,7 @@
 
 #include "runtime/in_process_run.hpp"
 #include "runtime/process.hpp"
+#include "runtime/profile_order.hpp"
 #include "runtime/worker.hpp"
 
 namespace planaria {
@@ -47,6 +48,10 @@ class Session::Impl {
   Result<void> join(std::int64_t steps) {
     prepare_process(options_.threads);
     runtime::keep_freed_memory();
+    if (runtime::profile_asked()) {
+      ended_ = runtime::take_part_in_profile(options_);
+      return {};
+    }
     PLANARIA_TRY(spec, runtime::spec_of(options_, steps));
     spec_ = std::move(spec);
     const std::string coordinator = environment(host::env_coordinator);

@@ -13,6 +13,7 @@
 
 #include "runtime/in_process_run.hpp"
 #include "runtime/process.hpp"
+#include "runtime/profile_order.hpp"
 #include "runtime/stage.hpp"
 #include "runtime/worker.hpp"
 
@@ -27,6 +28,7 @@ class Trainer::Impl {
     ran_ = true;
     prepare_process(options_.threads);
     runtime::keep_freed_memory();
+    if (runtime::profile_asked()) return runtime::take_part_in_profile(options_);
     if (!runtime::environment(host::env_in_process).empty()) {
       const auto asked = runtime::in_process_run_asked();
       if (!asked) return runtime::outcome_of(asked.fault());

@@ -16,6 +16,9 @@ namespace {
 /// Option as it is written, and its description with single spaces.
 using Options = std::map<std::string, std::string>;
 
+const std::vector<std::string> commands = {"run",     "profile", "schedule", "plan",  "templates",
+                                           "compare", "export",  "init",     "doctor"};
+
 std::string one_line(const std::string& text) {
   std::istringstream words(text);
   std::string line;
@@ -72,8 +75,7 @@ Options options_of_docs(const std::string& command) {
 }  // namespace
 
 TEST_CASE("docs/options.md lists every option with the words of --help") {
-  for (const std::string command :
-       {"run", "schedule", "templates", "compare", "export", "init", "doctor"}) {
+  for (const std::string command : commands) {
     INFO(command);
     const Options help = options_of_help(command);
     CHECK(!help.empty());
@@ -82,8 +84,7 @@ TEST_CASE("docs/options.md lists every option with the words of --help") {
 }
 
 TEST_CASE("help fits a hundred columns and does not show what serves nobody") {
-  for (const std::string command :
-       {"run", "schedule", "templates", "compare", "export", "init", "doctor"}) {
+  for (const std::string command : commands) {
     for (const auto& line : lines_of(planaria_ends({command, "--help"}).out)) {
       INFO(line);
       CHECK(line.size() <= 100);
@@ -92,8 +93,7 @@ TEST_CASE("help fits a hundred columns and does not show what serves nobody") {
   const Ended help = planaria_ends({"--help"});
   CHECK(help.status == 0);
   CHECK(help.out.find("coordinator") == std::string::npos);
-  for (const std::string command :
-       {"run", "schedule", "templates", "compare", "export", "init", "doctor"}) {
+  for (const std::string command : commands) {
     CHECK(help.out.find("\n  " + command + " ") != std::string::npos);
   }
 }
@@ -108,7 +108,8 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "planaria: no command; planaria --help lists them"},
       {{"fly"},
-       "planaria: fly: no such command, must be run, schedule, templates, compare, export, init or "
+       "planaria: fly: no such command, must be run, profile, schedule, plan, templates, compare, "
+       "export, init or "
        "doctor"},
       {{"--fly"}, "planaria: --fly: no such option, see planaria --help"},
       {{"run", "--fly", "--", "true"},
@@ -117,6 +118,11 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
       {{"run", "./train"},
        "planaria: The following argument was not expected: ./train; the program and its arguments "
        "go behind --, see planaria run --help"},
+      {{"profile", "./train"},
+       "planaria: The following argument was not expected: ./train; the program and its arguments "
+       "go behind --, see planaria profile --help"},
+      {{"profile", "--repeats", "0", "--", "true"},
+       "planaria: --repeats: Value 0 not in range 1 to 999; see planaria profile --help"},
       {{"run", "--workers", "0", "--", "true"},
        "planaria: --workers: Value 0 not in range 1 to 4096; see planaria run --help"},
       {{"run", "--workers", "two", "--", "true"},

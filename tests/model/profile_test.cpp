@@ -42,6 +42,12 @@ std::string refusal(const std::function<void(Json&)>& spoil) {
 
 }  // namespace
 
+TEST_CASE("a profile is written as it is read", "[unit]") {
+  Json json = example();
+  json["layers"][1]["tied_to"] = "first";
+  CHECK(to_json(profile_from_json(json, "p.json").value()) == json);
+}
+
 TEST_CASE("a profile is read as it is written", "[unit]") {
   Json json = example();
   json["layers"][1]["tied_to"] = "first";

@@ -1,5 +1,6 @@
 // model/profile.hpp: what a model's layers cost, as measured (profile.json). Floor 1, pure.
-// Is: the numbers, their strict reader, and how long a transfer takes. Is not: a measurement
+// Is: the numbers, their strict reader and writer, and how long a transfer takes. Is not: a
+// measurement
 // (`planaria profile`), nor a sum over stages of any layout (planner/, schedule/).
 #pragma once
 
@@ -58,5 +59,7 @@ struct Profile {
 /// range: "profile.json: layers[3].forward_ms: 2 numbers, must be 3, one for each of
 /// micro_batch_sizes". Times up to 1e9 ms, bytes up to 1e15.
 [[nodiscard]] Result<Profile> profile_from_json(const Json& json, const std::string& source);
+/// Returns what profile_from_json() reads.
+[[nodiscard]] Json to_json(const Profile& profile);
 
 }  // namespace planaria
