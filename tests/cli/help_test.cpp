@@ -75,7 +75,7 @@ Options options_of_docs(const std::string& command) {
 }  // namespace
 
 TEST_CASE("docs/options.md lists every option with the words of --help") {
-  for (const std::string command : commands) {
+  for (const std::string& command : commands) {
     INFO(command);
     const Options help = options_of_help(command);
     CHECK(!help.empty());
@@ -84,7 +84,7 @@ TEST_CASE("docs/options.md lists every option with the words of --help") {
 }
 
 TEST_CASE("help fits a hundred columns and does not show what serves nobody") {
-  for (const std::string command : commands) {
+  for (const std::string& command : commands) {
     for (const auto& line : lines_of(planaria_ends({command, "--help"}).out)) {
       INFO(line);
       CHECK(line.size() <= 100);
@@ -93,7 +93,7 @@ TEST_CASE("help fits a hundred columns and does not show what serves nobody") {
   const Ended help = planaria_ends({"--help"});
   CHECK(help.status == 0);
   CHECK(help.out.find("coordinator") == std::string::npos);
-  for (const std::string command : commands) {
+  for (const std::string& command : commands) {
     CHECK(help.out.find("\n  " + command + " ") != std::string::npos);
   }
 }
