@@ -212,7 +212,7 @@ void add_outputs(CLI::App& app, PlanFlags& flags) {
   app.add_flag("--explain", flags.explain,
                "Say what the other plans would cost, or why they cannot be");
   app.add_flag("--json", flags.json, "Print one JSON object: what run --layout reads");
-  app.add_option("-o,--output", flags.output, "Write the result to a file in place of stdout")
+  app.add_option("-o", flags.output, "Write the result to a file in place of stdout")
       ->type_name("FILE");
 }
 
@@ -222,15 +222,11 @@ void add_plan(CLI::App& app, Action& action) {
   auto* sub = app.add_subcommand("plan", "Choose the best pipelines for any machines");
   sub->footer(
       "Chooses pipelines, cuts, shares, schedule and recompute together, memory being a hard "
-      "limit, "
-      "and\n"
-      "says how far from the least possible the step is. Exit status 1 when nothing fits: then it "
-      "says\n"
-      "what would.\n\n"
+      "limit.\n"
+      "Exit status 1 when nothing fits: then it says what would.\n\n"
       "  planaria plan --profile profile.json --workers 32 --memory-gib 16 --micro-batches 64\n"
-      "  planaria plan --profile profile.json --cluster cluster.json --micro-batches 64 --survive "
-      "1 "
-      "--json -o plan.json");
+      "  planaria plan --profile profile.json --cluster cluster.json --micro-batches 64 "
+      "--survive 1 --json");
   auto flags = std::make_shared<PlanFlags>();
   add_machines(*sub, *flags);
   add_shape(*sub, *flags);

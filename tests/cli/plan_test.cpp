@@ -68,7 +68,7 @@ CommandResult plan_ends(const std::string& profile, std::vector<std::string> arg
   return planaria_ends(all);
 }
 
-const std::vector<std::string> four_workers{"--workers",       "4", "--memory-gib", "1",
+const std::vector<std::string> four_workers{"--workers",       "4", "--memory-gib", "4",
                                             "--micro-batches", "8"};
 
 std::vector<std::string> with(std::vector<std::string> arguments,
@@ -92,7 +92,7 @@ TEST_CASE("the plan printed is the library's, and what the file holds") {
   CHECK(printed.at("search").at("ms").get<double>() >= 0);
 
   const Profile profile = profile_from_json(profile_json, "profile.json").value();
-  const Cluster cluster = identical_workers(4, static_cast<std::int64_t>(gibibyte));
+  const Cluster cluster = identical_workers(4, static_cast<std::int64_t>(4 * gibibyte));
   BestPlanRequest request;
   request.profile = &profile;
   request.cluster = &cluster;
@@ -180,7 +180,7 @@ TEST_CASE("nothing that fits ends with status 1 and what would be enough") {
   const Story story;
   const std::string profile = story.write("profile.json", profile_of(8));
   const CommandResult ended = plan_ends(
-      profile, {"--workers", "2", "--memory-gib", "0.3", "--micro-batches", "8", "--json"});
+      profile, {"--workers", "2", "--memory-gib", "0.5", "--micro-batches", "8", "--json"});
   CHECK(ended.status == 1);
   CHECK(ended.out.empty());
   INFO(ended.err);
