@@ -7,8 +7,8 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
+#include <planaria/schedule/markup.hpp>
 
-#include "schedule/markup.hpp"
 
 namespace planaria {
 
