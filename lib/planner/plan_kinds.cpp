@@ -54,14 +54,15 @@ std::vector<KindRank> ranks_of(const CheckedPlan& checked, std::size_t pipeline,
           static_cast<std::size_t>(schedule.stage_of(static_cast<int>(rank), chunk)));
       const StageDraft& stage = draft.stages[of.stages.back()];
       const LayerTerms sums = checked.terms.sums(stage.first, stage.last);
-      of.state_bytes += sums.state_bytes;
-      of.gradient_bytes += sums.gradient_bytes * sums_most;
+      of.held.state_bytes += sums.state_bytes;
+      of.held.gradient_bytes += sums.gradient_bytes * sums_most;
     }
     std::ranges::sort(of.stages);
     const int worker = draft.stages[of.stages.front()].worker;
-    of.working_bytes = peak_bytes[of.stages.front()] - of.state_bytes - of.gradient_bytes;
-    of.shadow_bytes = shadow_bytes(checked.terms, checked.draft, worker);
-    of.memory_bytes = checked.terms.worker(worker).memory_bytes;
+    of.held.working_bytes =
+        peak_bytes[of.stages.front()] - of.held.state_bytes - of.held.gradient_bytes;
+    of.held.shadow_bytes = shadow_bytes(checked.terms, checked.draft, worker);
+    of.held.memory_bytes = checked.terms.worker(worker).memory_bytes;
   }
   return ranks;
 }

@@ -15,18 +15,23 @@
 
 namespace planaria {
 
-/// What one rank of the pipelines of a kind does and holds at most.
-struct KindRank {
-  std::vector<std::size_t> stages;  // ascending; several where the schedule has chunks
-  std::vector<WorkerId> workers;    // [pipeline of the kind]
+/// What a worker holds at most, and what it has.
+struct HeldBytes {
   std::int64_t state_bytes = 0;     // parameters and the optimizer's
   std::int64_t gradient_bytes = 0;  // as many partial sums as there may be
   std::int64_t working_bytes = 0;   // activations and what else is there at the peak
   std::int64_t shadow_bytes = 0;
-  std::int64_t memory_bytes = 0;  // what its worker has
-  [[nodiscard]] std::int64_t held_bytes() const {
+  std::int64_t memory_bytes = 0;  // the worker's
+  [[nodiscard]] std::int64_t all_bytes() const {
     return state_bytes + gradient_bytes + working_bytes + shadow_bytes;
   }
+};
+
+/// One rank of all pipelines of a kind.
+struct KindRank {
+  std::vector<std::size_t> stages;  // ascending; several where the schedule has chunks
+  std::vector<WorkerId> workers;    // [pipeline of the kind]
+  HeldBytes held;                   // each of them
 };
 
 /// Pipelines that differ in nothing but their workers' ids.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,7 @@ namespace {
 
 constexpr std::size_t timelines_most = 6;
 constexpr std::size_t cells_most = 5000;  // layers with an element of their own
+constexpr std::size_t lines_most = 24;    // ranks whose memory is a line, too thin with more
 constexpr double width_least_px = 1000;
 constexpr double letter_px = 6.1;  // about what one takes at 11 px
 constexpr double line_px = 16;
@@ -35,22 +38,25 @@ Result<ScheduleDrawing> timeline_of(const Plan& plan, const CheckedPlan& checked
   ScheduleDrawing drawing;
   PLANARIA_TRY(schedule, schedule_of(plan, pipeline));
   drawing.schedule = std::move(schedule);
-  const PipelineProblem problem = problem_of(checked.terms, kind.stages,
-                                             lanes_in(kind.micro_batches, checked.draft.lane_size));
+  const PipelineProblem problem =
+      problem_of(checked.terms, kind.stages, lanes_in(kind.micro_batches, checked.draft.lane_size));
   PLANARIA_TRY(simulated, simulate(drawing.schedule, problem.costs));
   drawing.simulated = std::move(simulated);
-  drawing.memory = memory_of(drawing.schedule, problem.memory);
+  if (kind.ranks.size() <= lines_most) {
+    drawing.memory = memory_of(drawing.schedule, problem.memory);
+  }
   for (std::size_t rank = 0; rank < drawing.memory.size(); ++rank) {
     RankMemory& memory = drawing.memory[rank];
-    const std::int64_t standing_bytes = kind.ranks[rank].held_bytes() - memory.peak_bytes;
+    const std::int64_t standing_bytes = kind.ranks[rank].held.all_bytes() - memory.peak_bytes;
     memory.peak_bytes += standing_bytes;
     for (auto* held : {&memory.during_bytes, &memory.after_bytes}) {
       for (std::int64_t& bytes : *held) bytes += standing_bytes;
     }
-    drawing.limit_bytes.push_back(kind.ranks[rank].memory_bytes);
+    drawing.limit_bytes.push_back(kind.ranks[rank].held.memory_bytes);
   }
-  drawing.title = fmt::format("Pipeline {}{}: computes until {} of the step's {} ms", pipeline,
-                              kind.pipelines.size() > 1 ? ", as the others of its kind" : "",
+  const std::size_t alike = kind.pipelines.size();
+  drawing.title = fmt::format("Pipeline {}{}: computes for {} of the step's {} ms", pipeline,
+                              alike > 1 ? fmt::format(", one of {} alike", alike) : "",
                               figure(kind.computes_ms), figure(step_ms));
   return drawing;
 }
@@ -66,11 +72,10 @@ std::vector<std::size_t> drawn_in_time(const std::vector<PipelineKind>& kinds) {
   return order;
 }
 
-/// Words one behind another after `head`, going on below where a line is full.
-std::vector<std::string> wrapped(const std::string& head, const std::vector<std::string>& words,
-                                 double width_px) {
+/// Words one behind another, going on below where a line is full.
+std::vector<std::string> wrapped(const std::vector<std::string>& words, double width_px) {
   const auto room = static_cast<std::size_t>(width_px / letter_px);
-  std::vector<std::string> lines{head};
+  std::vector<std::string> lines(1);
   for (const std::string& word : words) {
     if (lines.back().size() + 1 + word.size() > room) lines.emplace_back();
     lines.back() += (lines.back().empty() ? "" : " ") + word;
@@ -83,6 +88,16 @@ std::vector<std::string> worker_ranges(std::vector<WorkerId> workers) {
   std::vector<int> numbers;
   for (const WorkerId worker : workers) numbers.push_back(worker.value);
   return range_texts(numbers);
+}
+
+/// "layers 0-2", "7".
+std::vector<std::string> words_of(const std::vector<LayerId>& layers) {
+  std::vector<int> numbers;
+  for (const LayerId layer : layers) numbers.push_back(layer.value);
+  std::vector<std::string> words = range_texts(numbers);
+  if (words.empty()) return {"no layer"};
+  words.front().insert(0, layers.size() == 1 ? "layer " : "layers ");
+  return words;
 }
 
 class PlanWriter {
@@ -116,23 +131,24 @@ class PlanWriter {
         place({next->markup, next->height_px + 14});
         ++next;
       } else {
-        line("s", fmt::format("computes until {} of the step's {} ms; timelines are those of the "
-                              "{} kinds that compute longest",
-                              figure(kinds_[kind].computes_ms), figure(cost_.step_ms),
-                              timelines_most));
+        line("s",
+             fmt::format("computes for {} of the step's {} ms; timelines are those of the "
+                         "{} kinds that compute longest",
+                         figure(kinds_[kind].computes_ms), figure(cost_.step_ms), timelines_most));
         y_px_ += 14;
       }
     }
     add_shadows();
     add_idle();
-    return svg_file(width_px_, y_px_ + 8, title(),
-                    "<style>\n" + panel_style() + strip_style() + "</style>\n" + strip_fills() + content_);
+    return svg_file(
+        width_px_, y_px_ + 8, title(),
+        "<style>\n" + panel_style() + strip_style() + "</style>\n" + strip_fills() + content_);
   }
 
  private:
   void place(const StripPart& part) {
-    content_ += fmt::format("<g transform=\"translate(0 {})\">\n{}</g>\n", decimal(y_px_),
-                            part.markup);
+    content_ +=
+        fmt::format("<g transform=\"translate(0 {})\">\n{}</g>\n", decimal(y_px_), part.markup);
     y_px_ += part.height_px;
   }
 
@@ -158,17 +174,16 @@ class PlanWriter {
     line("t", shortened(title(), static_cast<std::size_t>(scale_.width_px / 8)));
     y_px_ += 4;
     const double samples = static_cast<double>(plan_.micro_batches) * plan_.micro_batch_size;
-    line("m", fmt::format(
-                  "{} ms a step{}{}; {} of {} in lanes of {}; {}, survives {}",
-                  figure(cost_.step_ms), bound(),
-                  cost_.step_ms > 0
-                      ? fmt::format(", {} samples a second", figure(samples * 1000 / cost_.step_ms))
-                      : "",
-                  counted(plan_.micro_batches, "micro-batch", "es"), plan_.micro_batch_size,
-                  plan_.lane_size,
-                  counted(static_cast<std::int64_t>(cluster_.workers.size()), "worker"),
-                  cost_.survives == 0 ? "no loss"
-                                      : "any " + counted(cost_.survives, "loss", "es")));
+    line("m",
+         fmt::format(
+             "{} ms a step{}{}; {} of {} in lanes of {}; {}, survives {}", figure(cost_.step_ms),
+             bound(),
+             cost_.step_ms > 0
+                 ? fmt::format(", {} samples a second", figure(samples * 1000 / cost_.step_ms))
+                 : "",
+             counted(plan_.micro_batches, "micro-batch", "es"), plan_.micro_batch_size,
+             plan_.lane_size, counted(static_cast<std::int64_t>(cluster_.workers.size()), "worker"),
+             cost_.survives == 0 ? "no loss" : "any " + counted(cost_.survives, "loss", "es")));
     y_px_ += 4;
     const bool recomputes = std::ranges::any_of(kinds_, [](const PipelineKind& kind) {
       return std::ranges::any_of(kind.stages, &StageDraft::recompute);
@@ -187,50 +202,50 @@ class PlanWriter {
     content_ += fmt::format("<path class=\"grid\" d=\"M{} {}h{}\"/>\n", decimal(margin_px),
                             decimal(y_px_), decimal(scale_.width_px));
     y_px_ += 6;
-    line("t", fmt::format("{} x {}, {}{}", counted(count, "pipeline"), counted(stages, "stage"),
-                          counted(kind.micro_batches, "micro-batch", "es"),
-                          count > 1 ? " each" : ""));
-    for (const std::string& text :
-         wrapped("workers", worker_ranges(std::move(workers)), scale_.width_px)) {
-      line("s", text);
-    }
+    line("t",
+         fmt::format("{} x {}, {}{}", counted(count, "pipeline"), counted(stages, "stage"),
+                     counted(kind.micro_batches, "micro-batch", "es"), count > 1 ? " each" : ""));
+    std::vector<std::string> words = worker_ranges(std::move(workers));
+    words.insert(words.begin(), "workers");
+    for (const std::string& text : wrapped(words, scale_.width_px)) line("s", text);
     y_px_ += 4;
     place(strip_of(kind, profile_, *profile_.at_size(plan_.micro_batch_size), scale_));
     place(rows_of(kind, scale_));
+    y_px_ += 6;
   }
 
-  /// Workers that shadow the same layers together; those that only shadow have bars of their own.
+  /// Those that compute too have what they shadow in their stages' rows: here they are named, those
+  /// that shadow the same together.
   void add_shadows() {
+    if (plan_.shadows.empty()) return;
+    y_px_ += 6;
+    line("t", "Shadows");
+    y_px_ += 4;
+    std::set<WorkerId> computing;
+    for (const PipelineKind& kind : kinds_) {
+      for (const KindRank& rank : kind.ranks) {
+        computing.insert(rank.workers.begin(), rank.workers.end());
+      }
+    }
     std::map<std::vector<LayerId>, std::vector<WorkerId>> by_layers;
     for (const ShadowAssignment& shadow : plan_.shadows) {
       std::vector<LayerId> layers = shadow.layers;
       std::ranges::sort(layers);
-      by_layers[std::move(layers)].push_back(shadow.worker);
+      if (computing.contains(shadow.worker)) {
+        by_layers[std::move(layers)].push_back(shadow.worker);
+        continue;
+      }
+      const HeldBytes held{.shadow_bytes = cost_.memory_bytes.at(shadow.worker),
+                           .memory_bytes = cluster_.worker(shadow.worker)->memory_bytes};
+      place(shadow_row_of(held, shadow.worker, join(words_of(layers), ", "), scale_));
     }
-    if (by_layers.empty()) return;
-    y_px_ += 6;
-    line("t", "Shadows");
-    for (auto& [layers, workers] : by_layers) {
-      std::vector<int> numbers;
-      for (const LayerId layer : layers) numbers.push_back(layer.value);
+    for (const auto& [layers, workers] : by_layers) {
       std::vector<std::string> words = worker_ranges(workers);
-      words.front() = (workers.size() == 1 ? "worker " : "workers ") + words.front();
-      words.emplace_back(workers.size() == 1 ? "shadows layers" : "shadow layers");
-      for (std::string& text : range_texts(numbers)) words.push_back(std::move(text));
-      for (const std::string& text : wrapped("", words, scale_.width_px)) line("l", text);
-      for (const WorkerId worker : workers) add_shadow_bar(worker);
+      words.insert(words.begin(), workers.size() == 1 ? "worker" : "workers");
+      words.emplace_back(workers.size() == 1 ? "shadows" : "shadow");
+      for (std::string& text : words_of(layers)) words.push_back(std::move(text));
+      for (const std::string& text : wrapped(words, scale_.width_px)) line("l", text);
     }
-  }
-
-  void add_shadow_bar(WorkerId worker) {
-    if (place_of(layout_of(plan_), worker)) return;  // its stage's row has it
-    const std::string words = fmt::format("worker {}", worker.value);
-    place({fmt::format("<g class=\"k\"><title>{}, only shadows</title>{}{}</g>\n", words,
-                       text_at(margin_px + 20, 10.5, "l", words),
-                       bar_of({.shadow_bytes = cost_.memory_bytes.at(worker),
-                               .memory_bytes = cluster_.worker(worker)->memory_bytes},
-                              0, scale_)),
-           row_px});
   }
 
   void add_idle() {
@@ -241,7 +256,7 @@ class PlanWriter {
     if (idle.empty()) return;
     y_px_ += 6;
     line("t", counted(static_cast<std::int64_t>(idle.size()), "idle worker"));
-    for (const std::string& text : wrapped("", worker_ranges(std::move(idle)), scale_.width_px)) {
+    for (const std::string& text : wrapped(worker_ranges(std::move(idle)), scale_.width_px)) {
       line("l", text);
     }
   }

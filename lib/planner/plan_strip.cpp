@@ -23,6 +23,8 @@ constexpr double bar_width_px = 340;
 constexpr double figures_x = bar_x + bar_width_px + 10;
 constexpr double workers_x = 760;
 constexpr double bar_px = 12;
+constexpr double text_px = 10.5;  // from a row's top to the foot of its text
+constexpr double row_px = 18;     // to the next row
 
 constexpr double letter_px = 6.1;   // about what one takes at 11 px
 constexpr double small_px = 5.9;    // at 10 px
@@ -48,7 +50,12 @@ std::string title_of(const std::string& words) {
   return fmt::format("<title>{}</title>", escaped(words));
 }
 
-/// The longest of the texts that fits, or none.
+/// How many letters have room.
+std::size_t room(double width_px) {
+  return static_cast<std::size_t>(std::max(width_px, 0.0) / letter_px);
+}
+
+/// The first of the texts that fits, or none.
 std::string fitting(double width_px, const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
     if ((static_cast<double>(text.size()) * small_px) + 4 <= width_px) return text;
@@ -66,9 +73,9 @@ std::string words_of(const LayerProfile& layer, int index, std::size_t size) {
 /// Layers [first, last] of a stage as one cell, with what there is room for.
 std::string cell(std::size_t stage, double x, double width, const std::string& words,
                  const std::vector<std::string>& texts) {
-  std::string text = "<g class=\"y\">" + title_of(words) +
-                     rect_at(x, numbers_px, width, layers_px,
-                             fmt::format("class=\"{}\"", colour_of(stage)));
+  std::string text =
+      "<g class=\"y\">" + title_of(words) +
+      rect_at(x, numbers_px, width, layers_px, fmt::format("class=\"{}\"", colour_of(stage)));
   if (const std::string shown = fitting(width, texts); !shown.empty()) {
     text += text_at(x + (width / 2), numbers_px + (layers_px / 2) + 3.6, "n", shown);
   }
@@ -81,13 +88,20 @@ std::string layers_text(const PipelineKind& kind, const KindRank& rank) {
     const StageDraft& of = kind.stages[stage];
     parts.push_back(range_text(of.first, of.last) + (of.recompute ? " r" : ""));
   }
-  return join(parts, ", ");
+  const bool one = rank.stages.size() == 1 &&
+                   kind.stages[rank.stages[0]].first == kind.stages[rank.stages[0]].last;
+  return (one ? "layer " : "layers ") + join(parts, ", ");
 }
 
-std::string stages_text(const KindRank& rank) {
-  std::vector<int> stages;
-  for (const std::size_t stage : rank.stages) stages.push_back(static_cast<int>(stage));
-  return (stages.size() == 1 ? "stage " : "stages ") + join(range_texts(stages), ", ");
+/// A square in the stages' colours.
+std::string swatch(const KindRank& rank, double y) {
+  std::string text;
+  const double width = swatch_px / static_cast<double>(rank.stages.size());
+  for (std::size_t at = 0; at < rank.stages.size(); ++at) {
+    text += rect_at(margin_px + (static_cast<double>(at) * width), y, width, bar_px,
+                    fmt::format("class=\"{}\"", colour_of(rank.stages[at])));
+  }
+  return text;
 }
 
 std::string workers_text(const KindRank& rank) {
@@ -96,29 +110,61 @@ std::string workers_text(const KindRank& rank) {
   return (workers.size() == 1 ? "worker " : "workers ") + join(range_texts(workers), ", ");
 }
 
-std::string row(const PipelineKind& kind, const KindRank& rank, double y, const StripScale& scale) {
-  const double text_y = y + 10.5;
-  const HeldBar held{rank.state_bytes, rank.gradient_bytes, rank.working_bytes, rank.shadow_bytes,
-                     rank.memory_bytes};
-  const std::string stages = stages_text(rank);
+/// What is held from left to right, and the memory behind it.
+std::string bar_of(const HeldBytes& held, double y_px, const StripScale& scale) {
+  const auto px = [&](std::int64_t bytes) {
+    if (scale.most_bytes == 0) return 0.0;
+    const double share = static_cast<double>(bytes) / static_cast<double>(scale.most_bytes);
+    return std::min(share, 1.0) * bar_width_px;
+  };
+  std::string text = rect_at(bar_x, y_px, px(held.memory_bytes), bar_px, "class=\"idle\"");
+  const std::array<std::pair<const char*, std::int64_t>, 4> parts{
+      {{"class=\"held-state\"", held.state_bytes},
+       {"class=\"b0\"", held.gradient_bytes},
+       {"class=\"f0\"", held.working_bytes},
+       {"class=\"held-shadow\"", held.shadow_bytes}}};
+  std::int64_t bytes = 0;
+  for (const auto& [attributes, part_bytes] : parts) {
+    if (part_bytes <= 0) continue;
+    // Ends are placed, not widths: the whole is as long as its sum.
+    text +=
+        rect_at(bar_x + px(bytes), y_px, px(bytes + part_bytes) - px(bytes), bar_px, attributes);
+    bytes += part_bytes;
+  }
+  if (held.memory_bytes <= scale.most_bytes) {
+    text +=
+        fmt::format("<path class=\"cap\" d=\"M{} {}v{}\"/>", decimal(bar_x + px(held.memory_bytes)),
+                    decimal(y_px - 2), decimal(bar_px + 4));
+  }
+  return text + text_at(figures_x, y_px + text_px, "l",
+                        bytes_text(held.all_bytes()) + " of " + bytes_text(held.memory_bytes));
+}
+
+/// What rows begin with: a name, layers, the bar with its figures.
+std::string row_of(const std::string& name, const std::string& layers, const HeldBytes& held,
+                   double y, const StripScale& scale) {
+  return text_at(stage_x, y + text_px, "l", name) +
+         text_at(layers_x, y + text_px, "l", shortened(layers, room(bar_x - layers_x - 8))) +
+         bar_of(held, y, scale);
+}
+
+std::string rank_row(const PipelineKind& kind, std::size_t index, double y,
+                     const StripScale& scale) {
+  const KindRank& rank = kind.ranks[index];
+  const HeldBytes& held = rank.held;
+  const std::string name = fmt::format("{} {}", rank.stages.size() == 1 ? "stage" : "rank", index);
   const std::string layers = layers_text(kind, rank);
   const std::string workers = workers_text(rank);
-  std::string words = fmt::format(
-      "{}, layers {}: parameters and optimizer {}, gradients {}, activations and buffers {}",
-      stages, layers, bytes_text(rank.state_bytes), bytes_text(rank.gradient_bytes),
-      bytes_text(rank.working_bytes));
-  if (rank.shadow_bytes > 0) words += ", shadowed layers " + bytes_text(rank.shadow_bytes);
-  words += fmt::format("; {} of {}; {}", bytes_text(rank.held_bytes()),
-                       bytes_text(rank.memory_bytes), workers);
-  const auto room = [](double px) { return static_cast<std::size_t>(px / letter_px); };
-  return "<g class=\"k\">" + title_of(words) +
-         rect_at(margin_px, y, swatch_px, bar_px,
-                 fmt::format("class=\"{}\"", colour_of(rank.stages.front()))) +
-         text_at(stage_x, text_y, "l", shortened(stages, room(layers_x - stage_x - 6))) +
-         text_at(layers_x, text_y, "l",
-                 shortened("layers " + layers, room(bar_x - layers_x - 8))) +
-         bar_of(held, y, scale) +
-         text_at(workers_x, text_y, "s",
+  std::string words =
+      fmt::format("{}, {}: parameters and optimizer {}, gradients {}, activations and buffers {}",
+                  name, layers, bytes_text(held.state_bytes), bytes_text(held.gradient_bytes),
+                  bytes_text(held.working_bytes));
+  if (held.shadow_bytes > 0) words += ", shadowed layers " + bytes_text(held.shadow_bytes);
+  words += fmt::format("; {} of {}; {}", bytes_text(held.all_bytes()),
+                       bytes_text(held.memory_bytes), workers);
+  return "<g class=\"k\">" + title_of(words) + swatch(rank, y) +
+         row_of(name, layers, held, y, scale) +
+         text_at(workers_x, y + text_px, "s",
                  shortened(workers, room(scale.width_px + margin_px - workers_x))) +
          "</g>\n";
 }
@@ -128,6 +174,10 @@ std::string row(const PipelineKind& kind, const KindRank& rank, double y, const 
 StripPart strip_of(const PipelineKind& kind, const Profile& profile, std::size_t size,
                    const StripScale& scale) {
   const double layer_px = scale.width_px / static_cast<double>(profile.layers.size());
+  // All names or none: numbers among them would look like names too.
+  const bool has_names = std::ranges::all_of(profile.layers, [&](const LayerProfile& layer) {
+    return !fitting(layer_px, {layer.name}).empty();
+  });
   StripPart part{"", numbers_px + layers_px + 8};
   for (std::size_t stage = 0; stage < kind.stages.size(); ++stage) {
     const StageDraft& of = kind.stages[stage];
@@ -139,8 +189,9 @@ StripPart strip_of(const PipelineKind& kind, const Profile& profile, std::size_t
     }
     for (int index = of.first; scale.by_layer && index <= of.last; ++index) {
       const LayerProfile& layer = profile.layers[static_cast<std::size_t>(index)];
-      part.markup += cell(stage, margin_px + (index * layer_px), layer_px,
-                          words_of(layer, index, size), {layer.name, fmt::to_string(index)});
+      part.markup +=
+          cell(stage, margin_px + (index * layer_px), layer_px, words_of(layer, index, size),
+               {has_names ? layer.name : fmt::to_string(index)});
     }
     const std::string layers = range_text(of.first, of.last);
     if (!scale.by_layer) {
@@ -158,39 +209,21 @@ StripPart strip_of(const PipelineKind& kind, const Profile& profile, std::size_t
 
 StripPart rows_of(const PipelineKind& kind, const StripScale& scale) {
   StripPart part;
-  for (const KindRank& rank : kind.ranks) {
-    part.markup += row(kind, rank, part.height_px, scale);
+  for (std::size_t index = 0; index < kind.ranks.size(); ++index) {
+    part.markup += rank_row(kind, index, part.height_px, scale);
     part.height_px += row_px;
   }
   return part;
 }
 
-std::string bar_of(const HeldBar& held, double y_px, const StripScale& scale) {
-  const auto px = [&](std::int64_t bytes) {
-    if (scale.most_bytes == 0) return 0.0;
-    const double share = static_cast<double>(bytes) / static_cast<double>(scale.most_bytes);
-    return std::min(share, 1.0) * bar_width_px;
-  };
-  std::string text = rect_at(bar_x, y_px, px(held.memory_bytes), bar_px, "class=\"row\"");
-  const std::array<std::pair<const char*, std::int64_t>, 4> parts{
-      {{"class=\"held-state\"", held.state_bytes},
-       {"class=\"b0\"", held.gradient_bytes},
-       {"class=\"f0\"", held.working_bytes},
-       {"class=\"held-shadow\"", held.shadow_bytes}}};
-  std::int64_t bytes = 0;
-  for (const auto& [attributes, part_bytes] : parts) {
-    if (part_bytes <= 0) continue;
-    // Ends are placed, not widths: the whole is as long as its sum.
-    text += rect_at(bar_x + px(bytes), y_px, px(bytes + part_bytes) - px(bytes), bar_px, attributes);
-    bytes += part_bytes;
-  }
-  if (held.memory_bytes <= scale.most_bytes) {
-    text += fmt::format("<path class=\"cap\" d=\"M{} {}v{}\"/>",
-                        decimal(bar_x + px(held.memory_bytes)), decimal(y_px - 2),
-                        decimal(bar_px + 4));
-  }
-  return text + text_at(figures_x, y_px + 10.5, "l",
-                        bytes_text(bytes) + " of " + bytes_text(held.memory_bytes));
+StripPart shadow_row_of(const HeldBytes& held, WorkerId worker, const std::string& layers,
+                        const StripScale& scale) {
+  const std::string name = fmt::format("worker {}", worker.value);
+  const std::string words =
+      fmt::format("{} shadows {} and computes nothing: {} of {}", name, layers,
+                  bytes_text(held.all_bytes()), bytes_text(held.memory_bytes));
+  return {"<g class=\"k\">" + title_of(words) + row_of(name, layers, held, 0, scale) + "</g>\n",
+          row_px};
 }
 
 std::string strip_legend(bool has_recompute, bool has_shadows) {
@@ -224,7 +257,8 @@ std::string strip_style() {
 }
 
 std::string strip_fills() {
-  return "<defs><pattern id=\"recomputed\" width=\"7\" height=\"7\" patternTransform=\"rotate(45)\" "
+  return "<defs><pattern id=\"recomputed\" width=\"7\" height=\"7\" "
+         "patternTransform=\"rotate(45)\" "
          "patternUnits=\"userSpaceOnUse\"><path d=\"M0 0v7\" stroke=\"#24292f\" "
          "stroke-opacity=\".45\" stroke-width=\"2\"/></pattern></defs>\n";
 }

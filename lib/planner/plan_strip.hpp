@@ -35,15 +35,9 @@ struct StripPart {
 /// Returns a row for each rank: its stages and layers, what it holds at most, its workers.
 [[nodiscard]] StripPart rows_of(const PipelineKind& kind, const StripScale& scale);
 
-/// What one worker holds: bars from left to right, and its memory behind them.
-struct HeldBar {
-  std::int64_t state_bytes = 0, gradient_bytes = 0, working_bytes = 0, shadow_bytes = 0;
-  std::int64_t memory_bytes = 0;
-};
-/// Returns a worker's bar with its figures, `y_px` being its top.
-[[nodiscard]] std::string bar_of(const HeldBar& held, double y_px, const StripScale& scale);
-/// How tall a row with a bar is, to the next one.
-inline constexpr double row_px = 18;
+/// Returns the row of a worker that computes nothing and shadows `layers`, in words.
+[[nodiscard]] StripPart shadow_row_of(const HeldBytes& held, WorkerId worker,
+                                      const std::string& layers, const StripScale& scale);
 
 /// Returns what colours and lines mean, from (0, 0) on; `has_recompute` and `has_shadows` say
 /// whether there are any.

@@ -11,7 +11,6 @@
 #include <planaria/base/text.hpp>
 #include <planaria/schedule/markup.hpp>
 
-
 namespace planaria {
 namespace {
 

@@ -9,7 +9,6 @@
 #include <planaria/base/text.hpp>
 #include <planaria/schedule/markup.hpp>
 
-
 namespace planaria {
 
 void check_drawing(const ScheduleDrawing& drawing) {

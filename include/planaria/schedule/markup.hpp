@@ -1,6 +1,6 @@
 // schedule/markup.hpp: what may stand in XML, and numbers as pictures show them. Floor 2, pure.
-// Is: texts and numbers that are well-formed in any SVG or page. Is not: a picture (draw.hpp), nor a
-// writer of elements of any kind.
+// Is: texts and numbers that are well-formed in any SVG or page. Is not: a picture (draw.hpp), nor
+// a writer of elements of any kind.
 #pragma once
 
 #include <string>
