@@ -187,7 +187,7 @@ void add_shape(CLI::App& app, PlanFlags& flags) {
       ->type_name("NAME");
   app.add_option("--recompute", flags.recompute,
                  "never, always, or any: the stages that do not fit otherwise; default any")
-      ->check(CLI::IsMember({"never", "always", "any"}))
+      ->check(CLI::IsMember({"never", "always", "any"}).description(""))
       ->type_name("WHICH");
   app.add_option("--width", flags.width, "Exactly so many pipelines; default: chosen")
       ->check(between(1, 10'000))
@@ -206,7 +206,7 @@ void add_promises(CLI::App& app, PlanFlags& flags) {
   app.add_option("--shadows", flags.shadows,
                  "never, or any: where --survive wants more holders than there are pipelines; "
                  "default any")
-      ->check(CLI::IsMember({"never", "any"}))
+      ->check(CLI::IsMember({"never", "any"}).description(""))
       ->type_name("WHICH");
   app.add_option("--min-throughput", flags.min_throughput,
                  "Samples a second below which no plan is good enough (exit 1)")
@@ -225,7 +225,7 @@ void add_outputs(CLI::App& app, PlanFlags& flags) {
   app.add_option("--svg", flags.svg, "Draw the plan: layers, stages, memory, predicted timeline")
       ->type_name("FILE");
   app.add_flag("--json", flags.json, "Print one JSON object: what run --layout reads");
-  app.add_option("-o,--output", flags.output, "Write the result to a file in place of stdout")
+  app.add_option("-o", flags.output, "Write the answer to FILE in place of stdout")
       ->type_name("FILE");
 }
 
@@ -235,15 +235,14 @@ void add_plan(CLI::App& app, Action& action) {
   auto* sub = app.add_subcommand("plan", "Choose the best pipelines for any machines");
   sub->footer(
       "Chooses pipelines, cuts, shares, schedule and recompute together, memory being a hard "
-      "limit, "
-      "and\n"
+      "limit, and\n"
       "says how far from the least possible the step is. Exit status 1 when nothing fits: then it "
       "says\n"
       "what would.\n\n"
       "  planaria plan --profile profile.json --workers 32 --memory-gib 16 --micro-batches 64\n"
       "  planaria plan --profile profile.json --cluster cluster.json --micro-batches 64 --survive "
-      "1 "
-      "--json -o plan.json");
+      "1 \\\n"
+      "    --json -o plan.json --svg plan.svg");
   auto flags = std::make_shared<PlanFlags>();
   add_machines(*sub, *flags);
   add_shape(*sub, *flags);
