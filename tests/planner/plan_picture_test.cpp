@@ -143,6 +143,42 @@ TEST_CASE("a plan's picture has every stage, layer and worker once, pipelines al
   CHECK(hatched[1]->number("width") == Approx(2 * layer_px).margin(0.02));
 }
 
+TEST_CASE("pipelines that differ in anything drawn stand apart", "[unit]") {
+  const Profile profile = alike_layers(4);
+  const Plan alike = plan_of("1f1b", {{2, {stage(0, 1, 0), stage(2, 3, 1)}},
+                                      {2, {stage(0, 1, 2), stage(2, 3, 3)}},
+                                      {2, {stage(0, 1, 4), stage(2, 3, 5)}}});
+  const Cluster cluster = identical_workers(6, 4096);
+  // What the rows end with: "0, 2, 4" where all are alike.
+  const auto workers = [&](const Plan& plan, const Cluster& of) {
+    std::vector<std::string> ends;
+    for (const std::string& title :
+         titles_of(of_class(well_formed(drawn(plan, profile, of)), "g", "k"))) {
+      ends.push_back(title.substr(title.rfind("; worker")));
+    }
+    return ends;
+  };
+  using Ends = std::vector<std::string>;
+  CHECK(workers(alike, cluster) == Ends{"; workers 0, 2, 4", "; workers 1, 3, 5"});
+  const Ends middle{"; workers 0, 4", "; workers 1, 5", "; worker 2", "; worker 3"};
+  Cluster other = cluster;
+  other.workers[3].memory_bytes = 5000;
+  CHECK(workers(alike, other) == middle);
+  other = cluster;
+  other.workers[2].speed = 2;
+  CHECK(workers(alike, other) == middle);
+  Plan plan = alike;
+  plan.pipelines[1].stages[0].recompute = true;
+  CHECK(workers(plan, cluster) == middle);
+  plan = alike;
+  plan.shadows = {{WorkerId{2}, {LayerId{3}}}};
+  CHECK(workers(plan, cluster) == middle);
+  plan = alike;
+  plan.micro_batches = 5;
+  plan.pipelines[1].micro_batches = 1;
+  CHECK(workers(plan, cluster) == middle);
+}
+
 TEST_CASE("neighbouring stages differ in colour, and a stage's row has its strip's", "[unit]") {
   const Profile profile = alike_layers(9);
   Plan plan = plan_of("gpipe", {{2, {}}});
