@@ -269,6 +269,13 @@ TEST_CASE("each kind of pipelines has the timeline that its schedule takes", "[u
                            fmt::format("Pipeline 0, one of 2 alike: computes for {:g} of the "
                                        "step's {:g} ms",
                                        makespan_ms, std::round(cost.step_ms * 1000) / 1000)) == 1);
+  // What stands all the time is in the timeline's memory too: its peak is the longest bar's.
+  const std::int64_t peak = std::max(cost.peak_memory_bytes[0][0], cost.peak_memory_bytes[0][1]);
+  CHECK(std::ranges::count_if(texts_of(root), [&](const std::string& text) {
+          return text.starts_with("makespan ") &&
+                 text.ends_with("peak memory " + text_of_bytes(static_cast<std::uint64_t>(peak)) +
+                                " on rank 0");
+        }) == 1);
 }
 
 TEST_CASE("the step's figures say how far the plan may be from the least possible", "[unit]") {
