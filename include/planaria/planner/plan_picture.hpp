@@ -17,8 +17,9 @@ namespace planaria {
 /// pipelines that are alike in all that is drawn once, as a strip of layers coloured by stage, a
 /// row a worker with a bar of what it holds at most against its memory, and the timeline of their
 /// schedule; who shadows and who is idle. Only the six kinds of pipelines that compute longest have
-/// timelines, all on one scale. What a plan says of its bound is told as it is; step, memory and
-/// times are computed anew. Faults as cost_of(). O(actions + layers x pipelines).
+/// timelines, all on one scale, with lines of memory up to 24 ranks. What a plan says of its bound
+/// is told as it is; step, memory and times are computed anew. Faults as cost_of(). O(actions +
+/// layers x pipelines).
 [[nodiscard]] Result<std::string> svg_of_plan(const Plan& plan, const Profile& profile,
                                               const Cluster& cluster);
 
