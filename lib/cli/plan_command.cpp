@@ -13,6 +13,7 @@
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 #include <planaria/planner/best_plan.hpp>
+#include <planaria/planner/plan_picture.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/option_ranges.hpp"
@@ -30,7 +31,7 @@ constexpr double search_usual_ms = 1000;
 
 struct PlanFlags {
   std::string profile, output;
-  std::optional<std::string> cluster;
+  std::optional<std::string> cluster, svg;
   std::optional<int> workers;
   std::optional<double> memory_gib;
   int micro_batches = 0;
@@ -134,9 +135,19 @@ std::string json_of(const PlanFound& found, bool explain) {
   return json.dump();
 }
 
+Result<void> write_picture(const PlanFound& found, const std::string& path) {
+  PLANARIA_TRY(svg, svg_of_plan(found.best.plan, found.profile, found.cluster));
+  return write_file_atomically(path, svg);
+}
+
 int plan(const PlanFlags& flags) {
   const auto found = find(flags);
   if (!found.ok()) return failed(found.fault());
+  if (flags.svg) {
+    if (const auto written = write_picture(found.value(), *flags.svg); !written.ok()) {
+      return failed(written.fault());
+    }
+  }
   return print_result(
       flags.json ? json_of(found.value(), flags.explain) : text_of(found.value(), flags.explain),
       flags.output);
@@ -176,7 +187,7 @@ void add_shape(CLI::App& app, PlanFlags& flags) {
       ->type_name("NAME");
   app.add_option("--recompute", flags.recompute,
                  "never, always, or any: the stages that do not fit otherwise; default any")
-      ->check(CLI::IsMember({"never", "always", "any"}))
+      ->check(CLI::IsMember({"never", "always", "any"}).description(""))
       ->type_name("WHICH");
   app.add_option("--width", flags.width, "Exactly so many pipelines; default: chosen")
       ->check(between(1, 10'000))
@@ -195,7 +206,7 @@ void add_promises(CLI::App& app, PlanFlags& flags) {
   app.add_option("--shadows", flags.shadows,
                  "never, or any: where --survive wants more holders than there are pipelines; "
                  "default any")
-      ->check(CLI::IsMember({"never", "any"}))
+      ->check(CLI::IsMember({"never", "any"}).description(""))
       ->type_name("WHICH");
   app.add_option("--min-throughput", flags.min_throughput,
                  "Samples a second below which no plan is good enough (exit 1)")
@@ -211,8 +222,10 @@ void add_outputs(CLI::App& app, PlanFlags& flags) {
       ->type_name("X");
   app.add_flag("--explain", flags.explain,
                "Say what the other plans would cost, or why they cannot be");
+  app.add_option("--svg", flags.svg, "Draw the plan: layers, stages, memory, predicted timeline")
+      ->type_name("FILE");
   app.add_flag("--json", flags.json, "Print one JSON object: what run --layout reads");
-  app.add_option("-o", flags.output, "Write the result to a file in place of stdout")
+  app.add_option("-o", flags.output, "Write the answer to FILE in place of stdout")
       ->type_name("FILE");
 }
 

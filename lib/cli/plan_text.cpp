@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <planaria/base/number_ranges.hpp>
 #include <planaria/base/text.hpp>
 
 namespace planaria::cli {
@@ -26,22 +27,6 @@ std::string wrapped(const std::string& head, const std::vector<std::string>& wor
     used += 1 + word.size();
   }
   return text + "\n";
-}
-
-std::string range_of(int first, int last) {
-  return first == last ? fmt::to_string(first) : fmt::format("{}-{}", first, last);
-}
-
-/// "0-3 7": numbers that follow each other together.
-std::vector<std::string> ranges_of(const std::vector<int>& numbers) {
-  std::vector<std::string> ranges;
-  for (std::size_t i = 0; i < numbers.size();) {
-    std::size_t last = i;
-    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
-    ranges.push_back(range_of(numbers[i], numbers[last]));
-    i = last + 1;
-  }
-  return ranges;
 }
 
 bool alike(const PlannedPipeline& a, const PlannedPipeline& b) {
@@ -78,7 +63,7 @@ std::string group_of(const Plan& plan, const std::vector<std::size_t>& group) {
   std::vector<std::string> layers;
   std::int64_t most_bytes = 0;
   for (const PlannedStage& stage : first.stages) {
-    layers.push_back(range_of(stage.layers.first.value, stage.layers.last.value) +
+    layers.push_back(range_text(stage.layers.first.value, stage.layers.last.value) +
                      (stage.recompute ? "r" : ""));
     most_bytes = std::max(most_bytes, stage.peak_memory_bytes);
   }
@@ -95,7 +80,7 @@ std::string group_of(const Plan& plan, const std::vector<std::size_t>& group) {
                   counted(first.micro_batches, "micro-batch", "es") + (count > 1 ? " each" : ""),
                   text_of_bytes(static_cast<std::uint64_t>(most_bytes)));
   text += wrapped("  layers ", layers);
-  return text + wrapped("  workers", ranges_of(workers));
+  return text + wrapped("  workers", range_texts(workers));
 }
 
 }  // namespace
@@ -118,12 +103,12 @@ std::string text_of(const PlanFound& found, bool explain) {
   for (const ShadowAssignment& shadow : plan.shadows) {
     std::vector<int> layers;
     for (const LayerId layer : shadow.layers) layers.push_back(layer.value);
-    text += wrapped(fmt::format("\nworker {} shadows", shadow.worker.value), ranges_of(layers));
+    text += wrapped(fmt::format("\nworker {} shadows", shadow.worker.value), range_texts(layers));
   }
   if (!plan.idle_workers.empty()) {
     std::vector<int> idle;
     for (const WorkerId worker : plan.idle_workers) idle.push_back(worker.value);
-    text += wrapped("\nidle   ", ranges_of(idle));
+    text += wrapped("\nidle   ", range_texts(idle));
   }
   if (explain) {
     text += "\n";

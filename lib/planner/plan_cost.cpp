@@ -1,108 +1,15 @@
 // The cost model applied to a whole plan, whoever made it.
-#include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include <planaria/base/text.hpp>
-#include <planaria/planner/chunks.hpp>
 #include <planaria/planner/plan.hpp>
-#include <planaria/schedule/builders.hpp>
 
-#include "planner/plan_draft.hpp"
+#include "planner/checked_plan.hpp"
 
 namespace planaria {
-namespace {
-
-Result<void> check_worker(const Cluster& cluster, WorkerId worker, const std::string& path) {
-  if (cluster.worker(worker) != nullptr) return {};
-  return Fault::invalid_input(
-      fmt::format("{}.worker: {}, must be one of the cluster's", path, worker.value));
-}
-
-Result<void> check_layout(const Plan& plan, const Profile& profile, const Cluster& cluster) {
-  const Layout layout = layout_of(plan);
-  int most = 0;
-  for (const ClusterWorker& worker : cluster.workers) most = std::max(most, worker.id.value);
-  PLANARIA_TRY_VOID(verify(layout, {.layers = static_cast<int>(profile.layers.size()),
-                                    .micro_batches = plan.micro_batches,
-                                    .lane_size = plan.lane_size,
-                                    .workers = most + 1}));
-  for (std::size_t i = 0; i < layout.pipelines.size(); ++i) {
-    for (std::size_t j = 0; j < layout.pipelines[i].stages.size(); ++j) {
-      PLANARIA_TRY_VOID(check_worker(cluster, layout.pipelines[i].stages[j].worker,
-                                     fmt::format("pipelines[{}].stages[{}]", i, j)));
-    }
-  }
-  for (std::size_t i = 0; i < layout.shadows.size(); ++i) {
-    PLANARIA_TRY_VOID(
-        check_worker(cluster, layout.shadows[i].worker, fmt::format("shadows[{}]", i)));
-  }
-  if (!shares_workers(layout)) return {};
-  return Fault::invalid_input("pipelines: some share workers, must have workers of their own");
-}
-
-PlanDraft draft_of(const Plan& plan, const CostTerms& terms) {
-  PlanDraft draft{.schedule = plan.schedule, .lane_size = plan.lane_size};
-  for (const PlannedPipeline& planned : plan.pipelines) {
-    PipelineDraft& pipeline = draft.pipelines.emplace_back();
-    pipeline.micro_batches = planned.micro_batches;
-    for (const PlannedStage& stage : planned.stages) {
-      pipeline.stages.push_back({stage.layers.first.value, stage.layers.last.value,
-                                 terms.index_of(stage.worker), stage.recompute});
-    }
-  }
-  if (plan.shadows.empty()) return draft;
-  draft.shadows.resize(static_cast<std::size_t>(terms.layers()));
-  for (const ShadowAssignment& shadow : plan.shadows) {
-    for (const LayerId layer : shadow.layers) {
-      draft.shadows[static_cast<std::size_t>(layer.value)].push_back(terms.index_of(shadow.worker));
-    }
-  }
-  for (auto& workers : draft.shadows) std::ranges::sort(workers);
-  return draft;
-}
-
-Result<Schedule> schedule_of(const Plan& plan, std::size_t index) {
-  const PlannedPipeline& pipeline = plan.pipelines[index];
-  const std::string path = fmt::format("pipelines[{}]", index);
-  if (plan.schedule == "auto") {
-    std::string text;
-    for (std::size_t rank = 0; rank < pipeline.stages.size(); ++rank) {
-      text += fmt::format("{}: {}\n", rank, pipeline.stages[rank].actions);
-    }
-    PLANARIA_TRY(schedule, schedule_from_text(text, path + ".stages"));
-    const auto stages = static_cast<int>(pipeline.stages.size());
-    if (schedule.stages() == stages && schedule.micro_batches == pipeline.micro_batches) {
-      return schedule;
-    }
-    return Fault::invalid_input(
-        fmt::format("{}: actions of {} stages and {} micro-batches, must be of {} and {}", path,
-                    schedule.stages(), schedule.micro_batches, stages, pipeline.micro_batches));
-  }
-  const int chunks = chunks_of(plan.schedule);
-  const int ranks = static_cast<int>(pipeline.stages.size()) / chunks;
-  auto schedule =
-      build_schedule(plan.schedule, {.stages = ranks, .micro_batches = pipeline.micro_batches});
-  if (!schedule) return Fault{schedule.fault().kind, path + ": " + schedule.fault().sentence};
-  const auto form = layout_of(plan).pipelines[index];
-  if (stands_as(form, {schedule.value().placement, chunks})) return schedule;
-  return Fault::invalid_input(
-      fmt::format("{}: workers do not stand as {} places its stages", path, plan.schedule));
-}
-
-}  // namespace
 
 Result<PlanCost> cost_of(const Plan& plan, const Profile& profile, const Cluster& cluster) {
-  const auto size = profile.at_size(plan.micro_batch_size);
-  if (!size) {
-    return Fault::invalid_input(fmt::format("micro_batch_size: {}, must be one of {}",
-                                            plan.micro_batch_size,
-                                            fmt::join(profile.micro_batch_sizes, ", ")));
-  }
-  PLANARIA_TRY_VOID(check_layout(plan, profile, cluster));
-  PLANARIA_TRY(terms, CostTerms::of(profile, cluster, *size));
-  const PlanDraft draft = draft_of(plan, terms);
+  PLANARIA_TRY(fit, checked(plan, profile, cluster));
+  const auto& [terms, draft] = fit;
   PlanCost cost;
   std::vector<PipelineTimes> all;
   for (std::size_t i = 0; i < draft.pipelines.size(); ++i) {

@@ -9,8 +9,7 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
-
-#include "schedule/markup.hpp"
+#include <planaria/schedule/markup.hpp>
 
 namespace planaria {
 namespace {

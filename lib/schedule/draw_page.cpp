@@ -6,20 +6,13 @@
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
 #include <planaria/schedule/draw.hpp>
+#include <planaria/schedule/markup.hpp>
+#include <planaria/schedule/panel.hpp>
 
-#include "schedule/markup.hpp"
 #include "schedule/picture.hpp"
 
 namespace planaria {
 namespace {
-
-std::string svg_element(double width_px, double height_px, const std::string& title,
-                        const std::string& content) {
-  return fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"planaria\" width=\"{0}\" height=\"{1}\" "
-      "viewBox=\"0 0 {0} {1}\" role=\"img\" aria-label=\"{2}\">\n{3}</svg>\n",
-      decimal(width_px), decimal(height_px), escaped(title), content);
-}
 
 std::string bytes_text(std::int64_t bytes) {
   return text_of_bytes(static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 0)));
@@ -95,26 +88,37 @@ constexpr const char* page_style =
 
 }  // namespace
 
+std::string svg_element(double width_px, double height_px, const std::string& title,
+                        const std::string& content) {
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"planaria\" width=\"{0}\" height=\"{1}\" "
+      "viewBox=\"0 0 {0} {1}\" role=\"img\" aria-label=\"{2}\">\n{3}</svg>\n",
+      decimal(width_px), decimal(height_px), escaped(title), content);
+}
+
+std::string svg_file(double width_px, double height_px, const std::string& title,
+                     const std::string& content) {
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" +
+         svg_element(width_px, height_px, title, content);
+}
+
 std::string svg_of(const std::vector<ScheduleDrawing>& drawings) {
   check(!drawings.empty(), "a picture of at least one schedule");
-  const PictureScale scale = scale_of(drawings);
   std::string content = "<style>\n" + panel_style() + "</style>\n";
   double width_px = 0;
   double height_px = 0;
-  for (std::size_t number = 0; number < drawings.size(); ++number) {
-    const Panel panel = panel_of(drawings[number], scale, static_cast<int>(number));
+  for (const Panel& panel : panels_of(drawings)) {
     content += fmt::format("<g transform=\"translate(0 {})\">\n{}</g>\n", decimal(height_px),
                            panel.markup);
     width_px = std::max(width_px, panel.width_px);
     height_px += panel.height_px;
   }
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" +
-         svg_element(width_px, height_px, drawings.front().title, content);
+  return svg_file(width_px, height_px, drawings.front().title, content);
 }
 
 std::string html_of(const std::vector<ScheduleDrawing>& drawings) {
   check(!drawings.empty(), "a page of at least one schedule");
-  const PictureScale scale = scale_of(drawings);
+  const std::vector<Panel> panels = panels_of(drawings);
   const std::string title = escaped(drawings.front().title);
   std::string page = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
@@ -125,7 +129,7 @@ std::string html_of(const std::vector<ScheduleDrawing>& drawings) {
       title, page_style, panel_style(), drawings.size() == 1 ? title : "Schedules",
       figures_table(drawings));
   for (std::size_t number = 0; number < drawings.size(); ++number) {
-    const Panel panel = panel_of(drawings[number], scale, static_cast<int>(number));
+    const Panel& panel = panels[number];
     page += "<section>\n" +
             svg_element(panel.width_px, panel.height_px, drawings[number].title, panel.markup) +
             "<details open=\"open\"><summary>Ranks</summary>\n" + ranks_table(drawings[number]) +

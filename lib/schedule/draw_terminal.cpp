@@ -7,8 +7,8 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/schedule/draw.hpp>
+#include <planaria/schedule/markup.hpp>
 
-#include "schedule/markup.hpp"
 #include "schedule/picture.hpp"
 
 namespace planaria {

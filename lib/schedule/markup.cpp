@@ -1,4 +1,4 @@
-#include "schedule/markup.hpp"
+#include <planaria/schedule/markup.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -93,6 +93,11 @@ std::string figure(double value) {
   const double size = std::abs(value);
   if (size != 0 && (size < 0.001 || size >= 1e9)) return fmt::format("{:.3g}", value);
   return decimal(value, size < 1 ? 4 : size < 1000 ? 3 : 1);
+}
+
+std::string text_at(double x, double y, const char* style_class, const std::string& text) {
+  return fmt::format("<text class=\"{}\" x=\"{}\" y=\"{}\">{}</text>", style_class, decimal(x),
+                     decimal(y), escaped(text));
 }
 
 }  // namespace planaria

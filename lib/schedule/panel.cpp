@@ -7,9 +7,10 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
+#include <planaria/schedule/markup.hpp>
+#include <planaria/schedule/panel.hpp>
 
 #include "schedule/bars.hpp"
-#include "schedule/markup.hpp"
 #include "schedule/picture.hpp"
 
 namespace planaria {
@@ -39,11 +40,6 @@ const char* colour_of(char kind, int shade) {
     if (fill.kind == kind) return fill.shades.at(static_cast<std::size_t>(shade));
   }
   check_failed("a bar of no known kind", std::string(1, kind));
-}
-
-std::string text_at(double x, double y, const char* style_class, const std::string& text) {
-  return fmt::format("<text class=\"{}\" x=\"{}\" y=\"{}\">{}</text>", style_class, decimal(x),
-                     decimal(y), escaped(text));
 }
 
 class PanelWriter {
@@ -260,9 +256,14 @@ std::string panel_style() {
          ".a rect{stroke:#16191d}.a:hover rect{stroke:#fff}\n}\n";
 }
 
-Panel panel_of(const ScheduleDrawing& drawing, const PictureScale& scale, int number) {
-  check_drawing(drawing);
-  return PanelWriter(drawing, scale, number).write();
+std::vector<Panel> panels_of(const std::vector<ScheduleDrawing>& drawings) {
+  const PictureScale scale = scale_of(drawings);
+  std::vector<Panel> panels;
+  for (const ScheduleDrawing& drawing : drawings) {
+    check_drawing(drawing);
+    panels.push_back(PanelWriter(drawing, scale, static_cast<int>(panels.size())).write());
+  }
+  return panels;
 }
 
 }  // namespace planaria

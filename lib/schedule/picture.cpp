@@ -7,8 +7,7 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
-
-#include "schedule/markup.hpp"
+#include <planaria/schedule/markup.hpp>
 
 namespace planaria {
 

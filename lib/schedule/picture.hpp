@@ -34,15 +34,4 @@ struct PictureScale {
 };
 [[nodiscard]] PictureScale scale_of(const std::vector<ScheduleDrawing>& drawings);
 
-/// One schedule's part of an SVG, from (0, 0) on.
-struct Panel {
-  std::string markup;
-  double width_px = 0;
-  double height_px = 0;
-};
-/// `number` tells apart what panels of one page define.
-[[nodiscard]] Panel panel_of(const ScheduleDrawing& drawing, const PictureScale& scale, int number);
-/// Returns the style sheet that panels need, light and dark.
-[[nodiscard]] std::string panel_style();
-
 }  // namespace planaria

@@ -1,4 +1,6 @@
-// schedule/markup.hpp: what may stand in XML, and numbers as pictures show them. Private.
+// schedule/markup.hpp: what may stand in XML, and numbers as pictures show them. Floor 2, pure.
+// Is: texts and numbers that are well-formed in any SVG or page. Is not: a picture (draw.hpp), nor
+// a writer of elements of any kind.
 #pragma once
 
 #include <string>
@@ -15,5 +17,8 @@ namespace planaria {
 [[nodiscard]] std::string decimal(double value, int decimals = 2);
 /// Returns a time or rate as people read it: "33", "0.601", "1234.5", "2.5e-05".
 [[nodiscard]] std::string figure(double value);
+/// Returns a <text> of that class of the style sheet, the text escaped.
+[[nodiscard]] std::string text_at(double x, double y, const char* style_class,
+                                  const std::string& text);
 
 }  // namespace planaria
