@@ -145,7 +145,7 @@ class BroadSearch {
     for (const int lane_size : limits_.lane_sizes) {
       if (lanes_in(limits_.micro_batches, lane_size) < shape.width) break;
       auto draft = spreader_.draft({shape.schedule, lane_size, depths, shape.order});
-      effort_ += effort_of_draft;
+      effort_ += effort_of_draft + shape.workers;
       if (draft && !recomputes(*draft)) return draft;
       if (draft && (!any || estimate_.of(*draft) < estimate_.of(*any))) any = std::move(draft);
     }

@@ -12,8 +12,8 @@ namespace {
 
 /// More pipelines than that are not put together.
 constexpr std::size_t options_max = 200'000;
-/// Cells of the table of capacities times pipelines.
-constexpr std::int64_t capacity_work_max = 40'000'000;
+/// Comparisons for the table of capacities that take as long as looking at a partial plan.
+constexpr std::int64_t cells_per_effort = 16;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 /// What is not shorter by this share of the step is not better: rounding.
 constexpr double gain_least = 1e-12;
@@ -144,7 +144,8 @@ class ExactSearch {
       most = {options_[open_[i]].uses, std::max(most.second, lanes_most_[i])};
     }
     const auto work = static_cast<std::int64_t>(by_use.size()) * states_.size() * width;
-    if (work > capacity_work_max) return false;
+    answer_.effort += (work / cells_per_effort) + static_cast<std::int64_t>(options_.size());
+    if (answer_.effort > request_.effort_max) return false;
     capacities_.assign(static_cast<std::size_t>(width) + 1, {});
     capacities_[0].assign(static_cast<std::size_t>(states_.size()), 0);
     for (std::size_t count = 1; count < capacities_.size(); ++count) {
