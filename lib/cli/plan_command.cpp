@@ -224,7 +224,8 @@ void add_outputs(CLI::App& app, PlanFlags& flags) {
                "Say what the other plans would cost, or why they cannot be");
   app.add_option("--svg", flags.svg, "Draw the plan: layers, stages, memory, predicted timeline")
       ->type_name("FILE");
-  app.add_flag("--json", flags.json, "Print one JSON object: what run --layout reads");
+  app.add_flag("--json", flags.json,
+               "Print one JSON object: a plan, whose layout run --layout takes");
   app.add_option("-o", flags.output, "Write the answer to FILE in place of stdout")
       ->type_name("FILE");
 }

@@ -50,6 +50,7 @@ class Planning {
   /// Nothing where nothing fits.
   [[nodiscard]] Result<std::optional<BestPlan>> best() {
     PLANARIA_TRY_VOID(prepare());
+    if (!enough_workers()) return std::optional<BestPlan>();
     for (const auto& size : sizes_) search(*size);
     for (const auto& size : sizes_) prove(*size);
     if (best_size_ == nullptr) return std::optional<BestPlan>();
@@ -67,7 +68,7 @@ class Planning {
 
   /// Whether something fits, as far as a short search sees.
   [[nodiscard]] bool fits() {
-    if (!prepare()) return false;
+    if (!prepare() || !enough_workers()) return false;
     effort_left_ = feasibility_effort_max;
     for (const auto& size : sizes_) {
       search(*size);
@@ -78,6 +79,11 @@ class Planning {
   }
 
  private:
+  /// A layer has no more holders than there are workers.
+  [[nodiscard]] bool enough_workers() const {
+    return request_.survive < static_cast<int>(request_.cluster->workers.size());
+  }
+
   [[nodiscard]] bool may_be_automatic() const {
     if (request_.schedule) return *request_.schedule == "auto";
     return request_.keep_going != nullptr;
@@ -307,12 +313,11 @@ Result<BestPlan> best_plan(const BestPlanRequest& request) {
   PLANARIA_TRY_VOID(check_request(request));
   PLANARIA_TRY(best, Planning(request).best());
   if (!best) {
-    return Fault::infeasible(least_change(request, [](const BestPlanRequest& other) {
-      return Planning(other).fits();
-    }));
+    return Fault::infeasible(
+        least_change(request, [](const BestPlanRequest& other) { return Planning(other).fits(); }));
   }
   const auto& least = request.min_samples_per_s;
-  if (least && best->plan.samples_per_s < *least) {
+  if (least && best->plan.step_ms > 0 && best->plan.samples_per_s < *least) {
     return Fault::infeasible(fmt::format(
         "min_throughput: {} samples a second, the best found has {:.6g} ({:.6g} ms a step; no plan "
         "takes less than {:.6g} ms)",

@@ -23,10 +23,10 @@ namespace {
 constexpr double estimate_slack = 1.03;
 /// Actions simulated and layers reduced, after which no more shapes are priced.
 constexpr std::int64_t effort_max = 700'000;
+/// To cut and share out, in the same unit.
+constexpr std::int64_t effort_of_draft = 2000;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-constexpr std::int64_t effort_of_draft = 2000;
 
 /// Pipelines in which `workers` are spread evenly.
 struct EvenShape {

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include <planaria/schedule/builders.hpp>
+
 namespace planaria {
 namespace {
 
@@ -21,8 +23,11 @@ class PlanBound {
         limits_(limits),
         workers_(tools.terms.workers()),
         depth_most_(std::min(tools.terms.layers(), workers_)),
-        fused_(std::ranges::all_of(limits.schedules, [](const std::string& schedule) {
-          return schedule == "gpipe" || schedule == "1f1b";
+        fused_(std::ranges::all_of(
+            limits.schedules,
+            [](const std::string& schedule) { return schedule == "gpipe" || schedule == "1f1b"; })),
+        in_chunks_(std::ranges::any_of(limits.schedules, [](const std::string& schedule) {
+          return chunks_of(schedule) > 1;
         })) {
     slowest_ = tools.terms.worker(0).speed;
     std::int64_t memory_most = 0;
@@ -70,9 +75,10 @@ class PlanBound {
   [[nodiscard]] double bound_ms(int first, int last, double known_ms) {
     transfers_ = reduction_transfers(first);
     double low = work_ms(first);
-    if (low >= known_ms * (1 - rounding) || !enough(known_ms * (1 - rounding), last)) {
-      return known_ms;
-    }
+    if (low >= known_ms * (1 - rounding)) return known_ms;
+    // Chunks may balance what no cut into one part a worker does.
+    if (in_chunks_) return low;
+    if (!enough(known_ms * (1 - rounding), last)) return known_ms;
     double high = known_ms;
     while (high - low > precision * high) {
       const double middle = (low + high) / 2;
@@ -162,6 +168,7 @@ class PlanBound {
   int depth_least_ = 1;
   int depth_most_;
   bool fused_;
+  bool in_chunks_;
   double speed_ = 0;
   double fastest_ = 0;
   double slowest_ = 0;

@@ -13,7 +13,8 @@ namespace planaria {
 /// - Capacity: a pipeline of S of the fastest workers takes, till a time, at most so many
 ///   micro-batches that some cut lets every stage end in time, that stage waiting for the first
 ///   micro-batch to come down to it first (with a fused backward: for the last to go up after it).
-///   Pipelines that together take all must be among the workers (a knapsack).
+///   Pipelines that together take all must be among the workers (a knapsack). Not for schedules in
+///   chunks.
 ///
 /// How often a gradient is transferred grows with the width: widths are taken in ranges, each by
 /// its least. Within a thousandth of the best that the arguments give. O(layers x log(layers) x

@@ -83,14 +83,21 @@ class Changes {
     }
   }
 
+  /// Surviving fewer losses needs no more.
   void try_survivals() {
-    for (int survive = request_.survive - 1; survive >= 0; --survive) {
+    const auto fits_with = [&](int survive) {
       BestPlanRequest other = request_;
       other.survive = survive;
-      if (!fits_(other)) continue;
-      changes_.push_back(fmt::format("--survive {}", survive));
-      return;
+      return fits_(other);
+    };
+    if (!fits_with(0)) return;
+    int most = 0;
+    int refused = request_.survive;
+    while (refused - most > 1) {
+      const int middle = most + ((refused - most) / 2);
+      (fits_with(middle) ? most : refused) = middle;
     }
+    changes_.push_back(fmt::format("--survive {}", most));
   }
 
   [[nodiscard]] bool fits_with_memory(double times) const {

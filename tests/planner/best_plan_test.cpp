@@ -258,6 +258,48 @@ TEST_CASE("a plan by a schedule in chunks costs what the cost model says", "[uni
   }
 }
 
+TEST_CASE("a schedule in chunks is held to no bound that chunks can break", "[unit]") {
+  // One worker of two has 1 and 3 times as much in chunks 0 and 3, the other 2 in each: balanced
+  // as no cut into two parts is.
+  EvenCase even(4, 2, 1'000'000, 16);
+  const std::vector<double> times{1, 2, 2, 3};
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    LayerProfile& layer = even.profile.layers[i];
+    layer.forward_ms = layer.backward_input_ms = layer.backward_weight_ms = {times[i], times[i]};
+    layer.gradient_bytes = 0;
+    layer.optimizer_ms = 0;
+    layer.boundary_bytes = {0, 0};
+  }
+  even.request.width = 1;
+  even.request.depth = 2;
+  even.request.schedule = "zb-v";
+  const Plan plan = best_plan(even.request).value().plan;
+  // A cut into two parts leaves 5 of 8 at one worker.
+  CHECK(plan.step_ms < 16 * 3 * 5);
+  CHECK(plan.bound_step_ms <= 16 * 3 * 4 * (1 + 1e-9));
+  CHECK_FALSE(plan.optimal);
+}
+
+TEST_CASE("more losses than there are workers are survived by more workers alone", "[unit]") {
+  EvenCase even(4, 3, 1'000'000, 8);
+  even.request.survive = 10'000;
+  const auto refused = best_plan(even.request);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.fault().kind == FaultKind::infeasible);
+  INFO(refused.fault().sentence);
+  CHECK(refused.fault().sentence.find("--survive 2") != std::string::npos);
+}
+
+TEST_CASE("a step that takes no time is fast enough for anybody", "[unit]") {
+  EvenCase even(2, 1, 1'000'000, 4);
+  for (LayerProfile& layer : even.profile.layers) {
+    layer.forward_ms = layer.backward_input_ms = layer.backward_weight_ms = {0, 0};
+    layer.optimizer_ms = 0;
+  }
+  even.request.min_samples_per_s = 1e9;
+  CHECK(best_plan(even.request).ok());
+}
+
 TEST_CASE("a written plan is read as it was", "[unit]") {
   EvenCase even(6, 5, 100'000, 8);
   even.request.survive = 2;

@@ -52,10 +52,9 @@ struct BestPlan {
   std::vector<std::string> explanation;
 };
 
-/// Chooses the plan of least step_ms (of most samples per second, where the micro-batch size is
-/// chosen too); of equals the one with fewest workers that compute, then fewest pipelines, then the
-/// schedule named first. Always the best where docs/planner.md says that the problem is small;
-/// else the best found, with bound_step_ms to say how far off it may be.
+/// Chooses the plan of least step_ms, or of most samples per second where the micro-batch size is
+/// chosen too. Where the effort of a proof suffices (docs/planner.md) it is the best there is, and
+/// `optimal`; else the best found, with bound_step_ms to say how far off it may be.
 /// invalid_input: what cannot be asked. infeasible: nothing fits, and the smallest change that
 /// would.
 [[nodiscard]] Result<BestPlan> best_plan(const BestPlanRequest& request);
