@@ -9,6 +9,7 @@ LayerSums::LayerSums(const CostTerms& terms) {
     const LayerTerms& layer = terms.layer(index);
     compute_ms_.push_back(compute_ms_.back() + layer.compute_ms());
     forward_ms_.push_back(forward_ms_.back() + layer.forward_ms);
+    backward_weight_ms_.push_back(backward_weight_ms_.back() + layer.backward_weight_ms);
     optimizer_ms_.push_back(optimizer_ms_.back() + layer.optimizer_ms);
     transfer_ms_.push_back(transfer_ms_.back() + terms.least_transfer_ms(layer.gradient_bytes));
     state_bytes_.push_back(state_bytes_.back() + layer.state_bytes);

@@ -16,6 +16,9 @@ class LayerSums {
   /// Layers [first, end) each.
   [[nodiscard]] double compute_ms(int first, int end) const { return of(compute_ms_, first, end); }
   [[nodiscard]] double forward_ms(int first, int end) const { return of(forward_ms_, first, end); }
+  [[nodiscard]] double backward_weight_ms(int first, int end) const {
+    return of(backward_weight_ms_, first, end);
+  }
   [[nodiscard]] double optimizer_ms(int first, int end) const {
     return of(optimizer_ms_, first, end);
   }
@@ -52,7 +55,8 @@ class LayerSums {
     return prefix[static_cast<std::size_t>(end)] - prefix[static_cast<std::size_t>(first)];
   }
 
-  std::vector<double> compute_ms_{0}, forward_ms_{0}, optimizer_ms_{0}, transfer_ms_{0};
+  std::vector<double> compute_ms_{0}, forward_ms_{0}, backward_weight_ms_{0}, optimizer_ms_{0},
+      transfer_ms_{0};
   std::vector<std::int64_t> state_bytes_{0}, gradient_bytes_{0}, activation_bytes_{0},
       weight_gradient_bytes_{0};
   std::vector<std::int64_t> cut_bytes_{0};

@@ -11,6 +11,8 @@ namespace planaria {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+/// Every step is shorter; finite, for differences from it.
+constexpr double no_limit = std::numeric_limits<double>::max();
 /// The bottleneck is found to this share of itself.
 constexpr double precision = 1e-5;
 
@@ -26,7 +28,7 @@ class Partition {
   }
 
   [[nodiscard]] std::optional<std::vector<StageDraft>> best() {
-    if (stages_ > sums_.layers() || !cover(infinity)) return std::nullopt;
+    if (stages_ > sums_.layers() || !cover(no_limit)) return std::nullopt;
     double high = bottleneck();
     std::vector<StageDraft> best = drafts_;
     double low = least();
@@ -57,13 +59,29 @@ class Partition {
     return work / speed_;
   }
 
-  /// What stage `stage` takes for layers [first, end).
-  [[nodiscard]] double cost(int stage, int first, int end, bool recompute) const {
+  /// All micro-batches at stage `stage` with layers [first, end), and what comes after.
+  [[nodiscard]] RoundStage cost(int stage, int first, int end, bool recompute) const {
+    const double speed = speed_of(stage);
     double micro_batch_ms = sums_.compute_ms(first, end);
     if (recompute) micro_batch_ms += sums_.forward_ms(first, end);
-    return (((request_.micro_batches * micro_batch_ms) + sums_.optimizer_ms(first, end)) /
-            speed_of(stage)) +
-           (request_.reductions * sums_.transfer_ms(first, end));
+    RoundStage cost;
+    if (!request_.rounds.fused) {
+      const double weight_ms = sums_.backward_weight_ms(first, end);
+      micro_batch_ms -= weight_ms;
+      cost.beside_ms = request_.micro_batches * weight_ms / speed;
+    }
+    cost.on_way_ms =
+        (((request_.micro_batches * micro_batch_ms) + sums_.optimizer_ms(first, end)) / speed) +
+        (request_.reductions * sums_.transfer_ms(first, end));
+    cost.link_ms = request_.micro_batches * 2 * sums_.least_send_ms(end);
+    return cost;
+  }
+
+  /// What the rounds that end at the stage take above `limit` for each of theirs, at most, given
+  /// that of the stage before.
+  [[nodiscard]] double above(const RoundStage& cost, double limit, double before) const {
+    const double gone_on = before - ((request_.rounds.per_stage - 1) * limit);
+    return std::max(cost.beside_ms, gone_on) + cost.on_way_ms - limit;
   }
 
   [[nodiscard]] bool fits(int stage, int first, int end, bool recompute) const {
@@ -88,7 +106,8 @@ class Partition {
   /// doubling, then halving: stages are short where they are many.
   [[nodiscard]] int reach(int stage, int first, int most, double limit, bool recompute) const {
     const auto takes = [&](int end) {
-      return cost(stage, first, end, recompute) <= limit && fits(stage, first, end, recompute);
+      return above(cost(stage, first, end, recompute), limit, above_) <= 0 &&
+             fits(stage, first, end, recompute);
     };
     int taken = first;
     int step = 1;
@@ -104,10 +123,11 @@ class Partition {
     return taken;
   }
 
-  /// Gives every stage in turn as many layers as `limit` allows: taking more now is never worse
-  /// later.
+  /// Gives every stage in turn as many layers as `limit` allows. Taking more now is never worse
+  /// later: what a round is longer by here, it would be by there, between workers of one speed.
   bool cover(double limit) {
     drafts_.clear();
+    above_ = -infinity;
     int first = 0;
     for (int stage = 0; stage < stages_; ++stage) {
       const int most = sums_.layers() - (stages_ - 1 - stage);
@@ -122,6 +142,10 @@ class Partition {
         }
       }
       if (end == first) return false;
+      if (request_.rounds.bind) {
+        const RoundStage here = cost(stage, first, end, recompute);
+        above_ = above(here, limit, above_) + here.link_ms;
+      }
       drafts_.push_back({first, end - 1, worker_of(stage), recompute});
       first = end;
     }
@@ -129,12 +153,12 @@ class Partition {
   }
 
   [[nodiscard]] double bottleneck() const {
-    double most = 0;
+    std::vector<RoundStage> stages;
     for (int stage = 0; stage < stages_; ++stage) {
       const StageDraft& draft = drafts_[static_cast<std::size_t>(stage)];
-      most = std::max(most, cost(stage, draft.first, draft.last + 1, draft.recompute));
+      stages.push_back(cost(stage, draft.first, draft.last + 1, draft.recompute));
     }
-    return most;
+    return longest_round(request_.rounds, stages).period_ms;
   }
 
   const CostTerms& terms_;
@@ -143,6 +167,7 @@ class Partition {
   int stages_;
   int partial_sums_;
   double speed_ = 0;
+  double above_ = 0;                // of cover(): rounds that may go on, with the link to the next
   std::vector<StageDraft> drafts_;  // of the last cover()
 };
 

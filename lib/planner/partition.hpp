@@ -11,6 +11,7 @@
 
 #include "planner/layer_sums.hpp"
 #include "planner/pipeline_times.hpp"
+#include "planner/rounds.hpp"
 #include "planner/schedule_shelf.hpp"
 
 namespace planaria {
@@ -18,6 +19,7 @@ namespace planaria {
 struct PartitionRequest {
   std::vector<int> workers;  // by stage, indices; in chunks one stands several times
   const std::vector<HeldMost>* held = nullptr;  // required: what the stages hold at most, by stage
+  RoundRule rounds;                             // of the schedule
   int micro_batches = 1;
   int lanes = 1;
   double reductions = 0;  // transfers of each gradient: reduction_transfers()
@@ -26,7 +28,8 @@ struct PartitionRequest {
 };
 
 /// Cuts the layers so that the largest of the stages' (compute of all micro-batches + optimizer) /
-/// speed + reductions is least, to a hundred-thousandth, each stage within its memory; a stage
+/// speed + reductions is least, to a hundred-thousandth, each stage within its memory; rounds over
+/// several stages count with what their stages take on average, and with the links between. A stage
 /// recomputes as asked, or where it does not fit otherwise. Nothing where no cut fits: a stage of
 /// fewer layers is taken to need no more memory. O(stages log(layers)).
 [[nodiscard]] std::optional<std::vector<StageDraft>> balanced_partition(

@@ -129,7 +129,8 @@ std::optional<std::vector<StageDraft>> Spreader::partition(const Family& family,
   const auto by_stage = ranks_by_stage(family.schedule, static_cast<int>(workers.size()));
   auto found = partitions_.find(key);
   if (found == partitions_.end()) {
-    PartitionRequest request{.micro_batches = micro_batches,
+    PartitionRequest request{.rounds = round_rule(family.schedule),
+                             .micro_batches = micro_batches,
                              .lanes = lanes_in(micro_batches, family.lane_size),
                              .reductions = reduction_transfers(static_cast<int>(family.width)),
                              .recompute = limits_.recompute};
@@ -146,14 +147,14 @@ std::optional<std::vector<StageDraft>> Spreader::partition(const Family& family,
   return stages;
 }
 
-// Lane after lane to the pipeline that is then done first, by its slowest stage.
+// Lane after lane to the pipeline that is then done first, by its longest round.
 bool Spreader::share_out(const Shape& shape, PlanDraft& draft) const {
   const int width = static_cast<int>(draft.pipelines.size());
   const double transfers = reduction_transfers(width);
+  const RoundRule rule = round_rule(shape.schedule);
   std::vector<double> ahead_ms;
   std::vector<double> micro_batch_ms;
   for (const PipelineDraft& pipeline : draft.pipelines) {
-    double slowest_ms = 0;
     double all_ms = 0;
     double after_ms = 0;
     for (const StageDraft& stage : pipeline.stages) {
@@ -162,12 +163,12 @@ bool Spreader::share_out(const Shape& shape, PlanDraft& draft) const {
       double compute_ms = tools_.sums.compute_ms(stage.first, end);
       if (stage.recompute) compute_ms += tools_.sums.forward_ms(stage.first, end);
       all_ms += compute_ms / speed;
-      slowest_ms = std::max(slowest_ms, compute_ms / speed);
       after_ms = std::max(after_ms, (tools_.sums.optimizer_ms(stage.first, end) / speed) +
                                         (transfers * tools_.sums.transfer_ms(stage.first, end)));
     }
-    ahead_ms.push_back(after_ms + all_ms - slowest_ms);
-    micro_batch_ms.push_back(slowest_ms);
+    const Round round = longest_round(tools_.terms, tools_.sums, rule, pipeline.stages);
+    ahead_ms.push_back(after_ms + all_ms - round.period_ms);
+    micro_batch_ms.push_back(round.period_ms);
   }
   const int all = lanes(shape.lane_size);
   if (width > all) return false;

@@ -43,7 +43,20 @@ double StepEstimate::of_even(const std::string& schedule, int width, int used) {
   const double fill_ms = splits(schedule) ? forward_ms : stage_ms;
   const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
                           (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
-  return (share * stage_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
+  const double period_ms = std::max(stage_ms, even_round_ms(schedule, depth, share, speed));
+  return (share * period_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
+}
+
+// The period of the round over all stages.
+double StepEstimate::even_round_ms(const std::string& schedule, double depth, int share,
+                                   double speed) const {
+  const RoundRule rule = round_rule(schedule);
+  const auto stages = static_cast<std::size_t>(depth);
+  if (!rule.bind || share < rule.micro_batches(stages)) return 0;
+  const LayerSums& sums = tools_.sums;
+  double all_ms = sums.compute_ms(0, layers());
+  if (!rule.fused) all_ms -= sums.backward_weight_ms(0, layers()) * (1 - (1 / depth));
+  return ((all_ms / speed) + (2 * (depth - 1) * sums.least_send_ms())) / rule.micro_batches(stages);
 }
 
 // As if all layers were alike.
@@ -129,12 +142,16 @@ double StepEstimate::of(const PlanDraft& draft, const PipelineDraft& pipeline) c
   const bool fused = !splits(draft.schedule);
   const double transfers = reduction_transfers(static_cast<int>(draft.pipelines.size()));
   const LayerSums& sums = tools_.sums;
+  const RoundRule rule = round_rule(draft.schedule);
+  const Round round = longest_round(tools_.terms, sums, rule, pipeline.stages);
+  const double round_micro_batches = rule.micro_batches(round.stages);
   double fill_ms = 0;
   double drain_ms = 0;
   double end_ms = 0;    // of compute, on the first stage
   double after_ms = 0;  // the most that a stage has left when the first has ended compute
   double apart_ms = 0;  // of a stage by itself
-  for (const StageDraft& stage : pipeline.stages) {
+  for (std::size_t at = 0; at < pipeline.stages.size(); ++at) {
+    const StageDraft& stage = pipeline.stages[at];
     const int end = stage.last + 1;
     const double speed = tools_.terms.worker(stage.worker).speed;
     const double forward_ms = sums.forward_ms(stage.first, end) / speed;
@@ -142,7 +159,9 @@ double StepEstimate::of(const PlanDraft& draft, const PipelineDraft& pipeline) c
     const double compute_ms = (sums.compute_ms(stage.first, end) / speed) + again_ms;
     const double own_ms = (sums.optimizer_ms(stage.first, end) / speed) +
                           (transfers * sums.transfer_ms(stage.first, end));
-    const double steady_ms = fill_ms + (pipeline.micro_batches * compute_ms);
+    double steady_ms = fill_ms + (pipeline.micro_batches * compute_ms);
+    const bool goes_round = at == round.first && pipeline.micro_batches >= round_micro_batches;
+    if (goes_round) steady_ms = fill_ms + (pipeline.micro_batches * round.period_ms);
     end_ms = std::max(end_ms, steady_ms + drain_ms);
     after_ms = std::max(after_ms, own_ms - drain_ms);
     apart_ms = std::max(apart_ms, steady_ms + own_ms);
@@ -157,12 +176,14 @@ double StepEstimate::of_one(const std::string& schedule, int depth, int micro_ba
   const double speed = speed_sums_[1];
   const LayerSums& sums = tools_.sums;
   const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
-  const double stage_ms = slowest_stage_ms(schedule, depth, limits_.micro_batches / width) / speed;
+  const int share = limits_.micro_batches / width;
+  const double stage_ms = slowest_stage_ms(schedule, depth, share) / speed;
   if (stage_ms == infinity) return infinity;
   const double fill_ms = splits(schedule) ? forward_ms : stage_ms;
   const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
                           (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
-  return (micro_batches * stage_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
+  const double period_ms = std::max(stage_ms, even_round_ms(schedule, depth, share, speed));
+  return (micro_batches * period_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
 }
 
 }  // namespace planaria

@@ -32,6 +32,8 @@ class StepEstimate {
  private:
   [[nodiscard]] int layers() const { return tools_.terms.layers(); }
   [[nodiscard]] double slowest_stage_ms(const std::string& schedule, double depth, int share);
+  [[nodiscard]] double even_round_ms(const std::string& schedule, double depth, int share,
+                                     double speed) const;
   [[nodiscard]] double slowest_where_some_recompute_ms(int stages, double recomputing);
   [[nodiscard]] double recomputing_share(const std::string& schedule, double depth,
                                          int share) const;
