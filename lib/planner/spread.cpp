@@ -192,7 +192,25 @@ bool Spreader::share_out(const Shape& shape, PlanDraft& draft) const {
   return true;
 }
 
+std::optional<PlanDraft> Spreader::equal_counts(const Shape& shape) const {
+  PlanDraft draft{.schedule = shape.schedule, .lane_size = shape.lane_size};
+  for (const auto& workers : dealt(shape)) {
+    const auto stages = static_cast<int>(workers.size());
+    if (tools_.sums.layers() % stages != 0) return std::nullopt;
+    const int count = tools_.sums.layers() / stages;
+    PipelineDraft& pipeline = draft.pipelines.emplace_back();
+    for (int stage = 0; stage < stages; ++stage) {
+      const int first = stage * count;
+      pipeline.stages.push_back(
+          {first, first + count - 1, workers[static_cast<std::size_t>(stage)], false});
+    }
+  }
+  if (!share_out(shape, draft)) return std::nullopt;
+  return draft;
+}
+
 std::optional<PlanDraft> Spreader::draft(const Shape& shape) {
+  if (shape.equal_counts) return equal_counts(shape);
   PlanDraft draft{.schedule = shape.schedule, .lane_size = shape.lane_size};
   const auto dealt = this->dealt(shape);
   double speed = 0;

@@ -31,6 +31,7 @@ class Spreader {
     int lane_size = 1;
     std::vector<int> depths;  // workers of each pipeline
     WorkerOrder order = WorkerOrder::as_numbered;
+    bool equal_counts = false;  // of layers in all stages of a pipeline, whatever they take
   };
   /// Cuts the layers for each pipeline and shares out lanes so that all end together, about;
   /// stages fit memory, exactly. Nothing where that cannot be.
@@ -66,6 +67,7 @@ class Spreader {
   [[nodiscard]] std::optional<std::vector<StageDraft>> cut(PartitionRequest request,
                                                            const std::vector<HeldMost>& held) const;
   [[nodiscard]] bool share_out(const Shape& shape, PlanDraft& draft) const;
+  [[nodiscard]] std::optional<PlanDraft> equal_counts(const Shape& shape) const;
   [[nodiscard]] int lanes(int lane_size) const {
     return lanes_in(limits_.micro_batches, lane_size);
   }
