@@ -1,12 +1,18 @@
 // What planning costs. Templates for 96 layers and 32 nodes must take less than 1 ms, those of
 // every size from 1 to 64 less than 50 ms; time must not grow faster than layers squared, nor than
-// sizes.
+// sizes. A whole plan for 72 layers and 300 workers must take less than 50 ms, the reaction to a
+// loss there less than 1 ms.
+#include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include <planaria/base/random.hpp>
+#include <planaria/planner/best_plan.hpp>
+#include <planaria/planner/plan_table.hpp>
 #include <planaria/planner/templates.hpp>
+
+#include "planner/gpt_cases.hpp"
 
 namespace planaria {
 namespace {
@@ -50,6 +56,102 @@ BENCHMARK(templates_up_to)
     ->Args({384, 64})
     ->Args({768, 64})
     ->Unit(benchmark::kMicrosecond);
+
+Profile profile_of(std::int64_t layers) {
+  Profile profile = gpt_cases::gpt(2);
+  const LayerProfile block = profile.layers[1];
+  const auto at = profile.layers.begin() + 1;
+  profile.layers.erase(at, profile.layers.end() - 1);
+  profile.layers.insert(profile.layers.begin() + 1, static_cast<std::size_t>(layers - 2), block);
+  for (std::size_t i = 1; i + 1 < profile.layers.size(); ++i) {
+    profile.layers[i].name = "block" + std::to_string(i);
+  }
+  return profile;
+}
+
+BestPlanRequest request_of(const Profile& profile, const Cluster& cluster) {
+  return {.profile = &profile,
+          .cluster = &cluster,
+          .micro_batches = 512,
+          .micro_batch_size = gpt_cases::micro_batch_size};
+}
+
+/// All named schedules and recompute, workers of 32 GiB alike.
+void best_plan_of(benchmark::State& state) {
+  const Profile profile = profile_of(state.range(0));
+  const Cluster cluster =
+      identical_workers(static_cast<int>(state.range(1)), 32 * gpt_cases::gibibyte);
+  for (auto _ : state) benchmark::DoNotOptimize(best_plan(request_of(profile, cluster)));
+}
+BENCHMARK(best_plan_of)
+    ->ArgNames({"layers", "workers"})
+    ->Args({72, 16})
+    ->Args({72, 32})
+    ->Args({72, 64})
+    ->Args({72, 128})
+    ->Args({72, 300})
+    ->Args({72, 600})
+    ->Args({72, 1000})
+    ->Args({24, 300})
+    ->Args({48, 300})
+    ->Args({96, 300})
+    ->Args({144, 300})
+    ->Args({288, 300})
+    ->Unit(benchmark::kMillisecond);
+
+/// One of so many workers is lost, each in turn; the rest take the plan of the table.
+void reaction_to_a_loss(benchmark::State& state) {
+  const auto workers = static_cast<int>(state.range(1));
+  const Profile profile = profile_of(state.range(0));
+  const Cluster cluster = identical_workers(workers, 32 * gpt_cases::gibibyte);
+  int planned = 0;
+  const auto table =
+      PlanTable::of(request_of(profile, cluster), [&] { return ++planned < 2; }).value();
+  const Layout before = layout_of(table.plan(workers));
+  std::vector<std::int64_t> bytes;
+  for (const LayerProfile& layer : profile.layers) {
+    bytes.push_back(layer.parameter_bytes + layer.state_bytes);
+  }
+  LayerHolders holders;
+  for (const PipelineAssignment& pipeline : before.pipelines) {
+    for (const StageAssignment& stage : pipeline.stages) {
+      for (LayerId at = stage.layers.first; at <= stage.layers.last; at = at.next()) {
+        holders[at].insert(stage.worker);
+      }
+    }
+  }
+  int lost = 0;
+  for (auto _ : state) {
+    std::vector<WorkerId> left;
+    for (int id = 0; id < workers; ++id) {
+      if (id != lost) left.emplace_back(id);
+    }
+    lost = (lost + 1) % workers;
+    benchmark::DoNotOptimize(table.reaction(left, bytes, holders, &before));
+  }
+}
+BENCHMARK(reaction_to_a_loss)
+    ->ArgNames({"layers", "workers"})
+    ->Args({72, 32})
+    ->Args({72, 100})
+    ->Args({72, 300})
+    ->Args({72, 1000})
+    ->Args({288, 300})
+    ->Unit(benchmark::kMicrosecond);
+
+/// A table of every number of workers.
+void plan_table_of(benchmark::State& state) {
+  const Profile profile = profile_of(state.range(0));
+  const Cluster cluster =
+      identical_workers(static_cast<int>(state.range(1)), 32 * gpt_cases::gibibyte);
+  for (auto _ : state) benchmark::DoNotOptimize(PlanTable::of(request_of(profile, cluster)));
+}
+BENCHMARK(plan_table_of)
+    ->ArgNames({"layers", "workers"})
+    ->Args({72, 32})
+    ->Args({72, 300})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace planaria

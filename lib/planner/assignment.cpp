@@ -1,6 +1,8 @@
 #include "planner/assignment.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include <planaria/base/check.hpp>
 
@@ -15,90 +17,161 @@ AssignmentCost operator-(AssignmentCost a, AssignmentCost b) {
 }
 
 constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
+constexpr auto far = std::numeric_limits<std::int64_t>::max();
 
-/// Rows join one by one. A joining row searches the cheapest alternating path to a free column by
-/// reduced costs, which potentials keep from ever being negative (Dijkstra's method).
+/// Rows join one by one, each with all its units. While it has some left, a row searches the
+/// cheapest alternating path to a column with room by reduced costs, which potentials keep from
+/// ever being negative (Dijkstra's method), and sends as many units as the path takes.
 class Hungarian {
  public:
-  explicit Hungarian(const std::vector<std::vector<AssignmentCost>>& costs)
+  Hungarian(const CostTable& costs, const std::vector<int>& units, const std::vector<int>& room)
       : costs_(costs),
-        columns_(costs.empty() ? 0 : costs.front().size()),
+        units_(units),
+        room_(room),
         row_potential_(costs.size()),
-        column_potential_(columns_),
-        row_of_(columns_, nobody) {}
+        column_potential_(room.size()),
+        taken_(costs.size(), std::vector<int>(room.size(), 0)),
+        rows_of_(room.size()) {}
 
-  [[nodiscard]] std::vector<int> solve() {
-    for (std::size_t row = 0; row < costs_.size(); ++row) join(row);
-    std::vector<int> column_of(costs_.size(), -1);
-    for (std::size_t column = 0; column < columns_; ++column) {
-      if (row_of_[column] != nobody) column_of[row_of_[column]] = static_cast<int>(column);
+  [[nodiscard]] std::vector<std::vector<int>> solve() {
+    for (std::size_t row = 0; row < costs_.size(); ++row) {
+      for (int left = units_[row]; left > 0;) left -= send(row, left);
     }
-    return column_of;
+    return std::move(taken_);
   }
 
  private:
-  void join(std::size_t joining) {
-    constexpr auto far = std::numeric_limits<std::int64_t>::max();
-    std::vector<AssignmentCost> distance(columns_, {far, far});
-    std::vector<std::size_t> came_from(columns_, nobody);  // column before it on the path
-    std::vector<char> reached(columns_, false);
+  /// The search of one path.
+  struct Search {
+    Search(std::size_t rows, std::size_t columns)
+        : distance(columns, {far, far}),
+          came_by(columns, nobody),
+          reached(columns, 0),
+          column_before(rows, nobody),
+          reached_row(rows, 0) {}
+    std::vector<AssignmentCost> distance;  // of columns
+    std::vector<std::size_t> came_by;      // row before the column
+    std::vector<char> reached;
+    std::vector<std::size_t> column_before;  // of rows; nobody: the one that joins
+    std::vector<char> reached_row;
+  };
 
-    std::size_t row = joining;
+  /// Returns how many units of the row were sent, at least one.
+  int send(std::size_t joining, int most) {
+    Search search(costs_.size(), room_.size());
+    search.reached_row[joining] = 1;
+    std::vector<std::size_t> new_rows{joining};
     std::size_t column = nobody;
-    while (true) {
-      std::size_t next = nobody;
-      for (std::size_t other = 0; other < columns_; ++other) {
-        if (reached[other]) continue;
-        const AssignmentCost reduced =
-            costs_[row][other] - row_potential_[row] - column_potential_[other];
-        if (reduced < distance[other]) {
-          distance[other] = reduced;
-          came_from[other] = column;
-        }
-        if (next == nobody || distance[other] < distance[next]) next = other;
+    while (column == nobody || room_[column] == 0) {
+      for (const std::size_t row : new_rows) relax(row, search);
+      column = nearest(search);
+      const AssignmentCost step = search.distance[column];
+      raise(search, step);
+      search.reached[column] = 1;
+      new_rows.clear();
+      for (const std::size_t row : rows_of_[column]) {
+        if (search.reached_row[row] != 0) continue;
+        search.reached_row[row] = 1;
+        search.column_before[row] = column;
+        new_rows.push_back(row);
       }
-      raise(joining, reached, distance[next]);
-      const AssignmentCost step = distance[next];
-      for (std::size_t other = 0; other < columns_; ++other) {
-        if (!reached[other]) distance[other] = distance[other] - step;
-      }
-      column = next;
-      reached[column] = true;
-      if (row_of_[column] == nobody) break;
-      row = row_of_[column];
     }
-    while (column != nobody) {  // along the path, every row takes the column behind it
-      const std::size_t before = came_from[column];
-      row_of_[column] = before == nobody ? joining : row_of_[before];
-      column = before;
+    return move_along(search, column, std::min(most, room_[column]));
+  }
+
+  void relax(std::size_t row, Search& search) const {
+    for (std::size_t column = 0; column < room_.size(); ++column) {
+      if (search.reached[column] != 0) continue;
+      const AssignmentCost reduced =
+          costs_[row][column] - row_potential_[row] - column_potential_[column];
+      if (reduced < search.distance[column]) {
+        search.distance[column] = reduced;
+        search.came_by[column] = row;
+      }
     }
   }
 
-  void raise(std::size_t joining, const std::vector<char>& reached, AssignmentCost step) {
-    row_potential_[joining] = row_potential_[joining] + step;
-    for (std::size_t column = 0; column < columns_; ++column) {
-      if (!reached[column]) continue;
-      AssignmentCost& potential = row_potential_[row_of_[column]];
-      potential = potential + step;
-      column_potential_[column] = column_potential_[column] - step;
+  static std::size_t nearest(const Search& search) {
+    std::size_t next = nobody;
+    for (std::size_t column = 0; column < search.distance.size(); ++column) {
+      if (search.reached[column] != 0) continue;
+      if (next == nobody || search.distance[column] < search.distance[next]) next = column;
+    }
+    return next;
+  }
+
+  /// Distances are from where the search stands: all that is reached comes nearer by `step`.
+  void raise(Search& search, AssignmentCost step) {
+    for (std::size_t row = 0; row < costs_.size(); ++row) {
+      if (search.reached_row[row] != 0) row_potential_[row] = row_potential_[row] + step;
+    }
+    for (std::size_t column = 0; column < room_.size(); ++column) {
+      if (search.reached[column] != 0) {
+        column_potential_[column] = column_potential_[column] - step;
+      } else {
+        search.distance[column] = search.distance[column] - step;
+      }
     }
   }
 
-  const std::vector<std::vector<AssignmentCost>>& costs_;
-  std::size_t columns_;
+  /// Along the path every row takes of the column behind it, and gives up of the one before.
+  int move_along(const Search& search, std::size_t last, int most) {
+    int sent = most;
+    for (std::size_t row = search.came_by[last]; search.column_before[row] != nobody;) {
+      const std::size_t before = search.column_before[row];
+      sent = std::min(sent, taken_[row][before]);
+      row = search.came_by[before];
+    }
+    room_[last] -= sent;
+    for (std::size_t column = last; column != nobody;) {
+      const std::size_t row = search.came_by[column];
+      take(row, column, sent);
+      column = search.column_before[row];
+      if (column != nobody) take(row, column, -sent);
+    }
+    return sent;
+  }
+
+  void take(std::size_t row, std::size_t column, int units) {
+    int& taken = taken_[row][column];
+    auto& rows = rows_of_[column];
+    if (taken == 0) rows.insert(std::ranges::lower_bound(rows, row), row);
+    taken += units;
+    if (taken == 0) rows.erase(std::ranges::lower_bound(rows, row));
+  }
+
+  const CostTable& costs_;
+  const std::vector<int>& units_;
+  std::vector<int> room_;  // left of each column
   std::vector<AssignmentCost> row_potential_;
   std::vector<AssignmentCost> column_potential_;
-  std::vector<std::size_t> row_of_;
+  std::vector<std::vector<int>> taken_;            // [row][column]
+  std::vector<std::vector<std::size_t>> rows_of_;  // [column]: rows that take of it, ascending
 };
 
 }  // namespace
 
-std::vector<int> least_assignment(const std::vector<std::vector<AssignmentCost>>& costs) {
-  for (const auto& row : costs) {
-    check(row.size() == costs.front().size() && row.size() >= costs.size(),
-          "every row may take a column of its own");
+std::vector<std::vector<int>> least_transport(const CostTable& costs, const std::vector<int>& units,
+                                              const std::vector<int>& room) {
+  check(units.size() == costs.size(), "every row has units");
+  for (const auto& row : costs) check(row.size() == room.size(), "every column has room");
+  const auto sum = [](const std::vector<int>& counts) {
+    for (const int count : counts) check(count >= 0, "counts are not below 0");
+    return std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  };
+  check(sum(units) <= sum(room), "columns have room for all units");
+  return Hungarian(costs, units, room).solve();
+}
+
+std::vector<int> least_assignment(const CostTable& costs) {
+  const std::size_t columns = costs.empty() ? 0 : costs.front().size();
+  const auto taken =
+      least_transport(costs, std::vector<int>(costs.size(), 1), std::vector<int>(columns, 1));
+  std::vector<int> column_of;
+  for (const auto& row : taken) {
+    column_of.push_back(static_cast<int>(std::ranges::find(row, 1) - row.begin()));
   }
-  return Hungarian(costs).solve();
+  return column_of;
 }
 
 }  // namespace planaria

@@ -10,6 +10,7 @@
 #include <planaria/schedule/builders.hpp>
 
 #include "planner/automatic_orders.hpp"
+#include "planner/best_plan_search.hpp"
 #include "planner/broad_search.hpp"
 #include "planner/exact_search.hpp"
 #include "planner/plan_bound.hpp"
@@ -26,8 +27,6 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Steps within this share of each other are equally long.
 constexpr double rounding = 1e-12;
 
-/// Of all exact searches together.
-constexpr std::int64_t exact_effort_max = 2'000'000;
 constexpr std::int64_t feasibility_effort_max = 50'000;
 
 /// All that one micro-batch size is searched with.
@@ -45,7 +44,8 @@ struct SizeSearch {
 
 class Planning {
  public:
-  explicit Planning(const BestPlanRequest& request) : request_(request) {}
+  Planning(const BestPlanRequest& request, std::int64_t exact_effort)
+      : request_(request), effort_left_(exact_effort) {}
 
   /// Nothing where nothing fits.
   [[nodiscard]] Result<std::optional<BestPlan>> best() {
@@ -69,7 +69,6 @@ class Planning {
   /// Whether something fits, as far as a short search sees.
   [[nodiscard]] bool fits() {
     if (!prepare() || !enough_workers()) return false;
-    effort_left_ = feasibility_effort_max;
     for (const auto& size : sizes_) {
       search(*size);
       if (best_size_ == nullptr) prove(*size);
@@ -304,17 +303,23 @@ class Planning {
   FoundPlan best_;
   std::optional<OrderedPlan> ordered_;  // where the best plan's schedules are its own
   double bound_ms_ = 0;
-  std::int64_t effort_left_ = exact_effort_max;
+  std::int64_t effort_left_;  // of all exact searches together
 };
 
 }  // namespace
 
+Result<std::optional<BestPlan>> best_plan_if_any(const BestPlanRequest& request,
+                                                 std::int64_t exact_effort) {
+  return Planning(request, exact_effort).best();
+}
+
 Result<BestPlan> best_plan(const BestPlanRequest& request) {
   PLANARIA_TRY_VOID(check_request(request));
-  PLANARIA_TRY(best, Planning(request).best());
+  PLANARIA_TRY(best, best_plan_if_any(request, exact_effort_max));
   if (!best) {
-    return Fault::infeasible(
-        least_change(request, [](const BestPlanRequest& other) { return Planning(other).fits(); }));
+    return Fault::infeasible(least_change(request, [](const BestPlanRequest& other) {
+      return Planning(other, feasibility_effort_max).fits();
+    }));
   }
   const auto& least = request.min_samples_per_s;
   if (least && best->plan.step_ms > 0 && best->plan.samples_per_s < *least) {
