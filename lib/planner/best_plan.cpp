@@ -32,7 +32,10 @@ constexpr std::int64_t feasibility_effort_max = 50'000;
 /// All that one micro-batch size is searched with.
 struct SizeSearch {
   SizeSearch(CostTerms of, int size, Recompute recompute)
-      : micro_batch_size(size), terms(std::move(of)), sums(terms), evaluator(terms, recompute) {}
+      : micro_batch_size(size),
+        terms(std::move(of)),
+        sums(terms),
+        evaluator(terms, sums, recompute) {}
   int micro_batch_size;
   CostTerms terms;
   LayerSums sums;

@@ -85,20 +85,8 @@ class Partition {
   }
 
   [[nodiscard]] bool fits(int stage, int first, int end, bool recompute) const {
-    const std::int64_t cut_bytes = sums_.cut_bytes(first) + sums_.cut_bytes(end);
-    std::int64_t bytes = sums_.state_bytes(first, end) + cut_bytes +
-                         (sums_.gradient_bytes(first, end) * partial_sums_);
-    std::int64_t kept_bytes = sums_.activation_bytes(first, end);
-    if (recompute) {
-      bytes += kept_bytes;
-      kept_bytes = sums_.cut_bytes(first);
-    }
-    std::int64_t most = 0;
-    for (const HeldCounts& held : (*request_.held)[static_cast<std::size_t>(stage)]) {
-      most = std::max(most, (held.activations * kept_bytes) +
-                                (held.weight_gradients * sums_.weight_gradient_bytes(first, end)));
-    }
-    return bytes + most <= memory_of(stage);
+    const HeldMost& held = (*request_.held)[static_cast<std::size_t>(stage)];
+    return peak_bytes_of(sums_, first, end, recompute, held, partial_sums_) <= memory_of(stage);
   }
 
   /// Returns the end of the most layers from `first` on that the stage takes within `limit`, or

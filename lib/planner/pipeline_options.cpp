@@ -93,21 +93,30 @@ class Lister {
     double transfer_ms = 0;
   };
 
-  /// False where the stage alone takes too long: so would one with more layers.
+  /// False where the stage alone takes too long or too much: so would one with more layers.
   [[nodiscard]] bool push(int kind, int first, int last) {
-    const double speed = tools_.terms.worker(kinds_.members(kind).front()).speed;
-    const LayerTerms sums = tools_.terms.sums(first, last);
-    const double again_ms = limits_.recompute == Recompute::always ? sums.forward_ms : 0;
+    const WorkerTerms& worker = tools_.terms.worker(kinds_.members(kind).front());
+    const LayerSums& sums = tools_.sums;
+    const int end = last + 1;
+    // One micro-batch's activations at least, whether the stage recomputes or not.
+    const std::int64_t bytes_least = sums.state_bytes(first, end) +
+                                     sums.gradient_bytes(first, end) +
+                                     sums.activation_bytes(first, end);
+    if (bytes_least > worker.memory_bytes) return false;
+    const double speed = worker.speed;
+    const double forward_ms = sums.forward_ms(first, end);
+    const double again_ms = limits_.recompute == Recompute::always ? forward_ms : 0;
+    const double weight_ms = sums.backward_weight_ms(first, end);
+    const double compute_ms = sums.compute_ms(first, end);
     Stage stage{.kind = kind, .last = last};
-    stage.forward_ms = sums.forward_ms / speed;
-    stage.backward_ms = (sums.backward_input_ms + again_ms) / speed;
-    if (fused_) stage.backward_ms += sums.backward_weight_ms / speed;
-    stage.micro_batch_ms = (sums.compute_ms() + again_ms) / speed;
-    stage.optimizer_ms = sums.optimizer_ms / speed;
-    stage.transfer_ms = tools_.sums.transfer_ms(first, last + 1);
+    stage.forward_ms = forward_ms / speed;
+    stage.micro_batch_ms = (compute_ms + again_ms) / speed;
+    stage.backward_ms = (compute_ms - forward_ms + again_ms - (fused_ ? 0 : weight_ms)) / speed;
+    stage.optimizer_ms = sums.optimizer_ms(first, end) / speed;
+    stage.transfer_ms = sums.transfer_ms(first, end);
     if (!stages_.empty()) {
       const Stage& before = stages_.back();
-      const double send_ms = tools_.sums.least_send_ms(first);
+      const double send_ms = sums.least_send_ms(first);
       stage.fill_ms = before.fill_ms + before.forward_ms + send_ms;
       stage.drain_ms = before.drain_ms + before.backward_ms + send_ms;
     }

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include <planaria/model/lanes.hpp>
 #include <planaria/schedule/builders.hpp>
 
 namespace planaria {
@@ -28,8 +29,9 @@ std::vector<std::int64_t> worker_kinds(const CostTerms& terms) {
   return kinds;
 }
 
-PlanEvaluator::PlanEvaluator(const CostTerms& terms, Recompute recompute)
+PlanEvaluator::PlanEvaluator(const CostTerms& terms, const LayerSums& sums, Recompute recompute)
     : terms_(terms),
+      sums_(sums),
       recompute_(recompute),
       kind_of_(worker_kinds(terms)),
       no_shadows_(static_cast<std::size_t>(terms.workers()), 0) {}
@@ -135,19 +137,17 @@ bool PlanEvaluator::fits_memory(const std::string& schedule, int lane_size,
   const int depth = static_cast<int>(pipeline.stages.size());
   const auto* const held = shelf_.held(schedule, depth, pipeline.micro_batches);
   if (held == nullptr) return true;
-  std::vector<bool> fits(pipeline.stages.size(), false);
-  for (const bool recompute : {false, true}) {
-    if (recompute && recompute_ == Recompute::never) continue;
-    if (!recompute && recompute_ == Recompute::always) continue;
-    std::vector<StageDraft> stages = pipeline.stages;
-    for (StageDraft& stage : stages) stage.recompute = recompute;
-    const auto peaks =
-        peak_bytes(problem_of(terms_, stages, lanes_in(pipeline.micro_batches, lane_size)), *held);
-    for (std::size_t i = 0; i < stages.size(); ++i) {
-      fits[i] = fits[i] || peaks[i] <= terms_.worker(stages[i].worker).memory_bytes;
-    }
+  const int partial_sums = LaneTree::partial_sums_max(lanes_in(pipeline.micro_batches, lane_size));
+  for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
+    const StageDraft& stage = pipeline.stages[i];
+    const auto fits = [&](bool recompute) {
+      return peak_bytes_of(sums_, stage.first, stage.last + 1, recompute, (*held)[i],
+                           partial_sums) <= terms_.worker(stage.worker).memory_bytes;
+    };
+    const bool as_is = recompute_ != Recompute::always && fits(false);
+    if (!as_is && (recompute_ == Recompute::never || !fits(true))) return false;
   }
-  return std::ranges::all_of(fits, std::identity());
+  return true;
 }
 
 std::optional<double> PlanEvaluator::step_ms(PlanDraft& draft) {

@@ -11,6 +11,7 @@
 #include <planaria/planner/best_plan.hpp>
 
 #include "planner/cost_terms.hpp"
+#include "planner/layer_sums.hpp"
 #include "planner/pipeline_times.hpp"
 #include "planner/plan_draft.hpp"
 #include "planner/schedule_shelf.hpp"
@@ -19,8 +20,8 @@ namespace planaria {
 
 class PlanEvaluator {
  public:
-  /// `terms` must outlive the evaluator.
-  PlanEvaluator(const CostTerms& terms, Recompute recompute);
+  /// `terms` and their sums must outlive the evaluator.
+  PlanEvaluator(const CostTerms& terms, const LayerSums& sums, Recompute recompute);
 
   /// Returns the draft's step_ms, or nothing where it does not fit memory or a pipeline has no such
   /// schedule. Sets which stages recompute. Reads shadows for memory and price.
@@ -66,6 +67,7 @@ class PlanEvaluator {
                                                             const std::vector<HeldMost>& held);
 
   const CostTerms& terms_;
+  const LayerSums& sums_;
   Recompute recompute_;
   std::vector<std::int64_t> kind_of_;  // [worker]: equal for workers that are alike
   std::vector<std::int64_t> no_shadows_;

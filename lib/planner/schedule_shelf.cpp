@@ -46,6 +46,23 @@ HeldMost held_most(const std::vector<Action>& actions) {
   return most;
 }
 
+std::int64_t peak_bytes_of(const LayerSums& sums, int first, int end, bool recompute,
+                           const HeldMost& held, int partial_sums) {
+  std::int64_t bytes = sums.state_bytes(first, end) + sums.cut_bytes(first) + sums.cut_bytes(end) +
+                       (sums.gradient_bytes(first, end) * partial_sums);
+  std::int64_t kept_bytes = sums.activation_bytes(first, end);
+  if (recompute) {
+    bytes += kept_bytes;
+    kept_bytes = sums.cut_bytes(first);
+  }
+  std::int64_t most = 0;
+  for (const HeldCounts& counts : held) {
+    most = std::max(most, (counts.activations * kept_bytes) +
+                              (counts.weight_gradients * sums.weight_gradient_bytes(first, end)));
+  }
+  return bytes + most;
+}
+
 const Schedule* ScheduleShelf::schedule(const std::string& kind, int ranks, int micro_batches) {
   const auto [found, is_new] = schedules_.try_emplace({kind, ranks, micro_batches});
   if (is_new) {

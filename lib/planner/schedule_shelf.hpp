@@ -2,12 +2,15 @@
 // planner.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include <planaria/schedule/actions.hpp>
+
+#include "planner/layer_sums.hpp"
 
 namespace planaria {
 
@@ -23,6 +26,11 @@ using HeldMost = std::vector<HeldCounts>;
 
 /// Returns what a rank with these actions holds, whatever its chunks. O(actions).
 [[nodiscard]] HeldMost held_most(const std::vector<Action>& actions);
+
+/// Returns what a stage of layers [first, end) holds at most, what it sends and receives counted.
+/// The cost model's memory (docs/formats.md) from sums, for searching; equal to PipelineProblem's.
+[[nodiscard]] std::int64_t peak_bytes_of(const LayerSums& sums, int first, int end, bool recompute,
+                                         const HeldMost& held, int partial_sums);
 
 class ScheduleShelf {
  public:
