@@ -19,6 +19,7 @@
 #include "planner/plan_explanation.hpp"
 #include "planner/plan_request.hpp"
 #include "planner/shadow_search.hpp"
+#include "planner/what_if.hpp"
 
 namespace planaria {
 namespace {
@@ -330,6 +331,11 @@ Result<BestPlan> best_plan(const BestPlanRequest& request) {
         "min_throughput: {} samples a second, the best found has {:.6g} ({:.6g} ms a step; no plan "
         "takes less than {:.6g} ms)",
         *least, best->plan.samples_per_s, best->plan.step_ms, best->plan.bound_step_ms));
+  }
+  if (request.explain) {
+    for (std::string& sentence : what_if(request, best->plan)) {
+      best->explanation.push_back(std::move(sentence));
+    }
   }
   return *std::move(best);
 }

@@ -357,13 +357,58 @@ TEST_CASE("an explanation says the plan first, then every other family", "[unit]
   REQUIRE(answer.explanation.size() > 3);
   CHECK(answer.explanation[0].starts_with(text_of(layout_of(answer.plan)) + " by "));
   int misfits = 0;
-  for (std::size_t i = 1; i < answer.explanation.size(); ++i) {
+  const std::size_t what_ifs = 3;
+  for (std::size_t i = 1; i < answer.explanation.size() - what_ifs; ++i) {
     CHECK(answer.explanation[i].starts_with("not "));
     misfits += answer.explanation[i].find("do not fit") != std::string::npos ? 1 : 0;
   }
   CHECK(misfits > 0);
   even.request.explain = false;
   CHECK(best_plan(even.request).value().explanation.empty());
+}
+
+TEST_CASE("an explanation ends with what memory and links would have to be", "[unit]") {
+  EvenCase even(12, 6, 12'000, 12);
+  even.request.explain = true;
+  const auto answer = best_plan(even.request).value();
+  const auto& sentences = answer.explanation;
+  REQUIRE(sentences.size() > 3);
+  const std::string& memory = sentences[sentences.size() - 3];
+  const std::string& half = sentences[sentences.size() - 2];
+  const std::string& none = sentences.back();
+  INFO(memory << "\n" << half << "\n" << none);
+  REQUIRE(memory.starts_with("with enough memory, "));
+  REQUIRE(half.starts_with("with transfers in half the time: "));
+  REQUIRE(none.starts_with("with transfers in no time: "));
+  const auto number_before = [](const std::string& text, const std::string& what) {
+    const std::size_t end = text.find(what);
+    REQUIRE(end != std::string::npos);
+    return text.substr(text.find_last_of(" (", end - 1) + 1, end);
+  };
+  const auto bytes = std::stoll(number_before(memory, " bytes) where"));
+  EvenCase richer(12, 6, bytes, 12);
+  const double step_ms = best_plan(richer.request).value().plan.step_ms;
+  CHECK(step_ms < answer.plan.step_ms);
+  CHECK(std::stod(number_before(memory, " ms a step")) == Approx(step_ms).epsilon(1e-5));
+  for (TransferPoint& point : even.profile.transfer) point.ms /= 2;
+  even.request.explain = false;
+  CHECK(std::stod(number_before(half, " ms a step")) ==
+        Approx(best_plan(even.request).value().plan.step_ms).epsilon(1e-5));
+  for (TransferPoint& point : even.profile.transfer) point.ms = 0;
+  CHECK(std::stod(number_before(none, " ms a step")) ==
+        Approx(best_plan(even.request).value().plan.step_ms).epsilon(1e-5));
+}
+
+TEST_CASE("where memory and links do not matter the explanation says so", "[unit]") {
+  EvenCase even(6, 1, 100'000'000, 8);
+  even.request.explain = true;
+  const auto answer = best_plan(even.request).value();
+  REQUIRE(answer.explanation.size() > 3);
+  const std::vector<std::string> last(answer.explanation.end() - 3, answer.explanation.end());
+  CHECK(last ==
+        std::vector<std::string>{"more memory would not make the step shorter",
+                                 "with transfers in half the time the step would not be shorter",
+                                 "with transfers in no time the step would not be shorter"});
 }
 
 TEST_CASE("what cannot be asked is refused by name", "[unit]") {

@@ -48,7 +48,8 @@ struct BestPlanRequest {
 
 struct BestPlan {
   Plan plan;
-  /// Why this one, what the next best families cost and why others cannot be: a sentence each.
+  /// Why this one, what the next best families cost and why others cannot be, and what more memory
+  /// or faster links would change: a sentence each.
   std::vector<std::string> explanation;
 };
 
