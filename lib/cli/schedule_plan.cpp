@@ -8,14 +8,12 @@
 #include <planaria/model/cluster.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/model/profile.hpp>
+#include <planaria/planner/stage_work.hpp>
 
 #include "cli/schedule_inputs.hpp"
 
 namespace planaria::cli {
 namespace {
-
-/// More in one stage would not be countable times a rank's micro-batches.
-constexpr std::int64_t stage_bytes_max = 1'000'000'000'000;
 
 /// The plan's fields that are no layout. layout_from_json() has refused unknown keys already.
 struct PlanFields {
@@ -97,51 +95,14 @@ Result<void> check_cluster(const Sources& sources, const std::string& path,
   return {};
 }
 
-/// What the cut before `stage` takes, from one of its sides to the other.
-double cut_ms(const Sources& sources, std::size_t stage, bool forward) {
-  const auto& stages = sources.pipeline.stages;
-  const auto& before = stages[stage - 1];
-  const auto last = static_cast<std::size_t>(before.layers.last.value);
-  const std::int64_t bytes = sources.profile.layers[last].boundary_bytes[sources.size];
-  if (!sources.cluster) return transfer_ms(sources.profile.transfer, bytes);
-  return transfer_ms(*sources.cluster, sources.profile.transfer,
-                     forward ? before.worker : stages[stage].worker,
-                     forward ? stages[stage].worker : before.worker, bytes);
-}
-
-Result<void> add_stage(const Sources& sources, std::size_t stage, StageTerms& terms) {
-  const StageAssignment& assigned = sources.pipeline.stages[stage];
-  StageCosts costs;
-  StageMemory memory;
-  for (int i = assigned.layers.first.value; i <= assigned.layers.last.value; ++i) {
-    const LayerProfile& layer = sources.profile.layers[static_cast<std::size_t>(i)];
-    costs.forward_ms += layer.forward_ms[sources.size];
-    costs.backward_input_ms += layer.backward_input_ms[sources.size];
-    costs.backward_weight_ms += layer.backward_weight_ms[sources.size];
-    memory.activation_bytes += layer.activation_bytes[sources.size];
-    memory.weight_gradient_bytes += layer.weight_gradient_bytes[sources.size];
+Result<void> add_stages(const Sources& sources, const std::string& source, StageTerms& all) {
+  auto stages = stage_work(sources.pipeline, sources.profile, sources.size, sources.cluster);
+  if (!stages) return Fault::invalid_input(fmt::format("{}: {}", source, stages.fault().sentence));
+  for (std::size_t i = 0; i < stages.value().size(); ++i) {
+    all.costs.push_back(stages.value()[i].costs);
+    all.memory.push_back(stages.value()[i].memory);
+    all.workers.push_back(sources.pipeline.stages[i].worker.value);
   }
-  if (stage > 0) {
-    const auto before = static_cast<std::size_t>(assigned.layers.first.value - 1);
-    memory.boundary_bytes = sources.profile.layers[before].boundary_bytes[sources.size];
-    costs.send_back_ms = cut_ms(sources, stage, false);
-  }
-  if (stage + 1 < sources.pipeline.stages.size()) costs.send_ms = cut_ms(sources, stage + 1, true);
-  for (const std::int64_t bytes :
-       {memory.activation_bytes, memory.weight_gradient_bytes, memory.boundary_bytes}) {
-    if (bytes <= stage_bytes_max) continue;
-    return Fault::invalid_input(
-        fmt::format("stage {}: {} bytes of a micro-batch, must be at most "
-                    "{}",
-                    stage, bytes, stage_bytes_max));
-  }
-  const double speed = sources.cluster ? sources.cluster->worker(assigned.worker)->speed : 1;
-  costs.forward_ms /= speed;
-  costs.backward_input_ms /= speed;
-  costs.backward_weight_ms /= speed;
-  terms.costs.push_back(costs);
-  terms.memory.push_back(memory);
-  terms.workers.push_back(assigned.worker.value);
   return {};
 }
 
@@ -173,9 +134,7 @@ Result<PlanTerms> read_plan_terms(const ScheduleFlags& flags) {
   }
   PLANARIA_TRY_VOID(check_cluster(sources, path, flags.cluster.value_or("")));
   PlanTerms terms;
-  for (std::size_t stage = 0; stage < sources.pipeline.stages.size(); ++stage) {
-    PLANARIA_TRY_VOID(add_stage(sources, stage, terms.stages));
-  }
+  PLANARIA_TRY_VOID(add_stages(sources, *flags.profile, terms.stages));
   terms.stages.recompute = fields.recompute;
   terms.kind = fields.schedule;
   terms.micro_batches = sources.pipeline.micro_batches;

@@ -9,26 +9,6 @@
 namespace planaria {
 namespace {
 
-StageCosts costs_of(const CostTerms& terms, const std::vector<StageDraft>& stages,
-                    std::size_t index, const LayerTerms& sums) {
-  const StageDraft& stage = stages[index];
-  const double speed = terms.worker(stage.worker).speed;
-  StageCosts costs;
-  costs.forward_ms = sums.forward_ms / speed;
-  costs.backward_input_ms = sums.backward_input_ms / speed;
-  costs.backward_weight_ms = sums.backward_weight_ms / speed;
-  if (stage.recompute) costs.backward_input_ms += costs.forward_ms;
-  if (index + 1 < stages.size()) {
-    costs.send_ms =
-        terms.transfer_ms(stage.worker, stages[index + 1].worker, terms.boundary_bytes(stage.last));
-  }
-  if (index > 0) {
-    costs.send_back_ms = terms.transfer_ms(stage.worker, stages[index - 1].worker,
-                                           terms.boundary_bytes(stages[index - 1].last));
-  }
-  return costs;
-}
-
 std::int64_t input_bytes(const CostTerms& terms, const StageDraft& stage) {
   return stage.first == 0 ? 0 : terms.boundary_bytes(stage.first - 1);
 }
@@ -45,16 +25,42 @@ std::int64_t standing_bytes(const CostTerms& terms, const StageDraft& stage, con
 
 }  // namespace
 
+StageWork stage_work_of(const CostTerms& terms, const std::vector<StageDraft>& stages,
+                        std::size_t index) {
+  const StageDraft& stage = stages[index];
+  const LayerTerms sums = terms.sums(stage.first, stage.last);
+  const double speed = terms.worker(stage.worker).speed;
+  StageWork of;
+  of.costs.forward_ms = sums.forward_ms / speed;
+  of.costs.backward_input_ms = sums.backward_input_ms / speed;
+  of.costs.backward_weight_ms = sums.backward_weight_ms / speed;
+  if (index + 1 < stages.size()) {
+    of.costs.send_ms =
+        terms.transfer_ms(stage.worker, stages[index + 1].worker, terms.boundary_bytes(stage.last));
+  }
+  if (index > 0) {
+    of.costs.send_back_ms = terms.transfer_ms(stage.worker, stages[index - 1].worker,
+                                              terms.boundary_bytes(stages[index - 1].last));
+  }
+  of.memory = {sums.activation_bytes, sums.weight_gradient_bytes, input_bytes(terms, stage)};
+  return of;
+}
+
 PipelineProblem problem_of(const CostTerms& terms, const std::vector<StageDraft>& stages,
                            int lanes) {
   PipelineProblem problem;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const StageDraft& stage = stages[i];
-    const LayerTerms sums = terms.sums(stage.first, stage.last);
-    problem.costs.push_back(costs_of(terms, stages, i, sums));
-    problem.memory.push_back({stage.recompute ? input_bytes(terms, stage) : sums.activation_bytes,
-                              sums.weight_gradient_bytes, 0});
-    problem.standing_bytes.push_back(standing_bytes(terms, stage, sums, lanes));
+    StageWork of = stage_work_of(terms, stages, i);
+    if (stage.recompute) {
+      of.costs.backward_input_ms += of.costs.forward_ms;
+      of.memory.activation_bytes = of.memory.boundary_bytes;
+    }
+    of.memory.boundary_bytes = 0;  // an action of its own recomputes where that counts
+    problem.costs.push_back(of.costs);
+    problem.memory.push_back(of.memory);
+    problem.standing_bytes.push_back(
+        standing_bytes(terms, stage, terms.sums(stage.first, stage.last), lanes));
   }
   return problem;
 }

@@ -11,6 +11,8 @@
 #include <planaria/schedule/memory.hpp>
 #include <planaria/schedule/simulate.hpp>
 
+#include <planaria/planner/stage_work.hpp>
+
 #include "planner/cost_terms.hpp"
 
 namespace planaria {
@@ -29,6 +31,10 @@ struct PipelineTimes {
   std::vector<double> end_ms;            // of the rank's last action
   std::vector<std::int64_t> peak_bytes;  // of all stages of the rank
 };
+
+/// What the stage's actions take and hold, as if it did not recompute. O(layers of the stage).
+[[nodiscard]] StageWork stage_work_of(const CostTerms& terms, const std::vector<StageDraft>& stages,
+                                      std::size_t index);
 
 /// What a schedule of the stages has to do with.
 struct PipelineProblem {
