@@ -11,7 +11,9 @@
 #include <planaria/base/text.hpp>
 #include <planaria/host/faults.hpp>
 #include <planaria/host/launcher.hpp>
+#include <planaria/host/profile_launch.hpp>
 #include <planaria/model/layout.hpp>
+#include <planaria/model/profile.hpp>
 #include <planaria/schedule/actions.hpp>
 #include <planaria/schedule/automatic.hpp>
 
@@ -25,12 +27,18 @@ constexpr int workers_max = 4096;
 constexpr double wait_max_s = 31536000;  // a year
 constexpr double silence_min_ms = 100;   // a worker speaks that often
 constexpr double silence_max_ms = 3600000;
+constexpr double gibibyte = 1024.0 * 1024 * 1024;
+constexpr double memory_gib_max = 900'000;
+
+constexpr const char* measure_first = "measure";
 
 /// The options as they are given; nothing where they are not.
 struct RunFlags {
   std::optional<int> workers, width, depth;
   int spares = 0;
   std::string layout_file, schedule = "1f1b", schedule_file, transport = "auto", secret_file;
+  std::string profile;
+  std::optional<double> memory_gib;
   std::optional<int> commit_domains;
   int min_workers = 1;
   double wait_s = 0, silence_max_ms = 600;
@@ -104,6 +112,18 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
   return options;
 }
 
+/// Reads the profile, unless it is to be measured.
+Result<void> add_profile(const RunFlags& flags, protocol::CoordinatorOptions& options) {
+  if (flags.memory_gib) {
+    options.memory_bytes = static_cast<std::int64_t>(*flags.memory_gib * gibibyte);
+  }
+  if (flags.profile.empty() || flags.profile == measure_first) return {};
+  PLANARIA_TRY(json, read_json_file(flags.profile));
+  PLANARIA_TRY(profile, profile_from_json(json, flags.profile));
+  options.profile = std::move(profile);
+  return {};
+}
+
 int run(const RunFlags& flags, const std::vector<std::string>& command) {
   if (command.empty()) {
     return bad_input(
@@ -111,6 +131,8 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
   }
   auto coordinator = coordinator_options(flags);
   if (!coordinator.ok()) return bad_input(coordinator.fault().sentence);
+  const auto read = add_profile(flags, coordinator.value());
+  if (!read) return bad_input(read.fault().sentence);
   // No faults are asked for by leaving the option out.
   if (flags.faults && flags.faults->empty()) {
     return bad_input(host::faults_from_text("").fault().sentence);
@@ -118,6 +140,11 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return bad_input("/proc/self/exe: " + error.message());
+  if (flags.profile == measure_first) {
+    auto measured = host::measure_program({.command = command, .json = flags.json});
+    if (!measured.profile) return measured.status;
+    coordinator.value().profile = std::move(measured.profile);
+  }
   host::LaunchOptions options;
   options.run.coordinator = std::move(coordinator).value();
   options.run.listen = flags.listen;
@@ -164,6 +191,23 @@ void add_layout_options(CLI::App& app, RunFlags& flags) {
                  "together. Not with --schedule")
       ->excludes(schedule)
       ->type_name("FILE");
+}
+
+void add_profile_options(CLI::App& app, RunFlags& flags) {
+  auto* profile =
+      app.add_option("--profile", flags.profile,
+                     "What the layers take, as planaria profile writes it, or measure: it is "
+                     "measured first. The first layout is the best by it. Not with --layout or "
+                     "--schedule-file; default: the program's own estimates")
+          ->excludes(app.get_option("--layout"))
+          ->excludes(app.get_option("--schedule-file"))
+          ->type_name("FILE");
+  app.add_option("--memory-gib", flags.memory_gib,
+                 "What each worker has for the model, which the first layout fits. Only with "
+                 "--profile. 0 to 900000; default: no limit")
+      ->check(between(0.0, memory_gib_max))
+      ->needs(profile)
+      ->type_name("G");
 }
 
 void add_survival_options(CLI::App& app, RunFlags& flags) {
@@ -226,6 +270,7 @@ void add_run(CLI::App& app, const std::vector<std::string>& command, Action& act
       "  planaria run --workers 4 -- ./train_gpt --text book.txt --steps 100");
   auto flags = std::make_shared<RunFlags>();
   add_layout_options(*sub, *flags);
+  add_profile_options(*sub, *flags);
   add_survival_options(*sub, *flags);
   add_process_options(*sub, *flags);
   sub->callback(

@@ -64,15 +64,20 @@ std::vector<std::string> summary_of(const Profile& profile) {
   return lines;
 }
 
-Result<void> tell_answer(const ProfileLaunchOptions& options, const Json& answer, Screen& screen) {
+Result<Profile> read_answer(const Json& answer, Screen& screen) {
   PLANARIA_TRY(profile, profile_from_json(answer.at("profile"), "the measuring process's profile"));
+  screen.line(Stream::err, "planaria: repeats differ by " +
+                               text_of_spread(answer.at("compute_spread")) + "; transfers by " +
+                               text_of_spread(answer.at("transfer_spread")));
+  return profile;
+}
+
+Result<void> tell_profile(const ProfileLaunchOptions& options, const Profile& profile,
+                          Screen& screen) {
   const std::string text = to_json(profile).dump();
   if (!options.output.empty()) {
     PLANARIA_TRY_VOID(write_file_atomically(options.output, text + "\n"));
   }
-  screen.line(Stream::err, "planaria: repeats differ by " +
-                               text_of_spread(answer.at("compute_spread")) + "; transfers by " +
-                               text_of_spread(answer.at("transfer_spread")));
   if (options.json) {
     fmt::print("{}\n", text);
     return {};
@@ -164,7 +169,7 @@ Result<ProfileOrder> profile_order_from_json(const Json& json, const std::string
   return order;
 }
 
-int launch_profile(const ProfileLaunchOptions& options) {
+MeasuredProgram measure_program(const ProfileLaunchOptions& options) {
   Screen screen({.live = true, .out_is_taken = options.json});
   const auto say = [&](const std::string& sentence) {
     if (!sentence.empty()) screen.line(Stream::err, "planaria: " + sentence);
@@ -172,12 +177,22 @@ int launch_profile(const ProfileLaunchOptions& options) {
   const auto ending = measure(options, screen);
   if (!ending) {
     say(ending.fault().sentence);
-    return ending.fault().kind == FaultKind::invalid_input ? 2 : 1;
+    return {ending.fault().kind == FaultKind::invalid_input ? 2 : 1, {}};
   }
   say(ending.value().sentence);
-  if (ending.value().answer.is_null()) return ending.value().status;
-  const auto told = tell_answer(options, ending.value().answer, screen);
-  if (!told) say(told.fault().sentence);
+  if (ending.value().answer.is_null()) return {ending.value().status, {}};
+  auto profile = read_answer(ending.value().answer, screen);
+  if (profile) return {0, std::move(profile).value()};
+  say(profile.fault().sentence);
+  return {1, {}};
+}
+
+int launch_profile(const ProfileLaunchOptions& options) {
+  const MeasuredProgram measured = measure_program(options);
+  if (!measured.profile) return measured.status;
+  Screen screen({.live = false, .out_is_taken = options.json});
+  const auto told = tell_profile(options, *measured.profile, screen);
+  if (!told) screen.line(Stream::err, "planaria: " + told.fault().sentence);
   return told ? 0 : 1;
 }
 

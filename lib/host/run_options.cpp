@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t workers_max = 65536;
 constexpr double silence_min_ms = 100;
+constexpr std::int64_t memory_max = 1'000'000'000'000'000;
 
 Json to_json(const protocol::CoordinatorOptions& options) {
   Json json = {{"workers", options.workers},
@@ -28,6 +29,8 @@ Json to_json(const protocol::CoordinatorOptions& options) {
   if (options.depth) json["depth"] = *options.depth;
   if (options.layout) json["layout"] = planaria::to_json(*options.layout);
   if (options.schedule_text) json["schedule_text"] = *options.schedule_text;
+  if (options.profile) json["profile"] = planaria::to_json(*options.profile);
+  if (options.memory_bytes) json["memory_bytes"] = *options.memory_bytes;
   return json;
 }
 
@@ -51,8 +54,14 @@ Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& j
   options.silence_max_ms = reader.number("silence_max_ms", silence_min_ms, any);
   options.schedule = reader.text("schedule");
   options.schedule_text = reader.optional_text("schedule_text");
+  options.memory_bytes = reader.optional_integer("memory_bytes", 0, memory_max);
   const Json* layout = reader.optional_object("layout");
+  const Json* profile = reader.optional_object("profile");
   PLANARIA_TRY_VOID(reader.finish());
+  if (profile != nullptr) {
+    PLANARIA_TRY(read, profile_from_json(*profile, source + ": coordinator.profile"));
+    options.profile = std::move(read);
+  }
   if (layout != nullptr) {
     PLANARIA_TRY(read, layout_from_json(*layout, source + ": coordinator.layout"));
     options.layout = std::move(read);

@@ -59,6 +59,8 @@ Json run_json(const RunOptions& options, const RunSpec& spec) {
           {"layout", asked.layout ? to_json(*asked.layout) : Json()},
           {"schedule", asked.schedule_text ? Json() : Json(asked.schedule)},
           {"schedule_text", or_null(asked.schedule_text)},
+          {"profile", asked.profile ? to_json(*asked.profile) : Json()},
+          {"memory_bytes", or_null(asked.memory_bytes)},
           {"transport", options.transport},
           {"faults", options.faults.empty() ? Json() : Json(options.faults)},
           {"commit_domains", asked.commit_domains},

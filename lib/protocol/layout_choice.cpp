@@ -5,22 +5,64 @@
 
 #include <fmt/format.h>
 
+#include <planaria/planner/best_plan.hpp>
 #include <planaria/planner/planner.hpp>
 #include <planaria/planner/rerouting.hpp>
 
 #include "protocol/coordinator_transitions.hpp"
+#include "protocol/layer_costs.hpp"
 #include "protocol/schedule_choice.hpp"
 
 namespace planaria::protocol {
 namespace {
+
+/// No model needs more, and sums of it can be counted.
+constexpr std::int64_t memory_without_limit = 1'000'000'000'000'000;
+constexpr int moves_of_search = 2000;
+
+std::string explained(const Plan& plan) {
+  std::string sentence = fmt::format("{}: predicted by the profile {:.6g} ms a step",
+                                     text_of(layout_of(plan)), plan.step_ms);
+  if (plan.optimal) return sentence + ", the least possible";
+  if (plan.bound_step_ms <= 0) return sentence;
+  return sentence + fmt::format(", at most {:.2g} % above the least possible",
+                                100 * ((plan.step_ms / plan.bound_step_ms) - 1));
+}
+
+// Nobody waits for the first view; the search of schedules is counted in moves, so that every
+// coordinator finds the same.
+Result<Choice> planned_by_profile(const CoordinatorState& state) {
+  const auto& options = state.options;
+  PLANARIA_TRY_VOID(verify_profile(state));
+  const Cluster cluster =
+      identical_workers(options.workers, options.memory_bytes.value_or(memory_without_limit));
+  int moves = moves_of_search;
+  BestPlanRequest request{.profile = &*options.profile,
+                          .cluster = &cluster,
+                          .micro_batches = state.spec->micro_batches,
+                          .micro_batch_size = state.spec->micro_batch_size,
+                          .lane_size = state.spec->lane_size,
+                          .schedule = options.schedule,
+                          .recompute = Recompute::never,
+                          .width = options.width,
+                          .depth = options.depth,
+                          .keep_going = [&moves](double) { return moves-- > 0; }};
+  // Shadows need room too. Where there is any amount, place_shadows() spreads them.
+  if (options.memory_bytes) {
+    request.survive = std::min(options.commit_domains, options.workers) - 1;
+  }
+  PLANARIA_TRY(best, best_plan(request));
+  return Choice{layout_of(best.plan), {}, explained(best.plan)};
+}
 
 Result<Choice> asked_or_planned(const CoordinatorState& state) {
   const auto& options = state.options;
   if (options.layout) {
     return Choice{*options.layout, {}, fmt::format("{}, as asked for", text_of(*options.layout))};
   }
+  if (options.profile) return planned_by_profile(state);
   PlanRequest request;
-  for (const auto& layer : state.spec->layers) request.layer_costs.push_back(layer.cost);
+  request.layer_costs = layer_costs(state);
   request.micro_batches = state.spec->micro_batches;
   request.lane_size = state.spec->lane_size;
   request.workers = options.workers;
@@ -106,7 +148,7 @@ bool all_among(const Layout& layout, const std::vector<WorkerId>& workers) {
 
 ReplanRequest replan_request(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
   ReplanRequest request;
-  for (const auto& layer : state.spec->layers) request.layer_costs.push_back(layer.cost);
+  request.layer_costs = layer_costs(state);
   request.layer_bytes = layer_bytes(state);
   request.micro_batches = state.spec->micro_batches;
   request.lane_size = state.spec->lane_size;

@@ -13,6 +13,8 @@
 #include <planaria/schedule/simulate.hpp>
 #include <planaria/schedule/validate.hpp>
 
+#include "protocol/layer_costs.hpp"
+
 namespace planaria::protocol {
 namespace {
 
@@ -23,16 +25,11 @@ struct Shape {
   int micro_batches = 0;
 };
 
-// The layers' costs, by stage, a third each for F, B and W.
 std::vector<StageCosts> costs_of(const CoordinatorState& state,
                                  const PipelineAssignment& pipeline) {
   std::vector<StageCosts> costs;
   for (const StageAssignment& stage : pipeline.stages) {
-    double cost = 0;
-    for (LayerId layer = stage.layers.first; layer <= stage.layers.last; layer = layer.next()) {
-      cost += state.spec->layers[static_cast<std::size_t>(layer.value)].cost;
-    }
-    costs.push_back({cost / 3, cost / 3, cost / 3, 0});
+    costs.push_back(costs_of_layers(state, stage.layers));
   }
   return costs;
 }

@@ -165,4 +165,59 @@ TEST_CASE("bad input of a profile is one sentence, the program's own too", "[uni
   CHECK(left_nothing(folder));
 }
 
+TEST_CASE("a run by a profile that it measures first ends with the same bits", "[unit]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 40000);
+  const auto run = [&](const std::string& name, const std::vector<std::string>& options) {
+    return run_command(std::vector<std::string>{program("planaria"), "run", "--json", "--run-dir",
+                                                folder.file(name)} +
+                       options + std::vector<std::string>{"--"} + small_gpt(text, 3));
+  };
+  REQUIRE(run("alone", {"--workers", "1"}).status == 0);
+  const CommandResult result = run("measured", {"--workers", "3", "--profile", "measure"});
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  CHECK(lines_of(result.out).size() == 1);
+  CHECK_THAT(result.err, Catch::Contains("repeats differ by"));
+  CHECK_THAT(read_file(folder.file("measured/events.jsonl")).value(),
+             Catch::Contains("predicted by the profile"));
+  const auto compared =
+      run_command({program("planaria"), "compare", folder.file("alone"), folder.file("measured")});
+  INFO(compared.out);
+  CHECK(compared.status == 0);
+
+  // The same profile again, now from a file.
+  const Json asked = read_json_file(folder.file("measured/run.json")).value();
+  const std::string file = folder.file("profile.json");
+  std::ofstream(file) << asked.at("profile");
+  REQUIRE(run("read", {"--workers", "3", "--profile", file, "--memory-gib", "1"}).status == 0);
+  const Json again = read_json_file(folder.file("read/run.json")).value();
+  CHECK(again.at("profile") == asked.at("profile"));
+  CHECK(again.at("memory_bytes") == 1 << 30);
+}
+
+TEST_CASE("a run refuses a profile of another model, and one that cannot be measured", "[unit]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 40000);
+  const std::string file = folder.file("profile.json");
+  REQUIRE(profile(folder, {"--repeats", "1", "-o", file}, {program("own_loop")}).status == 0);
+  const auto run = [&](const std::vector<std::string>& options,
+                       const std::vector<std::string>& command) {
+    return run_command(
+        std::vector<std::string>{program("planaria"), "run", "--run-dir", folder.file("run")} +
+        options + std::vector<std::string>{"--"} + command);
+  };
+  const CommandResult other = run({"--workers", "2", "--profile", file}, small_gpt(text, 3));
+  CHECK(other.status == 2);
+  CHECK_THAT(other.err, Catch::Contains("profile: "));
+  const CommandResult idle = run({"--profile", "measure"}, {"true"});
+  CHECK(idle.status == 1);
+  CHECK_THAT(idle.err, Catch::Contains("ended without being measured"));
+  const CommandResult missing = run({"--profile", folder.file("none.json")}, small_gpt(text, 3));
+  CHECK(missing.status == 2);
+  CHECK_THAT(missing.err, Catch::Contains("none.json"));
+  CHECK(run({"--memory-gib", "1"}, small_gpt(text, 3)).status == 2);
+  CHECK_FALSE(std::filesystem::exists(folder.file("run")));
+}
+
 }  // namespace planaria::test

@@ -4,11 +4,13 @@
 // not: the measurement (runtime/profiling.hpp).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <planaria/base/json.hpp>
 #include <planaria/base/result.hpp>
+#include <planaria/model/profile.hpp>
 
 namespace planaria::host {
 
@@ -43,5 +45,12 @@ struct ProfileLaunchOptions {
 /// it. Returns the exit status of `planaria profile`: 1 where the program failed or never asked to
 /// train, 2 for bad input, the program's own too.
 [[nodiscard]] int launch_profile(const ProfileLaunchOptions& options);
+
+struct MeasuredProgram {
+  int status = 0;                  // as launch_profile()'s
+  std::optional<Profile> profile;  // where status is 0
+};
+/// The same without printing or writing the profile: for who goes on with it.
+[[nodiscard]] MeasuredProgram measure_program(const ProfileLaunchOptions& options);
 
 }  // namespace planaria::host

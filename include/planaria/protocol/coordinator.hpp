@@ -10,6 +10,7 @@
 // step that was in flight goes on from what is finished of it. For now: it does not survive itself.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include <planaria/base/clock.hpp>
+#include <planaria/model/profile.hpp>
 #include <planaria/observe/events.hpp>
 #include <planaria/protocol/messages.hpp>
 #include <planaria/protocol/salvage.hpp>
@@ -32,6 +34,10 @@ struct CoordinatorOptions {
   std::optional<Layout> layout;  // excludes width and depth
   std::string schedule = "1f1b";
   std::optional<std::string> schedule_text;  // one text form for every pipeline, in place of a kind
+  /// What the model's layers were measured to take: the first layout is best_plan()'s, and the
+  /// costs of later ones are of it. Excludes layout and schedule_text.
+  std::optional<Profile> profile;
+  std::optional<std::int64_t> memory_bytes;  // of each worker, that the first layout must fit
   /// k: a step commits when every layer is held in so many failure domains, or in all there are.
   /// 1 to 4096. More survive more losses at once, and cost a layer's memory and optimizer step
   /// each.

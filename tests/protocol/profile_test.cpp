@@ -1,0 +1,112 @@
+// The first layout by what the model's layers were measured to take.
+#include <catch2/catch.hpp>
+
+#include "protocol/coordinator_story.hpp"
+
+namespace planaria::protocol {
+
+using Phase = CoordinatorState::Phase;
+
+namespace {
+
+/// Of the toy run's model: its first layer takes as long as all others together; states of
+/// `state_bytes` each.
+Profile lopsided(const RunSpec& spec, std::int64_t state_bytes = 0) {
+  Profile profile{.model = "toy", .device = "none"};
+  profile.micro_batch_sizes = {spec.micro_batch_size};
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const double ms = i == 0 ? static_cast<double>(spec.layers.size()) - 1 : 1;
+    LayerProfile& layer = profile.layers.emplace_back();
+    layer.name = spec.layers[i].name;
+    layer.state_bytes = state_bytes;
+    layer.boundary_bytes = {0};
+    layer.activation_bytes = {0};
+    layer.weight_gradient_bytes = {0};
+    layer.forward_ms = {ms};
+    layer.backward_input_ms = {ms};
+    layer.backward_weight_ms = {ms};
+  }
+  profile.transfer = {{1, 0}};
+  return profile;
+}
+
+CoordinatorOptions two_stages(const Profile& profile) {
+  return {.workers = 2, .width = 1, .depth = 2, .profile = profile};
+}
+
+std::string end_of_two(CoordinatorOptions options) {
+  options.workers = 2;
+  CoordinatorStory story(options, toy_spec());
+  const Decision decision = story.gather();
+  CHECK(story.state.phase == Phase::finished);
+  return end_of(decision, 2, 2);
+}
+
+}  // namespace
+
+TEST_CASE("the first layout is the best by the profile, not by the model's own estimates",
+          "[unit]") {
+  const RunSpec spec = toy_spec();
+  CoordinatorStory by_estimates({.workers = 2, .width = 1, .depth = 2});
+  by_estimates.gather();
+  CoordinatorStory by_profile(two_stages(lopsided(spec)));
+  const Decision decision = by_profile.gather();
+  const auto& estimated = by_estimates.state.view.layout.pipelines.at(0).stages;
+  const auto& measured = by_profile.state.view.layout.pipelines.at(0).stages;
+  CHECK(estimated.at(0).layers.last.value > 0);
+  CHECK(measured.at(0).layers.last == LayerId{0});
+  const auto views = events(decision, "view");
+  REQUIRE(views.size() == 1);
+  const auto explanation = views[0].fields.at("explanation").get<std::string>();
+  INFO(explanation);
+  CHECK(explanation.find("predicted by the profile") != std::string::npos);
+}
+
+TEST_CASE("the layout after a loss is balanced by the profile too", "[unit]") {
+  const RunSpec spec = toy_spec();
+  CoordinatorOptions options = two_stages(lopsided(spec));
+  options.workers = 4;
+  options.width = 2;
+  CoordinatorStory story(options, spec);
+  story.start();
+  story.lose(0);
+  for (const auto& pipeline : story.state.view.layout.pipelines) {
+    if (pipeline.stages.size() == 2) CHECK(pipeline.stages.at(0).layers.last == LayerId{0});
+  }
+}
+
+TEST_CASE("the first layout and its shadows fit the memory that is told", "[unit]") {
+  const RunSpec spec = toy_spec();
+  constexpr std::int64_t state_bytes = 1000;
+  const auto layers = static_cast<std::int64_t>(spec.layers.size());
+  CoordinatorOptions options{.workers = 2, .profile = lopsided(spec, state_bytes)};
+  options.memory_bytes = layers * state_bytes;
+  CoordinatorStory alone(options, spec);
+  alone.gather();
+  CHECK(alone.state.phase == Phase::preparing);
+  // Both hold every layer: no more room is left for a byte.
+  options.commit_domains = 2;
+  CoordinatorStory both(options, spec);
+  both.gather();
+  CHECK(both.state.phase == Phase::preparing);
+  *options.memory_bytes -= 1;
+  const std::string sentence = end_of_two(options);
+  CHECK(sentence.find("nothing fits") != std::string::npos);
+}
+
+TEST_CASE("a profile of another model or another size is refused by name", "[unit]") {
+  const RunSpec spec = toy_spec();
+  Profile other = lopsided(spec);
+  other.layers[1].name = "elsewhere";
+  CHECK(end_of_two({.profile = other})
+            .find("profile: layers[1].name: elsewhere, must be " + spec.layers[1].name) !=
+        std::string::npos);
+  other = lopsided(spec);
+  other.layers.pop_back();
+  CHECK(end_of_two({.profile = other}).find("profile: layers: ") != std::string::npos);
+  other = lopsided(spec);
+  other.micro_batch_sizes = {spec.micro_batch_size + 1};
+  CHECK(end_of_two({.profile = other}).find("profile: micro_batch_sizes: ") != std::string::npos);
+}
+
+}  // namespace planaria::protocol
