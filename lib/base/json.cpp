@@ -11,10 +11,7 @@ namespace {
 
 // Shows a value in a message without letting a large one flood it.
 std::string shown(const Json& value) {
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  constexpr std::size_t longest = 60;
-  if (text.size() > longest) text = text.substr(0, longest) + "…";
-  return text;
+  return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 const Json& empty_array() {
@@ -23,21 +20,6 @@ const Json& empty_array() {
 }
 
 }  // namespace
-
-Result<Json> parse_json(std::string_view text, const std::string& source) {
-  try {
-    return Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    return Fault::invalid_input(
-        fmt::format("{}: not JSON at byte {}: {}", source, error.byte, error.what()));
-  }
-}
-
-Result<Json> read_json_file(const std::string& path) {
-  auto text = read_file(path);
-  if (!text) return Fault::invalid_input(text.fault().sentence);
-  return parse_json(text.value(), path);
-}
 
 ObjectReader::ObjectReader(const Json& object, std::string source, std::string path)
     : object_(object), source_(std::move(source)), path_(std::move(path)) {
@@ -207,7 +189,8 @@ Result<void> ObjectReader::finish() {
   if (!fault_ && object_.is_object()) {
     for (const auto& [key, value] : object_.items()) {
       if (!seen_.contains(key)) {
-        fault_ = Fault::invalid_input(fmt::format("{}: {}: unknown key", source_, path_of(key)));
+        fault_ = Fault::invalid_input(
+            fmt::format("{}: {}: unknown key", source_, path_of(printable(key))));
         break;
       }
     }

@@ -1,9 +1,11 @@
 #include <planaria/base/text.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <system_error>
 
@@ -56,14 +58,64 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
+std::size_t character_bytes(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
+  const std::uint8_t first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  std::uint32_t code = first & (0xffU >> (length + 1));
+  for (std::size_t at = 1; at < length; ++at) {
+    if ((byte(at) & 0xc0) != 0x80) return 0;
+    code = (code << 6) | (byte(at) & 0x3fU);
+  }
+  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  return overlong || surrogate || code > 0x10ffff ? 0 : length;
+}
+
+namespace {
+
+// Of one byte, or of two for the other control characters, which terminals obey too.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<std::uint8_t>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7f;
+  return first == 0xc2 && static_cast<std::uint8_t>(character[1]) < 0xa0;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text, std::size_t bytes_max) {
+  std::string shown;
+  while (!text.empty()) {
+    if (shown.size() >= bytes_max) return shown + "…";
+    const std::size_t length = character_bytes(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    if (length > 0 && !is_control(character)) {
+      shown += character;
+    } else {
+      for (const char c : character) {
+        shown += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(c));
+      }
+    }
+    text.remove_prefix(character.size());
+  }
+  return shown;
+}
+
 Result<std::string> read_file(const std::string& path) {
+  return read_file(path, std::numeric_limits<std::size_t>::max());
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
     return Fault::unavailable(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
   }
   std::string content;
   char block[65536];
-  while (true) {
+  while (content.size() <= bytes_max) {
     const ssize_t count = ::read(descriptor, block, sizeof block);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
@@ -75,7 +127,9 @@ Result<std::string> read_file(const std::string& path) {
     content.append(block, static_cast<std::size_t>(count));
   }
   ::close(descriptor);
-  return content;
+  if (content.size() <= bytes_max) return content;
+  return Fault::invalid_input(
+      fmt::format("{}: more than {} bytes, must be at most that", path, bytes_max));
 }
 
 namespace {

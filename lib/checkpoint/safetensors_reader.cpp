@@ -16,7 +16,6 @@
 #include <planaria/checkpoint/safetensors.hpp>
 
 #include "checkpoint/bytes.hpp"
-#include "checkpoint/strict_json.hpp"
 
 namespace planaria::checkpoint {
 namespace {
@@ -163,7 +162,7 @@ Result<void> SafetensorsFile::State::read_header(const std::string& path) {
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
   data = bytes.subspan(8 + length);
-  PLANARIA_TRY(header, parse_strict_json(text, path, 3));
+  PLANARIA_TRY(header, parse_json(text, path, {.depth_max = 3}));
   if (!header.is_object()) {
     return Fault::invalid_input(
         fmt::format("{}: the header is {}, must be an object", path, header.type_name()));

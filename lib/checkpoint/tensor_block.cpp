@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "checkpoint/bytes.hpp"
-#include "checkpoint/strict_json.hpp"
 
 namespace planaria::checkpoint {
 namespace {
@@ -79,7 +78,7 @@ void read_shape(ObjectReader& reader, TensorInfo& info) {
 
 Result<std::vector<TensorInfo>> read_infos(std::string_view text) {
   const std::string source = "tensor block";
-  PLANARIA_TRY(json, parse_strict_json(text, source, 4));
+  PLANARIA_TRY(json, parse_json(text, source, {.depth_max = 4}));
   ObjectReader reader(json, source, "");
   const Json& list = reader.array("tensors");
   PLANARIA_TRY_VOID(reader.finish());

@@ -175,7 +175,7 @@ Result<void> choose_kind(const ScheduleFlags& flags, const std::optional<PlanTer
   if (std::find(kinds.begin(), kinds.end(), inputs.kind) == kinds.end()) {
     return Fault::invalid_input(fmt::format("{}: {}, must be one of {}",
                                             flags.kind ? "--kind" : *flags.plan + ": schedule",
-                                            inputs.kind, join(kinds, ", ")));
+                                            printable(inputs.kind), join(kinds, ", ")));
   }
   inputs.chunks = flags.chunks.value_or(2);
   const int chunks = placed(inputs.kind, {}, inputs.chunks).chunks;

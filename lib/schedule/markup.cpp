@@ -5,28 +5,13 @@
 
 #include <fmt/format.h>
 
+#include <planaria/base/text.hpp>
+
 namespace planaria {
 namespace {
 
 constexpr std::string_view replacement = "\xef\xbf\xbd";  // U+FFFD
 constexpr std::string_view ellipsis = "\xe2\x80\xa6";
-
-/// Returns how many bytes the character at the front takes, or 0 where it is none.
-std::size_t length_of_character(std::string_view text) {
-  const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  std::uint32_t code = first & (0xffU >> (length + 1));
-  for (std::size_t at = 1; at < length; ++at) {
-    if ((byte(at) & 0xc0) != 0x80) return 0;
-    code = (code << 6) | (byte(at) & 0x3fU);
-  }
-  const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  return overlong || surrogate || code > 0x10ffff ? 0 : length;
-}
 
 std::string_view entity_of(char c) {
   switch (c) {
@@ -56,7 +41,7 @@ bool is_forbidden(std::string_view character) {
 std::string escaped(std::string_view text) {
   std::string result;
   while (!text.empty()) {
-    const std::size_t length = length_of_character(text);
+    const std::size_t length = character_bytes(text);
     const std::string_view character = text.substr(0, length == 0 ? 1 : length);
     const std::string_view entity = entity_of(character[0]);
     if (length == 0 || is_forbidden(character)) {
@@ -75,7 +60,7 @@ std::string shortened(const std::string& text, std::size_t characters) {
   for (std::size_t at = 0; at < text.size(); ++count) {
     if (count + 1 == characters) cut = at;
     if (count == characters) return text.substr(0, cut) + std::string(ellipsis);
-    const std::size_t length = length_of_character(std::string_view(text).substr(at));
+    const std::size_t length = character_bytes(std::string_view(text).substr(at));
     at += length == 0 ? 1 : length;
   }
   return text;

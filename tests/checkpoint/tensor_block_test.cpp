@@ -181,15 +181,15 @@ TEST_CASE("a block's header is read strictly", "[unit]") {
   const std::string a = R"({"name":"a","dtype":"U8","shape":[3],"role":"buffer"})";
   CHECK(sentence_of(block_with_header(R"({"tensors":[)" + a + "]}", 3)) == "read");
   CHECK(sentence_of(block_with_header(R"({"tensors":[)" + a + "]", 3))
-            .starts_with("tensor block: not JSON: "));
+            .starts_with("tensor block: not JSON at byte "));
   CHECK(sentence_of(block_with_header(R"({"tensors":[],"more":1})", 0)) ==
         "tensor block: more: unknown key");
   CHECK(sentence_of(block_with_header(R"({"tensors":[],"tensors":[]})", 0)) ==
-        "tensor block: the key 'tensors' stands there twice");
+        "tensor block: tensors: must not be there twice");
   CHECK(sentence_of(block_with_header(R"({"tensors":[[]]})", 0)) ==
         "tensor block: tensors[0]: top level: [], must be an object");
   CHECK(sentence_of(block_with_header(std::string(100'000, '['), 0)) ==
-        "tensor block: nested deeper than 4 levels");
+        "tensor block: [0][0][0][0]: nested deeper than 4 levels");
 }
 
 TEST_CASE("a mutated or shortened block never reaches beyond its end", "[unit]") {

@@ -2,7 +2,9 @@
 // Is: a reader that names file, path, value and what is allowed, and refuses unknown keys.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,9 +18,24 @@ namespace planaria {
 
 using Json = nlohmann::json;
 
-/// Parses text; a syntax error is invalid_input naming `source` and the position.
-[[nodiscard]] Result<Json> parse_json(std::string_view text, const std::string& source);
-/// Reads and parses a whole file; unreadable or malformed is invalid_input naming the file.
+/// What a text may hold. Whatever walks a Json later is recursive, and a short text can fill
+/// memory.
+struct JsonLimits {
+  std::size_t depth_max = 64;  // lists and objects within each other
+  std::size_t list_max = std::numeric_limits<std::size_t>::max();  // elements, or keys, of each
+};
+/// Of the files that planaria reads.
+inline constexpr JsonLimits json_file_limits{.list_max = 20'000};
+inline constexpr std::size_t json_file_bytes_max = std::size_t{1} << 29;
+
+/// Parses text; invalid_input names `source` and the position of a syntax error, or the path of
+/// what `limits` refuse, of a key that stands twice in its object (one reader would keep the first,
+/// another the last) and of a number too large for double: "p.json: layers[3].name: must not be
+/// there twice".
+[[nodiscard]] Result<Json> parse_json(std::string_view text, const std::string& source,
+                                      const JsonLimits& limits = {});
+/// Reads and parses a whole file within json_file_limits; unreadable, too long or malformed is
+/// invalid_input naming the file.
 [[nodiscard]] Result<Json> read_json_file(const std::string& path);
 
 /// Reads one object's fields, each once; the first fault is kept and every later call is harmless.
