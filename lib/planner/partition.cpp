@@ -34,6 +34,7 @@ class Partition {
     double low = least();
     while (high - low > precision * high) {
       const double middle = low + ((high - low) / 2);
+      if (middle <= low || middle >= high) break;  // of numbers so small there is none between
       if (cover(middle)) {
         high = std::min(middle, bottleneck());
         best = drafts_;

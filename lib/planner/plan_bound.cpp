@@ -82,6 +82,7 @@ class PlanBound {
     double high = known_ms;
     while (high - low > precision * high) {
       const double middle = (low + high) / 2;
+      if (middle <= low || middle >= high) break;  // of numbers so small there is none between
       (enough(middle, last) ? high : low) = middle;
     }
     return low;

@@ -62,6 +62,7 @@ Round longest_round(const RoundRule& rule, const std::vector<RoundStage>& stages
     const Excess most = most_above(rule, stages, longest.period_ms);
     if (most.ms <= rounding * longest.period_ms) break;
     const double period_ms = longest.period_ms + (most.ms / rule.micro_batches(most.stages));
+    if (period_ms <= longest.period_ms) break;  // parted by so many, it is less than rounding
     longest = {period_ms, most.first, most.stages};
   }
   return longest;

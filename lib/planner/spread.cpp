@@ -283,6 +283,7 @@ double Spreader::bottleneck_ms(int stages) {
   if (const auto most = cover(low)) high = *most;
   while (high - low > 1e-6 * high) {
     const double middle = low + ((high - low) / 2);
+    if (middle <= low || middle >= high) break;  // of numbers so small there is none between
     if (const auto most = cover(middle)) {
       high = std::min(middle, *most);
     } else {
