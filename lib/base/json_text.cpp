@@ -11,6 +11,8 @@
 namespace planaria {
 namespace {
 
+constexpr const char* top = "top level";
+
 // Leaves the parser in the middle: its callback can discard values but not end the parse.
 struct Refused {
   std::string why;
@@ -57,11 +59,12 @@ class Watcher {
         const bool follows = next && &open == &open_.back();
         path += fmt::format("[{}]", follows ? open.count : open.count - 1);
       } else if (!open.key.empty()) {
-        path += (path.empty() ? "" : ".") + printable(open.key);
+        if (!path.empty()) path += '.';
+        path += printable(open.key);
       }
     }
     constexpr std::size_t longest = 200;
-    return path.empty() ? "top level" : printable(path, longest);
+    return path.empty() ? top : printable(path, longest);
   }
 
  private:
@@ -103,7 +106,9 @@ Result<Json> parse_json(std::string_view text, const std::string& source,
   } catch (const Refused& refused) {
     return Fault::invalid_input(fmt::format("{}: {}", source, refused.why));
   } catch (const Json::parse_error& error) {
-    return Fault::invalid_input(fmt::format("{}: not JSON at byte {}: {}", source, error.byte,
+    const std::string near = watcher.path(true);
+    return Fault::invalid_input(fmt::format("{}: not JSON at byte {}{}: {}", source, error.byte,
+                                            near == top ? "" : ", near " + near,
                                             printable(error.what(), words_max)));
   } catch (const Json::exception& error) {  // a number like 1e400
     return Fault::invalid_input(

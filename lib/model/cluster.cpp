@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -90,6 +91,13 @@ Result<Cluster> cluster_from_json(const Json& json, const std::string& source) {
   const Json& workers = reader.array("workers");
   const Json* links = reader.optional_object("links");
   PLANARIA_TRY_VOID(reader.finish());
+  if (workers.empty()) {
+    return Fault::invalid_input(fmt::format("{}: workers: none, must be at least 1", source));
+  }
+  if (workers.size() > Cluster::workers_max) {
+    return Fault::invalid_input(fmt::format("{}: workers: {}, must be at most {}", source,
+                                            workers.size(), Cluster::workers_max));
+  }
   Cluster cluster;
   std::set<WorkerId> seen;
   for (std::size_t i = 0; i < workers.size(); ++i) {
@@ -100,14 +108,31 @@ Result<Cluster> cluster_from_json(const Json& json, const std::string& source) {
     }
     cluster.workers.push_back(std::move(worker));
   }
-  if (cluster.workers.empty()) {
-    return Fault::invalid_input(fmt::format("{}: workers: none, must be at least 1", source));
-  }
   if (links != nullptr) {
     PLANARIA_TRY(read, links_from_json(*links, source));
     cluster.links = read;
   }
   return cluster;
+}
+
+Json to_json(const Cluster& cluster) {
+  Json workers = Json::array();
+  for (const ClusterWorker& worker : cluster.workers) {
+    workers.push_back({{"id", worker.id.value},
+                       {"zone", worker.zone},
+                       {"host", worker.host},
+                       {"memory_bytes", worker.memory_bytes},
+                       {"speed", worker.speed}});
+  }
+  Json json = {{"version", 1}, {"workers", std::move(workers)}};
+  if (!cluster.links) return json;
+  const auto of = [](const Link& link) {
+    return Json{{"latency_ms", link.latency_ms}, {"gigabytes_per_s", link.gigabytes_per_s}};
+  };
+  json["links"] = {{"same_host", of(cluster.links->same_host)},
+                   {"same_zone", of(cluster.links->same_zone)},
+                   {"cross_zone", of(cluster.links->cross_zone)}};
+  return json;
 }
 
 }  // namespace planaria

@@ -93,8 +93,11 @@ std::vector<int> joined_with(const Layout& layout, int pipeline) {
 }
 
 bool shares_workers(const Layout& layout) {
-  for (int pipeline = 0; pipeline < static_cast<int>(layout.pipelines.size()); ++pipeline) {
-    if (joined_with(layout, pipeline).size() > 1) return true;
+  std::map<WorkerId, std::size_t> seen;  // its first pipeline
+  for (std::size_t pipeline = 0; pipeline < layout.pipelines.size(); ++pipeline) {
+    for (const StageAssignment& stage : layout.pipelines[pipeline].stages) {
+      if (seen.emplace(stage.worker, pipeline).first->second != pipeline) return true;
+    }
   }
   return false;
 }

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
+#include <planaria/base/text.hpp>
 
 namespace planaria {
 namespace {
@@ -105,22 +106,30 @@ Result<void> check_names(const Profile& profile, const std::string& source) {
     if (layer.tied_to && !names.contains(*layer.tied_to)) {
       return Fault::invalid_input(
           fmt::format("{}: layers[{}].tied_to: {}, must be the name of a layer before it", source,
-                      i, *layer.tied_to));
+                      i, printable(*layer.tied_to)));
     }
     if (!names.insert(layer.name).second) {
-      return Fault::invalid_input(
-          fmt::format("{}: layers[{}].name: {}, must not be there twice", source, i, layer.name));
+      return Fault::invalid_input(fmt::format("{}: layers[{}].name: {}, must not be there twice",
+                                              source, i, printable(layer.name)));
     }
   }
   return {};
 }
 
+/// Looked at before a list is read, so that one of any length costs nothing.
+Result<void> check_count(const Json& list, int most, const std::string& source,
+                         const std::string& what) {
+  if (list.empty()) {
+    return Fault::invalid_input(fmt::format("{}: {}: none, must be at least 1", source, what));
+  }
+  if (list.size() <= static_cast<std::size_t>(most)) return {};
+  return Fault::invalid_input(
+      fmt::format("{}: {}: {}, must be at most {}", source, what, list.size(), most));
+}
+
 template <class Value>
 Result<void> check_ascending(const std::vector<Value>& values, const std::string& source,
                              const std::string& what) {
-  if (values.empty()) {
-    return Fault::invalid_input(fmt::format("{}: {}: none, must be at least 1", source, what));
-  }
   for (std::size_t i = 1; i < values.size(); ++i) {
     if (values[i - 1] < values[i]) continue;
     return Fault::invalid_input(fmt::format("{}: {}[{}]: {}, must be above {}, the one before",
@@ -161,23 +170,25 @@ Result<Profile> profile_from_json(const Json& json, const std::string& source) {
   Profile profile;
   profile.model = reader.text("model");
   profile.device = reader.text("device");
-  PLANARIA_TRY(sizes,
+  const Json& sizes = reader.array("micro_batch_sizes");
+  const Json& layers = reader.array("layers");
+  const Json& transfer = reader.array("transfer");
+  PLANARIA_TRY_VOID(reader.finish());
+  PLANARIA_TRY_VOID(
+      check_count(sizes, Profile::micro_batch_sizes_max, source, "micro_batch_sizes"));
+  PLANARIA_TRY_VOID(check_count(layers, Profile::layers_max, source, "layers"));
+  PLANARIA_TRY_VOID(check_count(transfer, Profile::transfer_points_max, source, "transfer"));
+  PLANARIA_TRY(read_sizes,
                numbers<int>(reader, "micro_batch_sizes", source,
                             [](ObjectReader& one, const std::string& name) {
                               return static_cast<int>(one.integer(name, 1, micro_batch_size_max));
                             }));
-  profile.micro_batch_sizes = std::move(sizes);
-  const Json& layers = reader.array("layers");
-  const Json& transfer = reader.array("transfer");
-  PLANARIA_TRY_VOID(reader.finish());
+  profile.micro_batch_sizes = std::move(read_sizes);
   PLANARIA_TRY_VOID(check_ascending(profile.micro_batch_sizes, source, "micro_batch_sizes"));
   for (std::size_t i = 0; i < layers.size(); ++i) {
     PLANARIA_TRY(layer, layer_from_json(layers[i], source, fmt::format("layers[{}]", i),
                                         profile.micro_batch_sizes.size()));
     profile.layers.push_back(std::move(layer));
-  }
-  if (profile.layers.empty()) {
-    return Fault::invalid_input(fmt::format("{}: layers: none, must be at least 1", source));
   }
   PLANARIA_TRY_VOID(check_names(profile, source));
   std::vector<std::int64_t> bytes;

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <planaria/base/text.hpp>
+
 namespace planaria {
 namespace {
 
@@ -33,10 +35,11 @@ Result<std::vector<LayerSpec>> layers_from_json(const Json& json, const std::str
     layer.parameter_bytes = reader.integer("parameter_bytes", 0, int64_max);
     layer.tied_to = reader.optional_text("tied_to").value_or("");
     if (!layer.tied_to.empty() && !names.contains(layer.tied_to)) {
-      reader.refuse("tied_to", fmt::format("{}, must name an earlier layer", layer.tied_to));
+      reader.refuse("tied_to",
+                    fmt::format("{}, must name an earlier layer", printable(layer.tied_to)));
     }
     if (!names.insert(layer.name).second) {
-      reader.refuse("name", fmt::format("{}, must not be there twice", layer.name));
+      reader.refuse("name", fmt::format("{}, must not be there twice", printable(layer.name)));
     }
     PLANARIA_TRY_VOID(reader.finish());
     layers.push_back(std::move(layer));
@@ -51,7 +54,7 @@ Result<std::vector<Property>> identity_from_json(const Json& json, const std::st
     ObjectReader reader(json[i], source, fmt::format("identity[{}]", i));
     Property property{reader.text("name"), reader.text("value")};
     if (!names.insert(property.name).second) {
-      reader.refuse("name", fmt::format("{}, must not be there twice", property.name));
+      reader.refuse("name", fmt::format("{}, must not be there twice", printable(property.name)));
     }
     PLANARIA_TRY_VOID(reader.finish());
     identity.push_back(std::move(property));

@@ -239,7 +239,10 @@ class Planning {
     plan.survives = survives(size.terms, best_.draft);
     plan.step_ms = best_.step_ms;
     if (plan.step_ms > 0) {
-      plan.samples_per_s = 1000.0 * plan.micro_batches * plan.micro_batch_size / plan.step_ms;
+      // Of a step that takes next to nothing: finite, as all JSON.
+      plan.samples_per_s =
+          std::min(1000.0 * plan.micro_batches * plan.micro_batch_size / plan.step_ms,
+                   std::numeric_limits<double>::max());
     }
     plan.optimal = bound_ms_ >= plan.step_ms * (1 - rounding);
     plan.bound_step_ms = plan.optimal ? plan.step_ms : bound_ms_;

@@ -1,15 +1,19 @@
 #include <planaria/planner/plan.hpp>
 
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include <planaria/base/text.hpp>
 
 namespace planaria {
 namespace {
 
 constexpr std::int64_t count_max = 1'000'000;
 constexpr std::int64_t bytes_max = 1'000'000'000'000'000'000;
-constexpr double ms_max = 1e18;
+/// Slow workers make any step of a profile's times longer.
+constexpr double figure_max = std::numeric_limits<double>::max();
 
 int integer(ObjectReader& reader, const char* key, int low) {
   return static_cast<int>(reader.integer(key, low, count_max));
@@ -25,6 +29,9 @@ Result<PlannedStage> stage_from_json(const Json& json, const std::string& source
   stage.recompute = reader.optional_boolean("recompute").value_or(false);
   stage.peak_memory_bytes = reader.optional_integer("peak_memory_bytes", 0, bytes_max).value_or(0);
   stage.actions = reader.optional_text("actions").value_or("");
+  if (stage.actions.find('\n') != std::string::npos) {
+    reader.refuse("actions", printable(stage.actions) + ", must be one line");
+  }
   PLANARIA_TRY_VOID(reader.finish());
   return stage;
 }
@@ -43,12 +50,27 @@ Result<PlannedPipeline> pipeline_from_json(const Json& json, const std::string& 
   return pipeline;
 }
 
+// Schedules with a name have their actions from there alone.
+Result<void> check_actions(const Plan& plan, const std::string& source) {
+  if (plan.schedule == "auto") return {};
+  for (std::size_t i = 0; i < plan.pipelines.size(); ++i) {
+    const auto& stages = plan.pipelines[i].stages;
+    for (std::size_t j = 0; j < stages.size(); ++j) {
+      if (stages[j].actions.empty()) continue;
+      return Fault::invalid_input(fmt::format(
+          "{}: pipelines[{}].stages[{}].actions: {}, must not be there with schedule {}", source, i,
+          j, printable(stages[j].actions), printable(plan.schedule)));
+    }
+  }
+  return {};
+}
+
 // The search's figures are told, not read.
 Result<void> read_figures(ObjectReader& reader, Plan& plan) {
   plan.survives = static_cast<int>(reader.optional_integer("survives", 0, count_max).value_or(0));
-  plan.step_ms = reader.optional_number("step_ms", 0, ms_max).value_or(0);
-  plan.samples_per_s = reader.optional_number("samples_per_s", 0, ms_max).value_or(0);
-  plan.bound_step_ms = reader.optional_number("bound_step_ms", 0, ms_max).value_or(0);
+  plan.step_ms = reader.optional_number("step_ms", 0, figure_max).value_or(0);
+  plan.samples_per_s = reader.optional_number("samples_per_s", 0, figure_max).value_or(0);
+  plan.bound_step_ms = reader.optional_number("bound_step_ms", 0, figure_max).value_or(0);
   plan.optimal = reader.optional_boolean("optimal").value_or(false);
   for (const char* key : {"search", "explain", "shadows"}) reader.ignore(key);
   return reader.finish();
@@ -139,6 +161,7 @@ Result<Plan> plan_from_json(const Json& json, const std::string& source) {
                  pipeline_from_json(pipelines[i], source, fmt::format("pipelines[{}]", i)));
     plan.pipelines.push_back(std::move(pipeline));
   }
+  PLANARIA_TRY_VOID(check_actions(plan, source));
   PLANARIA_TRY(idle, idle_from_json(idle_workers, source));
   plan.idle_workers = std::move(idle);
   PLANARIA_TRY(layout, layout_from_json(json, source));

@@ -10,14 +10,17 @@
 #include <planaria/base/text.hpp>
 #include <planaria/model/lanes.hpp>
 #include <planaria/schedule/automatic.hpp>
+#include <planaria/schedule/builders.hpp>
+
+#include "planner/schedule_shelf.hpp"
 
 namespace planaria {
 namespace {
 
 /// More actions than a simulation of these has are more than anybody waits for.
 constexpr int micro_batches_max = 100'000;
-constexpr int layers_max = 4096;
-constexpr int workers_max = 10'000;
+constexpr int layers_max = Profile::layers_max;
+constexpr int workers_max = Cluster::workers_max;
 
 Result<void> refuse_unless(bool fits, const std::string& field, const std::string& value,
                            const std::string& allowed) {
@@ -29,6 +32,18 @@ Result<void> check_count(const char* field, std::int64_t value, std::int64_t lea
                          std::int64_t most) {
   return refuse_unless(least <= value && value <= most, field, fmt::to_string(value),
                        fmt::format("{} to {}", least, most));
+}
+
+/// As many pipelines as there can be of that depth must have few enough micro-batches each.
+Result<void> check_cells(const BestPlanRequest& request, int depth, int workers) {
+  const std::int64_t width = std::min(request.width.value_or(workers), workers / depth);
+  const std::int64_t share = (request.micro_batches + width - 1) / width;
+  const int stages = depth * chunks_of(request.schedule.value_or("1f1b"));
+  if (share * stages <= pipeline_cells_max) return {};
+  return Fault::invalid_input(
+      fmt::format("depth: {}, must be lower: {} micro-batches of {} stages in a pipeline are more "
+                  "than {}",
+                  depth, share, stages, pipeline_cells_max));
 }
 
 std::vector<std::string> kinds_allowed() {
@@ -195,6 +210,7 @@ Result<void> check_request(const BestPlanRequest& request) {
     PLANARIA_TRY_VOID(
         check_count("depth", *request.depth, 1,
                     std::min(workers, static_cast<int>(request.profile->layers.size()))));
+    PLANARIA_TRY_VOID(check_cells(request, *request.depth, workers));
   }
   if (request.min_samples_per_s) {
     const double least = *request.min_samples_per_s;

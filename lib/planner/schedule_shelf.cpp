@@ -47,6 +47,8 @@ HeldMost held_most(const std::vector<Action>& actions) {
 }
 
 const Schedule* ScheduleShelf::schedule(const std::string& kind, int ranks, int micro_batches) {
+  const std::int64_t cells = std::int64_t{ranks} * chunks_of(kind) * micro_batches;
+  if (cells > pipeline_cells_max) return nullptr;
   const auto [found, is_new] = schedules_.try_emplace({kind, ranks, micro_batches});
   if (is_new) {
     auto built = build_schedule(kind, {.stages = ranks, .micro_batches = micro_batches});

@@ -2,6 +2,7 @@
 // planner.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <tuple>
@@ -10,6 +11,9 @@
 #include <planaria/schedule/actions.hpp>
 
 namespace planaria {
+
+/// Stages times micro-batches of one pipeline that are built and simulated at most: about 2 GB.
+inline constexpr std::int64_t pipeline_cells_max = 20'000'000;
 
 /// So many micro-batches between F and B, and between B and W, at one time.
 struct HeldCounts {
@@ -26,8 +30,8 @@ using HeldMost = std::vector<HeldCounts>;
 
 class ScheduleShelf {
  public:
-  /// Returns build_schedule()'s, or null where that kind has no such shape. What is returned stays
-  /// where it is as long as the shelf.
+  /// Returns build_schedule()'s, or null where that kind has no such shape or it has more than
+  /// pipeline_cells_max cells. What is returned stays where it is as long as the shelf.
   [[nodiscard]] const Schedule* schedule(const std::string& kind, int ranks, int micro_batches);
   /// Returns by rank what that schedule holds, or null as schedule(). Of kinds in one chunk: built
   /// from no more micro-batches than make a difference.

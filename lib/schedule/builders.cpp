@@ -211,8 +211,8 @@ Result<Schedule> build_schedule(const std::string& kind, PipelineShape shape,
                                 const BuildOptions& options) {
   const Kind* const known = kind_named(kind);
   if (known == nullptr) {
-    return Fault::invalid_input(
-        fmt::format("schedule: {}, must be one of {}", kind, fmt::join(schedule_kinds(), ", ")));
+    return Fault::invalid_input(fmt::format("schedule: {}, must be one of {}", printable(kind),
+                                            fmt::join(schedule_kinds(), ", ")));
   }
   PLANARIA_TRY_VOID(check_shape(*known, shape, options));
   if (kind == "gpipe") return gpipe(shape);

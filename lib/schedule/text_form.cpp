@@ -1,6 +1,7 @@
 // Reads FORMATS.md's text form.
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <utility>
@@ -15,6 +16,8 @@ namespace planaria {
 namespace {
 
 constexpr int index_max = 999'999;
+/// A short text may name a chunk far out, and tables have an entry for each stage.
+constexpr std::int64_t stages_max = 1'000'000;
 constexpr std::string_view kinds = "FBWGR";
 constexpr std::string_view blanks = " \t\r";
 
@@ -97,6 +100,7 @@ class ScheduleReader {
       }
       schedule.ranks.push_back(std::move(actions));
     }
+    PLANARIA_TRY_VOID(check_stages(schedule));
     if (width_ < 1 || schedule.ranks.size() % static_cast<std::size_t>(width_) != 0) {
       return Fault::invalid_input(fmt::format("{}: {} ranks, must be a multiple of the width, {}",
                                               source_, schedule.ranks.size(), width_));
@@ -116,7 +120,7 @@ class ScheduleReader {
       return {};
     }
     return refused(value.empty() ? content : value,
-                   fmt::format("placement: {}, must be single, loop or v", value));
+                   fmt::format("placement: {}, must be single, loop or v", printable(value)));
   }
 
   Result<void> read_rank(std::string_view content) {
@@ -126,7 +130,8 @@ class ScheduleReader {
                           : index_from(trimmed(content.substr(0, colon)));
     if (!rank) {
       const std::string_view word = content.substr(0, content.find_first_of(blanks));
-      return refused(word, fmt::format("{}, must be a rank, a colon and its actions", word));
+      return refused(word,
+                     fmt::format("{}, must be a rank, a colon and its actions", printable(word)));
     }
     std::vector<Action> actions;
     std::string_view rest = content.substr(colon + 1);
@@ -141,7 +146,7 @@ class ScheduleReader {
             token,
             fmt::format("{}: must be [chunk]kind[micro-batch] like F3 or 0B3, or two of them with "
                         "& between, kind one of F B W G R, numbers 0 to {}",
-                        token, index_max));
+                        printable(token), index_max));
       }
       note_chunk(actions.back(), token);
       if (actions.size() > 1) note_chunk(actions[actions.size() - 2], token);
@@ -171,7 +176,15 @@ class ScheduleReader {
                                     : "0 or 1 with placement v";
     return Fault::invalid_input(fmt::format("{}: line {}, column {}: {}: chunk {}, must be {}",
                                             source_, highest_at_.line, highest_at_.column,
-                                            highest_token_, highest_chunk_, allowed));
+                                            printable(highest_token_), highest_chunk_, allowed));
+  }
+
+  [[nodiscard]] Result<void> check_stages(const Schedule& schedule) const {
+    const auto ranks = static_cast<std::int64_t>(schedule.ranks.size());
+    if (ranks * schedule.chunks <= stages_max) return {};
+    return Fault::invalid_input(
+        fmt::format("{}: {} ranks of {} chunks, must be at most {} stages in all", source_, ranks,
+                    schedule.chunks, stages_max));
   }
 
   /// `part` is a piece of the line that is being read.

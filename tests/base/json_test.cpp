@@ -125,7 +125,7 @@ TEST_CASE("a value too long for a sentence is cut", "[unit]") {
 TEST_CASE("text that is not JSON is refused with file and position", "[unit]") {
   const auto torn = parse_json("{\"a\": ", "run.json");
   CHECK(torn.fault().kind == FaultKind::invalid_input);
-  CHECK(torn.fault().sentence.starts_with("run.json: not JSON at byte 7: "));
+  CHECK(torn.fault().sentence.starts_with("run.json: not JSON at byte 7, near a: "));
   CHECK(parse_json("{\"a\": 1}", "run.json").value().at("a") == 1);
 }
 

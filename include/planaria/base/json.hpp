@@ -25,7 +25,7 @@ struct JsonLimits {
   std::size_t list_max = std::numeric_limits<std::size_t>::max();  // elements, or keys, of each
 };
 /// Of the files that planaria reads.
-inline constexpr JsonLimits json_file_limits{.list_max = 100'000};
+inline constexpr JsonLimits json_file_limits{.list_max = 20'000};
 inline constexpr std::size_t json_file_bytes_max = std::size_t{1} << 29;
 
 /// Parses text; invalid_input names `source` and the position of a syntax error, or the path of

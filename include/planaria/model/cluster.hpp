@@ -35,6 +35,8 @@ struct Links {
 };
 
 struct Cluster {
+  static constexpr int workers_max = 10'000;
+
   std::vector<ClusterWorker> workers;  // ids differ
   std::optional<Links> links;          // nothing: the profile's transfer holds everywhere
   /// Returns the worker with that id, or null.
@@ -54,7 +56,9 @@ struct Cluster {
 [[nodiscard]] Cluster identical_workers(int count, std::int64_t memory_bytes);
 
 /// Reads a cluster.json; invalid_input names source and path of what is missing, unknown or out of
-/// range. `links` may be left out.
+/// range. `links` may be left out; more than workers_max workers are not read.
 [[nodiscard]] Result<Cluster> cluster_from_json(const Json& json, const std::string& source);
+/// Returns what cluster_from_json() reads.
+[[nodiscard]] Json to_json(const Cluster& cluster);
 
 }  // namespace planaria

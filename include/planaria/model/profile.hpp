@@ -40,6 +40,11 @@ struct TransferPoint {
 };
 
 struct Profile {
+  /// More than any model has; sums over so many layers of what a profile may say stay countable.
+  static constexpr int layers_max = 4096;
+  static constexpr int micro_batch_sizes_max = 64;
+  static constexpr int transfer_points_max = 4096;
+
   std::string model;
   std::string device;
   std::vector<int> micro_batch_sizes;   // ascending
@@ -57,7 +62,7 @@ struct Profile {
 
 /// Reads a profile.json; invalid_input names source and path of what is missing, unknown or out of
 /// range: "profile.json: layers[3].forward_ms: 2 numbers, must be 3, one for each of
-/// micro_batch_sizes". Times up to 1e9 ms, bytes up to 1e15.
+/// micro_batch_sizes". Times up to 1e9 ms, bytes up to 1e15; what there is too many of is not read.
 [[nodiscard]] Result<Profile> profile_from_json(const Json& json, const std::string& source);
 /// Returns what profile_from_json() reads.
 [[nodiscard]] Json to_json(const Profile& profile);

@@ -42,6 +42,7 @@ struct RunSpec {
   /// build, device, threads, cpu_capability, dataset, optimizer, model options, ... in a fixed
   /// order.
   std::vector<Property> identity;
+  friend bool operator==(const RunSpec&, const RunSpec&) = default;
 };
 
 [[nodiscard]] Json to_json(const RunSpec& spec);

@@ -75,7 +75,7 @@ struct Schedule {
 
 /// Reads the text form of `width` pipelines; invalid_input names source, line, column and the
 /// action that cannot be read. How many chunks there are follows from the placement (v: 2) and the
-/// chunks named (loop).
+/// chunks named (loop); ranks times chunks may be a million.
 [[nodiscard]] Result<Schedule> schedule_from_text(std::string_view text, const std::string& source,
                                                   int width = 1);
 
