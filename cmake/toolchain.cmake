@@ -39,6 +39,10 @@ target_compile_options(planaria_warnings INTERFACE -Wall -Wextra -Wpedantic -Wsh
 # depends on inlining, and our own loops must give the same bits in every build of one version.
 add_compile_options(-ffp-contract=off)
 
+if(PLANARIA_FUZZ)
+  # A finding ends the program however it is started; the standard library checks its own bounds too.
+  add_compile_options(-fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
+endif()
 if(PLANARIA_SANITIZE)
   add_compile_options(-fsanitize=${PLANARIA_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${PLANARIA_SANITIZE})

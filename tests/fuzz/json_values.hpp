@@ -1,0 +1,34 @@
+// Values that come from JSON and go back there.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <planaria/base/json.hpp>
+
+#include "fuzz/readers.hpp"
+
+namespace planaria::test {
+
+/// Holds a reader's refusal to what all of them promise, and returns it.
+std::optional<Fault> refusal_of(const Fault& fault);
+
+/// Reads a file's text as the commands do.
+template <class Value>
+Result<Value> read_value(std::string_view text,
+                         Result<Value> (*from_json)(const Json&, const std::string&)) {
+  PLANARIA_TRY(json, parse_json(text, source_name, json_file_limits));
+  return from_json(json, source_name);
+}
+
+/// Holds that what is written of `value` reads back as the same.
+template <class Value>
+void hold_written_back(const Value& value,
+                       Result<Value> (*from_json)(const Json&, const std::string&)) {
+  const std::string text = to_json(value).dump();
+  const auto again = read_value(text, from_json);
+  if (!again) throw BrokenPromise("what was written is refused: " + again.fault().sentence);
+  hold(again.value() == value, "what was written reads back as the same: " + text);
+}
+
+}  // namespace planaria::test
