@@ -23,6 +23,7 @@ namespace planaria::cli {
 namespace {
 
 constexpr int count_max = 1'000'000;
+constexpr int lane_size_max = 100'000;
 constexpr double gibibyte = 1024.0 * 1024 * 1024;
 constexpr double gibibytes_max = 900'000;
 constexpr double search_max_ms = 3'600'000;
@@ -72,11 +73,11 @@ Result<std::optional<int>> read_lane_size(const std::string& text) {
   int lane_size = 0;
   const char* const end = text.data() + text.size();
   const auto [last, error] = std::from_chars(text.data(), end, lane_size);
-  if (error == std::errc() && last == end && lane_size >= 1 && lane_size <= count_max) {
+  if (error == std::errc() && last == end && lane_size >= 1 && lane_size <= lane_size_max) {
     return std::optional(lane_size);
   }
-  return Fault::invalid_input(
-      fmt::format("--lane-size: {}, must be any or a whole number from 1 to {}", text, count_max));
+  return Fault::invalid_input(fmt::format(
+      "--lane-size: {}, must be any or a whole number from 1 to {}", text, lane_size_max));
 }
 
 /// Names options, not fields, in what the library refuses.
@@ -180,7 +181,7 @@ void add_shape(CLI::App& app, PlanFlags& flags) {
       ->type_name("m");
   app.add_option("--lane-size", flags.lane_size,
                  "Micro-batches that are added in order, or any: larger lanes need less memory for "
-                 "gradients and give coarser shares. 1 to 1000000; default 1")
+                 "gradients and give coarser shares. 1 to 100000; default 1")
       ->type_name("K");
   app.add_option("--schedule", flags.schedule,
                  "A schedule's name, or any: gpipe, 1f1b, zb-h1, zb-h2 or auto; default any")

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 #include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/draw.hpp>
@@ -16,11 +17,10 @@
 namespace planaria::cli {
 namespace {
 
-constexpr double ms_max = 1e9;
-constexpr std::int64_t bytes_max = 1'000'000'000'000;
-constexpr std::int64_t limit_max = 1'000'000'000'000'000;
-// A rank's micro-batches times bytes_max must stay countable, and all actions in memory.
+// A rank's micro-batches times a stage's bytes must stay countable, and all actions in memory.
 constexpr std::int64_t cells_max = 2'000'000;
+// Of a schedule: cells_max times a few actions fit several times.
+constexpr std::size_t text_bytes_max = std::size_t{1} << 28;
 
 Result<void> check_size(const ScheduleInputs& inputs) {
   const std::int64_t cells = std::int64_t{inputs.shape.stages} * inputs.placement.chunks *
@@ -28,44 +28,6 @@ Result<void> check_size(const ScheduleInputs& inputs) {
   if (cells <= cells_max) return {};
   return Fault::invalid_input(fmt::format(
       "--stages, --micro-batches: {} of them in all, must be at most {}", cells, cells_max));
-}
-
-void read_stage(ObjectReader& reader, StageTerms& terms) {
-  terms.costs.push_back({.forward_ms = reader.number("forward_ms", 0, ms_max),
-                         .backward_input_ms = reader.number("backward_input_ms", 0, ms_max),
-                         .backward_weight_ms = reader.number("backward_weight_ms", 0, ms_max),
-                         .send_ms = reader.optional_number("send_ms", 0, ms_max).value_or(0)});
-  const auto bytes = [&](const char* key) {
-    return reader.optional_integer(key, 0, bytes_max).value_or(0);
-  };
-  terms.memory.push_back({.activation_bytes = bytes("activation_bytes"),
-                          .weight_gradient_bytes = bytes("weight_gradient_bytes"),
-                          .boundary_bytes = bytes("boundary_bytes")});
-  terms.limit_bytes.push_back(
-      reader.optional_integer("memory_limit_bytes", 0, limit_max).value_or(no_limit_bytes));
-}
-
-Result<StageTerms> read_costs(const std::string& path) {
-  PLANARIA_TRY(json, read_json_file(path));
-  ObjectReader reader(json, path, "");
-  reader.integer("version", 1, 1);
-  const Json& stages = reader.array("stages");
-  PLANARIA_TRY_VOID(reader.finish());
-  if (stages.empty()) {
-    return Fault::invalid_input(fmt::format("{}: stages: none, must be at least 1", path));
-  }
-  StageTerms terms;
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    ObjectReader stage(stages[i], path, fmt::format("stages[{}]", i));
-    read_stage(stage, terms);
-    PLANARIA_TRY_VOID(stage.finish());
-  }
-  const auto& limits = terms.limit_bytes;
-  if (std::all_of(limits.begin(), limits.end(),
-                  [](std::int64_t limit) { return limit == no_limit_bytes; })) {
-    terms.limit_bytes.clear();
-  }
-  return terms;
 }
 
 StageTerms terms_of_flags(const ScheduleFlags& flags, int stages) {
@@ -79,33 +41,6 @@ StageTerms terms_of_flags(const ScheduleFlags& flags, int stages) {
                               .weight_gradient_bytes = flags.weight_gradient_bytes.value_or(0),
                               .boundary_bytes = flags.boundary_bytes.value_or(0)});
   return terms;
-}
-
-Result<std::vector<double>> read_factors(ObjectReader& reader, const std::string& key,
-                                         const std::string& source) {
-  std::vector<double> factors;
-  const Json* const list = reader.optional_array(key);
-  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-    const Json& factor = (*list)[i];
-    constexpr double most = 1e6;
-    if (!factor.is_number() || !(factor.get<double>() > 0) || factor.get<double>() > most) {
-      return Fault::invalid_input(
-          fmt::format("{}: {}[{}]: {}, must be a number above 0, at most {}", source, key, i,
-                      factor.dump(), most));
-    }
-    factors.push_back(factor.get<double>());
-  }
-  return factors;
-}
-
-Result<Jitter> read_jitter(const std::string& path, std::uint64_t seed) {
-  PLANARIA_TRY(json, read_json_file(path));
-  ObjectReader reader(json, path, "");
-  reader.integer("version", 1, 1);
-  PLANARIA_TRY(compute, read_factors(reader, "compute", path));
-  PLANARIA_TRY(send, read_factors(reader, "send", path));
-  PLANARIA_TRY_VOID(reader.finish());
-  return Jitter{std::move(compute), std::move(send), seed};
 }
 
 std::optional<int> number_in(std::string_view text) {
@@ -235,7 +170,7 @@ Result<void> check_workers(const ScheduleFlags& flags, const ScheduleInputs& inp
 }  // namespace
 
 Result<Schedule> read_schedule(const std::string& path, int width) {
-  const auto text = read_file(path);
+  const auto text = read_file(path, text_bytes_max);
   if (!text.ok()) return Fault::invalid_input(text.fault().sentence);
   PLANARIA_TRY(schedule, schedule_from_text(text.value(), path, width));
   if (schedule.micro_batches % width != 0) {
@@ -261,7 +196,8 @@ Result<ScheduleInputs> read_inputs(const ScheduleFlags& flags) {
   inputs.asked_width = flags.width.has_value();
   std::optional<PlanTerms> plan;
   if (flags.costs) {
-    PLANARIA_TRY(terms, read_costs(*flags.costs));
+    PLANARIA_TRY(json, read_json_file(*flags.costs));
+    PLANARIA_TRY(terms, costs_from_json(json, *flags.costs));
     inputs.terms = std::move(terms);
   } else if (flags.plan) {
     PLANARIA_TRY(terms, read_plan_terms(flags));
@@ -287,7 +223,8 @@ Result<ScheduleInputs> read_inputs(const ScheduleFlags& flags) {
     inputs.lost = std::move(lost);
   }
   if (flags.jitter) {
-    PLANARIA_TRY(jitter, read_jitter(*flags.jitter, flags.seed));
+    PLANARIA_TRY(json, read_json_file(*flags.jitter));
+    PLANARIA_TRY(jitter, jitter_from_json(json, *flags.jitter, flags.seed));
     inputs.jitter = std::move(jitter);
   }
   return inputs;

@@ -6,25 +6,15 @@
 #include <string>
 #include <vector>
 
-#include <planaria/base/json.hpp>
 #include <planaria/base/result.hpp>
 #include <planaria/schedule/actions.hpp>
 #include <planaria/schedule/builders.hpp>
-#include <planaria/schedule/memory.hpp>
 #include <planaria/schedule/simulate.hpp>
 
 #include "cli/schedule_options.hpp"
+#include "cli/stage_terms.hpp"
 
 namespace planaria::cli {
-
-/// What each stage costs and holds, wherever that was said.
-struct StageTerms {
-  std::vector<StageCosts> costs;
-  std::vector<StageMemory> memory;
-  std::vector<std::int64_t> limit_bytes;  // of a rank, by stage; empty: none
-  std::vector<bool> recompute;            // the plan's wish; empty: none
-  std::vector<int> workers;               // the plan's; empty: no plan
-};
 
 /// What a plan says beside its stages' terms.
 struct PlanTerms {

@@ -21,7 +21,7 @@ namespace {
 /// is added left to right, so that equal costs give equal sums wherever they are compared.
 class Balancer {
  public:
-  Balancer(const std::vector<double>& costs, int stages_max) : costs_(costs) {
+  Balancer(const std::vector<double>& costs, int stages_max) {
     const std::size_t layers = costs.size();
     constexpr double nothing = std::numeric_limits<double>::infinity();
     least_.assign(static_cast<std::size_t>(stages_max) + 1,
@@ -60,7 +60,6 @@ class Balancer {
   }
 
  private:
-  const std::vector<double>& costs_;
   std::vector<std::vector<double>> least_;  // [stages][first layer]
 };
 

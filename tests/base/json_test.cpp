@@ -129,6 +129,44 @@ TEST_CASE("text that is not JSON is refused with file and position", "[unit]") {
   CHECK(parse_json("{\"a\": 1}", "run.json").value().at("a") == 1);
 }
 
+TEST_CASE("what no JSON may do is refused with the path where it stands", "[unit]") {
+  const auto refusal = [](const std::string& text, const JsonLimits& limits = {}) {
+    const auto parsed = parse_json(text, "p.json", limits);
+    return parsed.ok() ? "parsed" : parsed.fault().sentence;
+  };
+  CHECK(refusal(R"({"layers": [{"a": 1}, {"name": 1, "b": 2, "name": 3}]})") ==
+        "p.json: layers[1].name: must not be there twice");
+  CHECK(refusal(R"({"a": {"x": 1}, "b": {"x": 1}, "c": [{"x": 1}, {"x": 1}]})") == "parsed");
+  CHECK(refusal(R"({"a": [[[1]]]})", {.depth_max = 4}) == "parsed");
+  CHECK(refusal(R"({"a": [0, [[1]]]})", {.depth_max = 3}) ==
+        "p.json: a[1][0]: nested deeper than 3 levels");
+  CHECK(refusal(std::string(1'000'000, '[')).ends_with(": nested deeper than 64 levels"));
+  CHECK(refusal(R"({"a": [1, 2, 3]})", {.list_max = 3}) == "parsed");
+  CHECK(refusal(R"({"a": [[], 2, {}, 4]})", {.list_max = 3}) ==
+        "p.json: a: more than 3 elements, must be at most that");
+  CHECK(refusal("[1, 2]", {.list_max = 1}) ==
+        "p.json: top level: more than 1 elements, must be at most that");
+  CHECK(refusal(R"({"a": {"b": 1, "c": 2}})", {.list_max = 1}) ==
+        "p.json: a: more than 1 elements, must be at most that");
+  CHECK(refusal(R"({"layers": [{"ms": [1, 1e400]}]})")
+            .starts_with("p.json: layers[0].ms[1]: [json.exception.out_of_range.406] "));
+  CHECK(refusal(R"({"layers": [{"ms": [1, NaN]}]})")
+            .starts_with("p.json: not JSON at byte 24, near layers[0].ms[1]: "));
+  CHECK(refusal("").starts_with("p.json: not JSON at byte 1: "));
+}
+
+TEST_CASE("no text of a file breaks a sentence's line or makes it long", "[unit]") {
+  const std::string odd = "a\nb\x1b[31m";
+  CHECK(sentence_of({{"name", odd}}, [](ObjectReader& r) { r.boolean("name"); }) ==
+        R"(plan.json: name: "a\nb\u001b[31m", must be true or false)");
+  const Json object = {{odd, 1}};
+  ObjectReader reader(object, "plan.json", "");
+  CHECK(reader.finish().fault().sentence == "plan.json: a\\x0ab\\x1b[31m: unknown key");
+  const std::string unended = parse_json("\"" + std::string(5000, 'x'), "p.json").fault().sentence;
+  CHECK(unended.size() < 400);
+  CHECK(unended.ends_with("…"));
+}
+
 TEST_CASE("a JSON file that is not there is bad input and named", "[unit]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("none.json");

@@ -88,6 +88,35 @@ TEST_CASE("a pipe is written into and stays a pipe", "[unit]") {
   CHECK(folder.size() == 2);
 }
 
+TEST_CASE("text from outside is shown on one line, in UTF-8, and not at any length", "[unit]") {
+  CHECK(printable("block 0, größer") == "block 0, größer");
+  CHECK(printable("a\nb\x1b[31m\x7f") == "a\\x0ab\\x1b[31m\\x7f");
+  CHECK(printable("\xc2\x9b"
+                  "31m") == "\\xc2\\x9b31m");  // terminals obey this one too
+  CHECK(printable("\xc2\xa0") == "\xc2\xa0");
+  CHECK(printable("t\xff\xfey") == "t\\xff\\xfey");
+  CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");  // half of a pair
+  CHECK(printable(std::string(61, 'x')) == std::string(60, 'x') + "…");
+  CHECK(printable("ää", 3) == "ää");
+  CHECK(printable("äää", 3) == "ää…");
+  CHECK(printable("") == "");
+  CHECK(printable("xyz", 2) == "xy…");
+  CHECK(character_bytes("") == 0);
+  CHECK(character_bytes("a") == 1);
+  CHECK(character_bytes("\xf0\x9f\x8c\xb1 grows") == 4);
+  CHECK(character_bytes("\xf0\x9f") == 0);
+}
+
+TEST_CASE("a file longer than allowed is refused", "[unit]") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("long");
+  REQUIRE(write_file_atomically(path, "12345").ok());
+  CHECK(read_file(path, 5).value() == "12345");
+  CHECK(read_file(path, 4).fault() ==
+        Fault::invalid_input(path + ": more than 4 bytes, must be at most that"));
+  CHECK(read_file("/dev/zero", 100).fault().kind == FaultKind::invalid_input);
+}
+
 TEST_CASE("a file that cannot be read is named with the reason", "[unit]") {
   const test::TemporaryFolder folder;
   const std::string path = folder.file("none");

@@ -1,8 +1,11 @@
 // `planaria plan` says what the library chooses, and refuses what cannot be read or asked.
 #include <catch2/catch.hpp>
 
+#include <cstdint>
 #include <fstream>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -211,13 +214,31 @@ TEST_CASE("bad input of a plan gets one sentence and status 2") {
         "planaria: --memory-gib: missing, must say which workers there are: --cluster FILE, or "
         "--workers N and --memory-gib G");
   CHECK(refused(good, with(four_workers, {"--lane-size", "some"})) ==
-        "planaria: --lane-size: some, must be any or a whole number from 1 to 1000000");
+        "planaria: --lane-size: some, must be any or a whole number from 1 to 100000");
   CHECK(refused(good, with(four_workers, {"--micro-batch-size", "3"})) ==
         "planaria: --micro-batch-size: 3, must be one of 1, 2");
   CHECK(refused(good, with(four_workers, {"--schedule", "fast"}))
             .starts_with("planaria: --schedule: fast, must be any or one of gpipe, 1f1b, "));
   CHECK(refused(good, with(four_workers, {"--depth", "4"})) ==
         "planaria: --depth: 4, must be 1 to 3");
+  for (const auto& [option, value] :
+       std::vector<std::pair<std::string, std::string>>{{"--workers", "0"},
+                                                        {"--workers", "10001"},
+                                                        {"--memory-gib", "nan"},
+                                                        {"--memory-gib", "1e308"},
+                                                        {"--micro-batches", "100001"},
+                                                        {"--micro-batches", "99999999999999999999"},
+                                                        {"--lane-size", "-1"},
+                                                        {"--survive", "-1"},
+                                                        {"--min-throughput", "inf"},
+                                                        {"--width", "0"}}) {
+    std::map<std::string, std::string> asked{
+        {"--workers", "2"}, {"--memory-gib", "4"}, {"--micro-batches", "8"}};
+    asked[option] = value;
+    std::vector<std::string> arguments;
+    for (const auto& [name, given] : asked) arguments.insert(arguments.end(), {name, given});
+    CHECK(refused(good, arguments).starts_with("planaria: " + option + ": "));
+  }
   CHECK(refused("/nowhere.json", four_workers).starts_with("planaria: /nowhere.json: "));
 
   const auto changed = [&](const auto& change) {
@@ -236,10 +257,33 @@ TEST_CASE("bad input of a plan gets one sentence and status 2") {
   CHECK(changed([](Json& json) { json["layers"] = Json::array(); }) ==
         "layers: none, must be at least 1");
   CHECK(changed([](Json& json) { json["extra"] = 1; }) == "extra: unknown key");
-  const std::string nan = story.write("nan.json", std::string("{\"version\": NaN}"));
-  CHECK(refused(nan, four_workers).starts_with("planaria: " + nan + ": "));
-  const std::string cut = story.write("cut.json", profile_of(3).dump().substr(0, 200));
-  CHECK(refused(cut, four_workers).starts_with("planaria: " + cut + ": "));
+  CHECK(changed([](Json& json) { json["layers"] = Json(5000, 0); }) ==
+        "layers: 5000, must be at most 4096");
+  CHECK(changed([](Json& json) { json["layers"] = Json(1'000'000, 0); }) ==
+        "layers: more than 20000 elements, must be at most that");
+  CHECK(
+      changed([](Json& json) { json["layers"][0]["parameter_bytes"] = std::uint64_t{1} << 63; }) ==
+      "layers[0].parameter_bytes: 9223372036854775808, must be a whole number from 0 to "
+      "1000000000000000");
+  const auto written = [&](std::string text, const std::string& number, const std::string& other) {
+    text.replace(text.find(number), number.size(), other);
+    const std::string path = story.write("bad.json", text);
+    return refused(path, four_workers).substr(("planaria: " + path + ": ").size());
+  };
+  const std::string text = profile_of(3).dump();
+  CHECK(written(text, "\"optimizer_ms\":0.5", "\"optimizer_ms\":NaN")
+            .find(", near layers[0].optimizer_ms: ") != std::string::npos);
+  CHECK(written(text, "\"optimizer_ms\":0.5", "\"optimizer_ms\":1e308") ==
+        "layers[0].optimizer_ms: 1e+308, must be a number from 0 to 1000000000");
+  CHECK(written(text, "\"optimizer_ms\":0.5", "\"optimizer_ms\":1e400")
+            .starts_with("layers[0].optimizer_ms: "));
+  CHECK(written(text, "\"optimizer_ms\":0.5", "\"optimizer_ms\":0.5,\"optimizer_ms\":1") ==
+        "layers[0].optimizer_ms: must not be there twice");
+  CHECK(written(text, "\"optimizer_ms\":0.5", "\"optimizer_ms\":" + std::string(100'000, '['))
+            .ends_with(": nested deeper than 64 levels"));
+  const std::string cut = story.write("cut.json", text.substr(0, 200));
+  CHECK(
+      refused(cut, four_workers).starts_with("planaria: " + cut + ": not JSON at byte 201, near "));
   const std::string empty =
       story.write("none.json", Json{{"version", 1}, {"workers", Json::array()}});
   CHECK(refused(good, {"--cluster", empty, "--micro-batches", "8"}) ==

@@ -41,5 +41,7 @@ std::optional<Fault> read_plan(std::string_view text);
 std::optional<Fault> read_layout(std::string_view text);
 std::optional<Fault> read_run_spec(std::string_view text);
 std::optional<Fault> read_schedule(std::string_view text);
+std::optional<Fault> read_costs(std::string_view text);
+std::optional<Fault> read_jitter(std::string_view text);
 
 }  // namespace planaria::test

@@ -46,8 +46,8 @@ def run(build: pathlib.Path, reader: str, seconds: int) -> bool:
           f"{len(list(grown.iterdir()))} inputs kept: "
           f"{'nothing found' if ended.returncode == 0 else 'FOUND SOMETHING'}", flush=True)
     if ended.returncode != 0:
-        print("\n".join(said.splitlines()[-60:]))
-        print(f"again: {program} {found}/...")
+        print("\n".join(line for line in said.splitlines() if not line.startswith(("#", "INFO:"))))
+        print(f"again: {program} FILE of {found}")
     return ended.returncode == 0
 
 

@@ -47,6 +47,13 @@ TEST_CASE("a cluster is read as it is written", "[unit]") {
   CHECK_FALSE(cluster_from_json(json, "c.json").value().links.has_value());
 }
 
+TEST_CASE("a cluster is written as it is read", "[unit]") {
+  Json json = example();
+  CHECK(to_json(cluster_from_json(json, "c.json").value()) == json);
+  json.erase("links");
+  CHECK(to_json(cluster_from_json(json, "c.json").value()) == json);
+}
+
 TEST_CASE("a transfer takes the link between two places, or what the profile measured", "[unit]") {
   const std::vector<TransferPoint> measured{{1'000'000, 7}};
   Cluster cluster = cluster_from_json(example(), "c.json").value();

@@ -1,14 +1,18 @@
-// What reads a schedule's text form, and what is done with it.
+// What reads a schedule's text form, its stages' costs and their jitter, and what is done with
+// them.
+#include <cmath>
 #include <cstdint>
 
 #include <fmt/format.h>
 
 #include <planaria/schedule/actions.hpp>
+#include <planaria/schedule/builders.hpp>
 #include <planaria/schedule/draw.hpp>
 #include <planaria/schedule/memory.hpp>
 #include <planaria/schedule/simulate.hpp>
 #include <planaria/schedule/validate.hpp>
 
+#include "cli/stage_terms.hpp"
 #include "fuzz/json_values.hpp"
 
 namespace planaria::test {
@@ -51,6 +55,36 @@ void take_schedule(const Schedule& schedule) {
 }
 
 }  // namespace
+
+std::optional<Fault> read_costs(std::string_view text) {
+  const auto terms = read_value(text, cli::costs_from_json);
+  if (!terms) return refusal_of(terms.fault());
+  const auto& [costs, memory, limit_bytes, recompute, workers] = terms.value();
+  hold(memory.size() == costs.size(), "every stage has a memory");
+  hold(limit_bytes.empty() || limit_bytes.size() == costs.size(), "all limits or none");
+  constexpr std::size_t stages_simulated = 20;
+  if (costs.size() > stages_simulated) return std::nullopt;
+  const Schedule schedule =
+      one_forward_one_backward({.stages = static_cast<int>(costs.size()), .micro_batches = 3});
+  const auto simulated = simulate(schedule, costs);
+  hold(simulated.ok() && std::isfinite(simulated.value().makespan_ms), "what is read has an end");
+  for (const RankMemory& rank : memory_of(schedule, memory)) {
+    hold(rank.after_bytes.back() == 0, "a whole step leaves nothing behind");
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> read_jitter(std::string_view text) {
+  const auto json = parse_json(text, source_name, json_file_limits);
+  if (!json) return refusal_of(json.fault());
+  const auto jitter = cli::jitter_from_json(json.value(), source_name, 7);
+  if (!jitter) return refusal_of(jitter.fault());
+  const Schedule schedule = one_forward_one_backward({.stages = 2, .micro_batches = 3});
+  const std::vector<StageCosts> costs(2, {1, 2, 1, 0.5, std::nullopt});
+  const auto simulated = simulate(schedule, costs, {.jitter = &jitter.value()});
+  hold(simulated.ok() && std::isfinite(simulated.value().makespan_ms), "what is read has an end");
+  return std::nullopt;
+}
 
 std::optional<Fault> read_schedule(std::string_view text) {
   std::optional<Fault> refusal;
