@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <planaria/base/text.hpp>
 #include <planaria/model/profile.hpp>
 
 #include "examples/gpt_command.hpp"
