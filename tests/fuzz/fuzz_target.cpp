@@ -1,4 +1,5 @@
 // A reader under libFuzzer: any bytes, and it keeps its promises. The reader's name is compiled in.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

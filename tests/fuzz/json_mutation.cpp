@@ -1,5 +1,7 @@
 #include "fuzz/json_mutation.hpp"
 
+#include <cmath>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -73,16 +75,16 @@ Json any_value(Random& random) {
 
 /// Near the number that was there: limits are missed by one.
 Json changed_number(const Json& number, Random& random) {
-  const double value = number.get<double>();
+  constexpr double whole_max = 1e15;
+  const auto value = number.get<double>();
+  const bool whole = number.is_number_integer() && std::abs(value) < whole_max;
   switch (random.below(5)) {
     case 0:
-      return value + 1;
+      return whole ? Json(number.get<std::int64_t>() + 1) : Json(value * 2);
     case 1:
-      return number.is_number_integer() && value < 1e15 ? Json(number.get<std::int64_t>() + 1)
-                                                        : Json(value * 2);
+      return whole ? Json(number.get<std::int64_t>() - 1) : Json(value / 2);
     case 2:
-      return number.is_number_integer() && value > -1e15 ? Json(number.get<std::int64_t>() - 1)
-                                                         : Json(value / 2);
+      return value + 1;
     case 3:
       return value * 1e6;
     default:
