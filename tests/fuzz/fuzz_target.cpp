@@ -24,6 +24,7 @@ const Reader& reader() {
 
 }  // namespace
 
+// NOLINTBEGIN(readability-identifier-naming): the names are libFuzzer's
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t size_max);
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -49,3 +50,4 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   }
   return LLVMFuzzerMutate(data, size, size_max);
 }
+// NOLINTEND(readability-identifier-naming)

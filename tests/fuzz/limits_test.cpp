@@ -128,6 +128,30 @@ TEST_CASE("nothing that may be written overflows in sums over layers and micro-b
   CHECK(plan_from_json(parse_json(to_json(best.value().plan).dump(), "plan").value(), "plan").ok());
 }
 
+TEST_CASE("a model that takes next to no time is planned like any other") {
+  const Cluster cluster = identical_workers(2, 1'000'000);
+  for (const double ms : {0.0, 5e-324, 1e-322, 3e-321, 2e-320, 1e-310, 1e-300}) {
+    Json json = profile_of(3, ms, 0);
+    json["layers"][0]["forward_ms"][0] = 3 * ms;
+    const auto profile = profile_from_json(json, "p");
+    REQUIRE(profile.ok());
+    for (const char* const schedule : {"any", "auto", "1f1b", "zb-h1", "zb-h2", "gpipe", "zb-v"}) {
+      INFO(ms << " ms, " << schedule);
+      BestPlanRequest request;
+      request.profile = &profile.value();
+      request.cluster = &cluster;
+      request.micro_batches = 3;
+      if (schedule != std::string("any")) request.schedule = schedule;
+      int moves = 20;
+      request.keep_going = [&](double) { return moves-- > 0; };
+      const auto best = best_plan(request);
+      REQUIRE(best.ok());
+      CHECK(best.value().plan.step_ms >= 3 * 3 * ms);
+      CHECK(std::isfinite(best.value().plan.samples_per_s));
+    }
+  }
+}
+
 TEST_CASE("pipelines too large to be simulated are refused, not tried") {
   const auto profile = profile_from_json(profile_of(300, 1, 1), "p");
   REQUIRE(profile.ok());

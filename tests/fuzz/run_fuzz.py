@@ -36,8 +36,8 @@ def run(build: pathlib.Path, reader: str, seconds: int) -> bool:
     command = [program, f"-max_total_time={seconds}", f"-max_len={INPUT_BYTES_MAX}",
                f"-timeout={SECONDS_MAX_OF_ONE_INPUT}", f"-rss_limit_mb={MEMORY_MAX_MB}",
                f"-artifact_prefix={found}/", "-print_final_stats=1", grown, here / "corpus" / reader]
-    ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                           errors="replace")
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.PIPE, text=True, errors="replace")
     said = ended.stderr
     counters = last_number(r"INFO: Loaded 1 modules\s+\((\d+) inline 8-bit counters\)", said)
     print(f"{reader:9} {last_number(r'stat::number_of_executed_units: *([0-9]+)', said):9} runs, "

@@ -124,4 +124,12 @@ TEST_CASE("in the long run micro-batches follow each other as the longest round 
   CHECK(over_several >= 40);
 }
 
+TEST_CASE("rounds of times next to nothing are found too", "[unit]") {
+  // A half of the least number there is would be the next step towards the period.
+  constexpr double least = 5e-324;
+  const Round round = longest_round(round_rule("1f1b"), {{least, 0, least}, {least, 0, 0}});
+  CHECK(round.period_ms == least);
+  CHECK(longest_round(round_rule("1f1b"), {{0, 0, 0}, {0, 0, 0}}).period_ms == 0);
+}
+
 }  // namespace planaria
