@@ -13,6 +13,7 @@
 #include <planaria/planner/templates.hpp>
 
 #include "planner/gpt_cases.hpp"
+#include "planner/held_states.hpp"
 
 namespace planaria {
 namespace {
@@ -108,18 +109,8 @@ void reaction_to_a_loss(benchmark::State& state) {
   const auto table =
       PlanTable::of(request_of(profile, cluster), [&] { return ++planned < 2; }).value();
   const Layout before = layout_of(table.plan(workers));
-  std::vector<std::int64_t> bytes;
-  for (const LayerProfile& layer : profile.layers) {
-    bytes.push_back(layer.parameter_bytes + layer.state_bytes);
-  }
-  LayerHolders holders;
-  for (const PipelineAssignment& pipeline : before.pipelines) {
-    for (const StageAssignment& stage : pipeline.stages) {
-      for (LayerId at = stage.layers.first; at <= stage.layers.last; at = at.next()) {
-        holders[at].insert(stage.worker);
-      }
-    }
-  }
+  const std::vector<std::int64_t> bytes = state_bytes(profile);
+  const LayerHolders holders = holders_of(before);
   int lost = 0;
   for (auto _ : state) {
     std::vector<WorkerId> left;

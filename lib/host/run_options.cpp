@@ -9,13 +9,13 @@
 
 #include <planaria/host/faults.hpp>
 #include <planaria/model/layout.hpp>
+#include <planaria/planner/best_plan.hpp>
 
 namespace planaria::host {
 namespace {
 
 constexpr std::int64_t workers_max = 65536;
 constexpr double silence_min_ms = 100;
-constexpr std::int64_t memory_max = 1'000'000'000'000'000;
 
 Json to_json(const protocol::CoordinatorOptions& options) {
   Json json = {{"workers", options.workers},
@@ -54,7 +54,7 @@ Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& j
   options.silence_max_ms = reader.number("silence_max_ms", silence_min_ms, any);
   options.schedule = reader.text("schedule");
   options.schedule_text = reader.optional_text("schedule_text");
-  options.memory_bytes = reader.optional_integer("memory_bytes", 0, memory_max);
+  options.memory_bytes = reader.optional_integer("memory_bytes", 0, memory_without_limit);
   const Json* layout = reader.optional_object("layout");
   const Json* profile = reader.optional_object("profile");
   PLANARIA_TRY_VOID(reader.finish());

@@ -13,7 +13,7 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Every step is shorter; finite, for differences from it.
 constexpr double no_limit = std::numeric_limits<double>::max();
-/// The bottleneck is found to this share of itself.
+/// The least is found to this share of itself.
 constexpr double precision = 1e-5;
 
 class Partition {
@@ -29,14 +29,14 @@ class Partition {
 
   [[nodiscard]] std::optional<std::vector<StageDraft>> best() {
     if (stages_ > sums_.layers() || !cover(no_limit)) return std::nullopt;
-    double high = bottleneck();
+    double high = longest();
     std::vector<StageDraft> best = drafts_;
     double low = least();
     while (high - low > precision * high) {
       const double middle = low + ((high - low) / 2);
       if (middle <= low || middle >= high) break;  // of numbers so small there is none between
       if (cover(middle)) {
-        high = std::min(middle, bottleneck());
+        high = std::min(middle, longest());
         best = drafts_;
       } else {
         low = middle;
@@ -141,7 +141,7 @@ class Partition {
     return first == sums_.layers();
   }
 
-  [[nodiscard]] double bottleneck() const {
+  [[nodiscard]] double longest() const {
     std::vector<RoundStage> stages;
     for (int stage = 0; stage < stages_; ++stage) {
       const StageDraft& draft = drafts_[static_cast<std::size_t>(stage)];

@@ -1,6 +1,6 @@
 // planner/partition.hpp: layers onto the workers of one pipeline so that the slowest is fast.
-// Private to planner. Is: the least bottleneck under memory, for workers in a given order. Is not:
-// exact where fill and drain of the pipeline matter (the search refines it by simulation).
+// Private to planner. Is: the least period under memory, for workers in a given order. Is not: exact
+// where fill and drain of the pipeline matter (the search refines it by simulation).
 #pragma once
 
 #include <cstdint>

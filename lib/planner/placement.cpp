@@ -22,7 +22,13 @@ using Layers = std::vector<bool>;
 
 class Placer {
  public:
-  explicit Placer(const PlacementRequest& request) : request_(request) {}
+  explicit Placer(const PlacementRequest& request) : request_(request) {
+    if (request.cluster == nullptr) return;
+    for (const ClusterWorker& worker : request.cluster->workers) {
+      ++on_host_[{worker.zone, worker.host}];
+      known_[worker.id] = &worker;
+    }
+  }
 
   [[nodiscard]] Result<Placement> placed() {
     PLANARIA_TRY_VOID(check_workers());
@@ -51,21 +57,15 @@ class Placer {
         "workers: {}, must be at least {}, the places there are", workers.size(), places));
   }
 
-  [[nodiscard]] Result<Kind> kind_of(const char* field, WorkerId id) {
+  [[nodiscard]] Result<Kind> kind_of(const char* field, WorkerId id) const {
     if (request_.cluster == nullptr) return Kind();
-    if (on_host_.empty()) {
-      for (const ClusterWorker& worker : request_.cluster->workers) {
-        ++on_host_[{worker.zone, worker.host}];
-        known_[worker.id] = &worker;
-      }
-    }
     const auto found = known_.find(id);
     if (found == known_.end()) {
       return Fault::invalid_input(
           fmt::format("{}: {}, must be a worker of the cluster", field, id.value));
     }
     const ClusterWorker& worker = *found->second;
-    const bool shared = on_host_[{worker.zone, worker.host}] > 1;
+    const bool shared = on_host_.at({worker.zone, worker.host}) > 1;
     return Kind(worker.speed, worker.memory_bytes, worker.zone, shared ? worker.host : "");
   }
 
@@ -218,14 +218,6 @@ class Placer {
 Result<Placement> place_workers(const PlacementRequest& request) {
   check(request.places != nullptr && request.holders != nullptr, "places and holders are there");
   return Placer(request).placed();
-}
-
-Layout with_workers(Layout layout, const std::map<WorkerId, WorkerId>& worker_of) {
-  for (PipelineAssignment& pipeline : layout.pipelines) {
-    for (StageAssignment& stage : pipeline.stages) stage.worker = worker_of.at(stage.worker);
-  }
-  for (ShadowAssignment& shadow : layout.shadows) shadow.worker = worker_of.at(shadow.worker);
-  return layout;
 }
 
 }  // namespace planaria

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/text.hpp>
+#include <planaria/planner/best_plan.hpp>
 
 namespace planaria {
 namespace {
@@ -23,12 +24,7 @@ std::string chosen(const Plan& plan) {
       fmt::format("{} by {}, micro-batches of {}: {:.6g} ms a step, {:.6g} samples a second",
                   text_of(layout_of(plan)), plan.schedule, plan.micro_batch_size, plan.step_ms,
                   plan.samples_per_s);
-  if (plan.optimal) {
-    sentence += ", the least possible";
-  } else if (plan.bound_step_ms > 0) {
-    sentence += fmt::format(", at most {:.2g} % above the least possible (bound {:.6g} ms)",
-                            100 * (plan.step_ms / plan.bound_step_ms - 1), plan.bound_step_ms);
-  }
+  sentence += text_of_gap(plan);
   if (const int count = recomputing(plan); count > 0) {
     sentence += fmt::format("; {} recompute", counted(count, "stage"));
   }
@@ -90,6 +86,13 @@ std::vector<Misfits> misfits_of(const std::vector<SizeFamilies>& sizes) {
 }
 
 }  // namespace
+
+std::string text_of_gap(const Plan& plan) {
+  if (plan.optimal) return ", the least possible";
+  if (plan.bound_step_ms <= 0) return "";
+  return fmt::format(", at most {:.2g} % above the least possible (bound {:.6g} ms)",
+                     100 * (plan.step_ms / plan.bound_step_ms - 1), plan.bound_step_ms);
+}
 
 std::vector<std::string> explanation_of(const Plan& plan, const std::vector<SizeFamilies>& sizes,
                                         int workers) {

@@ -78,8 +78,10 @@ Result<PlanTable> PlanTable::of(const BestPlanRequest& request,
     table.workers_min_ = workers;
   }
   if (plans.empty()) {
-    // best_plan() says what would have to change.
-    PLANARIA_TRY(other, best_plan(request));
+    // With all effort there may be one; else best_plan() says what would have to change.
+    const Cluster same = first_of(*request.cluster, all);
+    asked.cluster = &same;
+    PLANARIA_TRY(other, best_plan(asked));
     plans.push_back(std::move(other.plan));
     table.workers_min_ = all;
   }

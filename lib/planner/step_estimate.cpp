@@ -33,9 +33,19 @@ StepEstimate::StepEstimate(const SearchTools& tools, const SearchLimits& limits,
 }
 
 double StepEstimate::of_even(const std::string& schedule, int width, int used) {
-  const double speed = speed_sums_[static_cast<std::size_t>(used)] / used;
-  const double depth = static_cast<double>(used) / width;
   const int share = (limits_.micro_batches + width - 1) / width;
+  const double speed = speed_sums_[static_cast<std::size_t>(used)] / used;
+  return of_pipeline({schedule, static_cast<double>(used) / width, share, width, speed}, share);
+}
+
+double StepEstimate::of_one(const std::string& schedule, int depth, int micro_batches, int width) {
+  return of_pipeline(
+      {schedule, static_cast<double>(depth), limits_.micro_batches / width, width, speed_sums_[1]},
+      micro_batches);
+}
+
+double StepEstimate::of_pipeline(const EvenPipeline& pipeline, int micro_batches) {
+  const auto& [schedule, depth, share, width, speed] = pipeline;
   const LayerSums& sums = tools_.sums;
   const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
   const double stage_ms = slowest_stage_ms(schedule, depth, share) / speed;
@@ -44,7 +54,7 @@ double StepEstimate::of_even(const std::string& schedule, int width, int used) {
   const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
                           (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
   const double period_ms = std::max(stage_ms, even_round_ms(schedule, depth, share, speed));
-  return (share * period_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
+  return (micro_batches * period_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
 }
 
 // The period of the round over all stages.
@@ -170,20 +180,6 @@ double StepEstimate::of(const PlanDraft& draft, const PipelineDraft& pipeline) c
     if (fused) drain_ms += compute_ms - forward_ms + send_ms;
   }
   return std::max(apart_ms, end_ms + after_ms);
-}
-
-double StepEstimate::of_one(const std::string& schedule, int depth, int micro_batches, int width) {
-  const double speed = speed_sums_[1];
-  const LayerSums& sums = tools_.sums;
-  const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
-  const int share = limits_.micro_batches / width;
-  const double stage_ms = slowest_stage_ms(schedule, depth, share) / speed;
-  if (stage_ms == infinity) return infinity;
-  const double fill_ms = splits(schedule) ? forward_ms : stage_ms;
-  const double after_ms = (sums.optimizer_ms(0, layers()) / depth / speed) +
-                          (reduction_transfers(width) * sums.transfer_ms(0, layers()) / depth);
-  const double period_ms = std::max(stage_ms, even_round_ms(schedule, depth, share, speed));
-  return (micro_batches * period_ms) + ((depth - 1) * (fill_ms + sums.least_send_ms())) + after_ms;
 }
 
 }  // namespace planaria

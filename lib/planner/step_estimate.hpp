@@ -31,6 +31,15 @@ class StepEstimate {
 
  private:
   [[nodiscard]] int layers() const { return tools_.terms.layers(); }
+  /// The layers evenly over stages of one speed.
+  struct EvenPipeline {
+    std::string schedule;
+    double depth = 1;  // the mean, where pipelines differ
+    int share = 1;     // of micro-batches, for which there must be memory
+    int width = 1;     // of the plan
+    double speed = 1;
+  };
+  [[nodiscard]] double of_pipeline(const EvenPipeline& pipeline, int micro_batches);
   [[nodiscard]] double slowest_stage_ms(const std::string& schedule, double depth, int share);
   [[nodiscard]] double even_round_ms(const std::string& schedule, double depth, int share,
                                      double speed) const;

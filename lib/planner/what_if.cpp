@@ -13,8 +13,6 @@
 namespace planaria {
 namespace {
 
-/// No model needs more, and sums of it can be counted.
-constexpr std::int64_t memory_without_limit = 1'000'000'000'000'000;
 /// Less of the step is not worth a word.
 constexpr double worth_saying = 1e-3;
 constexpr std::int64_t proof_effort = exact_effort_max / 10;

@@ -16,18 +16,7 @@
 namespace planaria::protocol {
 namespace {
 
-/// No model needs more, and sums of it can be counted.
-constexpr std::int64_t memory_without_limit = 1'000'000'000'000'000;
 constexpr int moves_of_search = 2000;
-
-std::string explained(const Plan& plan) {
-  std::string sentence = fmt::format("{}: predicted by the profile {:.6g} ms a step",
-                                     text_of(layout_of(plan)), plan.step_ms);
-  if (plan.optimal) return sentence + ", the least possible";
-  if (plan.bound_step_ms <= 0) return sentence;
-  return sentence + fmt::format(", at most {:.2g} % above the least possible",
-                                100 * ((plan.step_ms / plan.bound_step_ms) - 1));
-}
 
 // Nobody waits for the first view; the search of schedules is counted in moves, so that every
 // coordinator finds the same.
@@ -52,7 +41,10 @@ Result<Choice> planned_by_profile(const CoordinatorState& state) {
     request.survive = std::min(options.commit_domains, options.workers) - 1;
   }
   PLANARIA_TRY(best, best_plan(request));
-  return Choice{layout_of(best.plan), {}, explained(best.plan)};
+  auto explanation =
+      fmt::format("{}: predicted by the profile {:.6g} ms a step{}", text_of(layout_of(best.plan)),
+                  best.plan.step_ms, text_of_gap(best.plan));
+  return Choice{layout_of(best.plan), {}, std::move(explanation)};
 }
 
 Result<Choice> asked_or_planned(const CoordinatorState& state) {

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -207,6 +209,13 @@ PlacementRequest request_of(const Case& made) {
           .layer_bytes = made.layer_bytes,
           .holders = &made.holders,
           .workers = made.workers};
+}
+
+Layout with_workers(Layout layout, const std::map<WorkerId, WorkerId>& worker_of) {
+  for (PipelineAssignment& pipeline : layout.pipelines) {
+    for (StageAssignment& stage : pipeline.stages) stage.worker = worker_of.at(stage.worker);
+  }
+  return layout;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <planaria/base/random.hpp>
 
 #include "planner/gpt_cases.hpp"
+#include "planner/held_states.hpp"
 #include "planner/plan_verifier.hpp"
 
 namespace planaria {
@@ -24,29 +25,6 @@ BestPlanRequest request_of(const Profile& profile, const Cluster& cluster) {
           .cluster = &cluster,
           .micro_batches = micro_batches,
           .micro_batch_size = gpt_cases::micro_batch_size};
-}
-
-std::vector<std::int64_t> state_bytes(const Profile& profile) {
-  std::vector<std::int64_t> bytes;
-  for (const LayerProfile& layer : profile.layers) {
-    bytes.push_back(layer.parameter_bytes + layer.state_bytes);
-  }
-  return bytes;
-}
-
-LayerHolders holders_of(const Layout& layout) {
-  LayerHolders holders;
-  for (const PipelineAssignment& pipeline : layout.pipelines) {
-    for (const StageAssignment& stage : pipeline.stages) {
-      for (LayerId at = stage.layers.first; at <= stage.layers.last; at = at.next()) {
-        holders[at].insert(stage.worker);
-      }
-    }
-  }
-  for (const ShadowAssignment& shadow : layout.shadows) {
-    for (const LayerId at : shadow.layers) holders[at].insert(shadow.worker);
-  }
-  return holders;
 }
 
 std::int64_t lacking_bytes(const Layout& layout, const LayerHolders& before,

@@ -62,17 +62,18 @@ TEST_CASE("the first layout is the best by the profile, not by the model's own e
   CHECK(explanation.find("predicted by the profile") != std::string::npos);
 }
 
-TEST_CASE("the layout after a loss is balanced by the profile too", "[unit]") {
+TEST_CASE("what is planned anew after a loss is balanced by the profile too", "[unit]") {
   const RunSpec spec = toy_spec();
-  CoordinatorOptions options = two_stages(lopsided(spec));
-  options.workers = 4;
-  options.width = 2;
-  CoordinatorStory story(options, spec);
-  story.start();
-  story.lose(0);
-  for (const auto& pipeline : story.state.view.layout.pipelines) {
-    if (pipeline.stages.size() == 2) CHECK(pipeline.stages.at(0).layers.last == LayerId{0});
-  }
+  const auto cut_after_loss = [&](const std::optional<Profile>& profile) {
+    CoordinatorStory story({.workers = 3, .width = 1, .depth = 3, .profile = profile}, spec);
+    story.start();
+    story.lose(1);
+    const auto& stages = story.state.view.layout.pipelines.at(0).stages;
+    REQUIRE(stages.size() == 2);
+    return stages.at(0).layers.last;
+  };
+  CHECK(cut_after_loss(lopsided(spec)) == LayerId{0});
+  CHECK(cut_after_loss(std::nullopt) > LayerId{0});
 }
 
 TEST_CASE("the first layout and its shadows fit the memory that is told", "[unit]") {

@@ -39,7 +39,4 @@ struct Placement {
 /// columns.
 [[nodiscard]] Result<Placement> place_workers(const PlacementRequest& request);
 
-/// Returns `layout` with every worker replaced as `worker_of` says. Requires all to be in it.
-[[nodiscard]] Layout with_workers(Layout layout, const std::map<WorkerId, WorkerId>& worker_of);
-
 }  // namespace planaria
