@@ -197,13 +197,13 @@ void add_profile_options(CLI::App& app, RunFlags& flags) {
   auto* profile =
       app.add_option("--profile", flags.profile,
                      "What the layers take, as planaria profile writes it, or measure: it is "
-                     "measured first. The first layout is the best by it. Not with --layout or "
+                     "measured first. Layouts are the best by it. Not with --layout or "
                      "--schedule-file; default: the program's own estimates")
           ->excludes(app.get_option("--layout"))
           ->excludes(app.get_option("--schedule-file"))
           ->type_name("FILE");
   app.add_option("--memory-gib", flags.memory_gib,
-                 "What each worker has for the model, which the first layout fits. Only with "
+                 "What each worker has for the model, which layouts fit. Only with "
                  "--profile. 0 to 900000; default: no limit")
       ->check(between(0.0, memory_gib_max))
       ->needs(profile)

@@ -164,6 +164,24 @@ double transfer_ms(const std::vector<TransferPoint>& points, std::int64_t bytes)
   return low.ms + (share * (high.ms - low.ms));
 }
 
+Profile profile_of_costs(const std::vector<double>& layer_costs, int micro_batch_size) {
+  Profile profile{.model = "costs alone",
+                  .device = "any",
+                  .micro_batch_sizes = {micro_batch_size},
+                  .transfer = {{.bytes = 1, .ms = 0}}};
+  for (std::size_t i = 0; i < layer_costs.size(); ++i) {
+    const double third = layer_costs[i] / 3;
+    profile.layers.push_back({.name = fmt::format("layer{}", i),
+                              .boundary_bytes = {0},
+                              .activation_bytes = {0},
+                              .weight_gradient_bytes = {0},
+                              .forward_ms = {third},
+                              .backward_input_ms = {third},
+                              .backward_weight_ms = {third}});
+  }
+  return profile;
+}
+
 Result<Profile> profile_from_json(const Json& json, const std::string& source) {
   ObjectReader reader(json, source, "");
   reader.integer("version", 1, 1);

@@ -163,15 +163,4 @@ std::vector<std::vector<int>> least_transport(const CostTable& costs, const std:
   return Hungarian(costs, units, room).solve();
 }
 
-std::vector<int> least_assignment(const CostTable& costs) {
-  const std::size_t columns = costs.empty() ? 0 : costs.front().size();
-  const auto taken =
-      least_transport(costs, std::vector<int>(costs.size(), 1), std::vector<int>(columns, 1));
-  std::vector<int> column_of;
-  for (const auto& row : taken) {
-    column_of.push_back(static_cast<int>(std::ranges::find(row, 1) - row.begin()));
-  }
-  return column_of;
-}
-
 }  // namespace planaria

@@ -1,4 +1,4 @@
-// The assignment problem, exactly, and its form for many of a kind.
+// The assignment problem for many of a kind, exactly.
 #pragma once
 
 #include <compare>
@@ -15,15 +15,11 @@ struct AssignmentCost {
 };
 using CostTable = std::vector<std::vector<AssignmentCost>>;  // [row][column], rows of equal length
 
-/// Returns a column for each row, all different, so that the sum of costs[row][column] is least.
-/// Hungarian method with potentials (Kuhn 1955, Munkres 1957); it needs no more of costs than that
-/// they can be added, subtracted and ordered, so pairs do. Same costs, same answer. Requires
-/// rows <= columns, and sums that fit. O(rows^2 columns).
-[[nodiscard]] std::vector<int> least_assignment(const CostTable& costs);
-
 /// Returns how many of each row's units go to each column, all of them, so that the sum of
 /// units x costs[row][column] is least: the transportation problem (Hitchcock 1941), which is the
-/// assignment of rows and columns that are there several times. A column takes as many as it has
+/// assignment of rows and columns that are there several times. Hungarian method with potentials
+/// (Kuhn 1955, Munkres 1957); it needs no more of costs than that they can be added, subtracted and
+/// ordered, so pairs do. Same costs, same answer. A column takes as many as it has
 /// room for. Requires room for all, and sums that fit. O(paths rows columns), of which there are at
 /// least as many as rows and, as a rule, hardly more than rows and columns together.
 [[nodiscard]] std::vector<std::vector<int>> least_transport(const CostTable& costs,

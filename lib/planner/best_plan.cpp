@@ -48,8 +48,8 @@ struct SizeSearch {
 
 class Planning {
  public:
-  Planning(const BestPlanRequest& request, std::int64_t exact_effort)
-      : request_(request), effort_left_(exact_effort) {}
+  explicit Planning(const BestPlanRequest& request)
+      : request_(request), effort_left_(request.proof_effort_max) {}
 
   /// Nothing where nothing fits.
   [[nodiscard]] Result<std::optional<BestPlan>> best() {
@@ -315,17 +315,17 @@ class Planning {
 
 }  // namespace
 
-Result<std::optional<BestPlan>> best_plan_if_any(const BestPlanRequest& request,
-                                                 std::int64_t exact_effort) {
-  return Planning(request, exact_effort).best();
+Result<std::optional<BestPlan>> best_plan_if_any(const BestPlanRequest& request) {
+  return Planning(request).best();
 }
 
 Result<BestPlan> best_plan(const BestPlanRequest& request) {
   PLANARIA_TRY_VOID(check_request(request));
-  PLANARIA_TRY(best, best_plan_if_any(request, exact_effort_max));
+  PLANARIA_TRY(best, best_plan_if_any(request));
   if (!best) {
-    return Fault::infeasible(least_change(request, [](const BestPlanRequest& other) {
-      return Planning(other, feasibility_effort_max).fits();
+    return Fault::infeasible(least_change(request, [](BestPlanRequest other) {
+      other.proof_effort_max = std::min(other.proof_effort_max, feasibility_effort_max);
+      return Planning(other).fits();
     }));
   }
   const auto& least = request.min_samples_per_s;

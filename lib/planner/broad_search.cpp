@@ -38,12 +38,6 @@ struct EvenShape {
   double estimate_ms = 0;
 };
 
-std::vector<int> even_depths(int width, int workers) {
-  std::vector<int> depths;
-  for (int i = 0; i < width; ++i) depths.push_back((workers + width - 1 - i) / width);
-  return depths;
-}
-
 class BroadSearch {
  public:
   BroadSearch(const SearchTools& tools, const SearchLimits& limits, double below_ms,

@@ -1,17 +1,11 @@
 #include <planaria/planner/chunks.hpp>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
-#include <fmt/format.h>
-
 #include <planaria/base/check.hpp>
-#include <planaria/planner/planner.hpp>
-
-#include "planner/assignment.hpp"
-#include "planner/holdings.hpp"
-#include "planner/transfers.hpp"
 
 namespace planaria {
 namespace {
@@ -25,112 +19,55 @@ Schedule placed(int ranks, const ChunkForm& form) {
   return schedule;
 }
 
-/// A rank of a pipeline and its chunks' layers.
-struct RankPlace {
-  std::size_t pipeline = 0;
-  std::vector<std::size_t> stages;
-};
-
-std::vector<RankPlace> places_of(const Layout& layout) {
-  std::vector<RankPlace> places;
-  for (std::size_t pipeline = 0; pipeline < layout.pipelines.size(); ++pipeline) {
-    std::map<WorkerId, RankPlace> ranks;
-    std::vector<WorkerId> order;  // by their first stage
-    const auto& stages = layout.pipelines[pipeline].stages;
-    for (std::size_t stage = 0; stage < stages.size(); ++stage) {
-      const auto [rank, is_new] = ranks.try_emplace(stages[stage].worker, RankPlace{pipeline, {}});
-      rank->second.stages.push_back(stage);
-      if (is_new) order.push_back(stages[stage].worker);
-    }
-    for (const WorkerId worker : order) places.push_back(ranks.at(worker));
-  }
-  return places;
-}
-
-class ChunkReplanner {
+/// Least possible largest sums for every suffix of the layers and number of stages. A range's sum
+/// is added left to right, so that equal costs give equal sums wherever they are compared.
+class Balancer {
  public:
-  ChunkReplanner(const ReplanRequest& request, Replan answer)
-      : request_(request),
-        holdings_(request.workers, request.layer_bytes, request.holders),
-        answer_(std::move(answer)) {}
-
-  Replan replanned() {
-    assign();
-    TransferQueue queue(holdings_);
-    answer_.transfers = queue.put(needs());
-    answer_.bytes = 0;
-    for (const Transfer& transfer : answer_.transfers) {
-      answer_.bytes += holdings_.bytes_of(transfer.layer.value);
-    }
-    answer_.transfer_ms = request_.ms_per_byte * static_cast<double>(queue.end());
-    answer_.layout.shadows = place_shadows(answer_.layout, request_.layer_bytes, request_.workers,
-                                           request_.holders, request_.copies);
-    std::vector<Need> fills;
-    for (const ShadowAssignment& shadow : answer_.layout.shadows) {
-      const int worker = holdings_.number_of(shadow.worker).value();
-      for (const LayerId layer : shadow.layers) {
-        if (!holdings_.holds(worker, layer.value)) fills.push_back({layer.value, worker});
+  Balancer(const std::vector<double>& costs, int stages) : stages_(stages) {
+    const std::size_t layers = costs.size();
+    constexpr double nothing = std::numeric_limits<double>::infinity();
+    least_.assign(static_cast<std::size_t>(stages) + 1, std::vector<double>(layers + 1, nothing));
+    least_[0][layers] = 0;
+    for (std::size_t left = 1; left < least_.size(); ++left) {
+      for (std::size_t first = 0; first + left <= layers; ++first) {
+        double sum = 0;
+        for (std::size_t last = first; last + left <= layers; ++last) {
+          sum += costs[last];
+          if (sum >= least_[left][first]) break;  // sums only grow
+          least_[left][first] =
+              std::min(least_[left][first], std::max(sum, least_[left - 1][last + 1]));
+        }
       }
     }
-    answer_.fills = queue.put(fills);
-    answer_.explanation = fmt::format("{} in chunks: {} layers to transfer",
-                                      text_of(answer_.layout), answer_.transfers.size());
-    return std::move(answer_);
+  }
+
+  /// The shortest first stage that leaves the rest its bottleneck, again and again: sums grow with
+  /// a stage's length, so that is the lexicographically least.
+  [[nodiscard]] std::vector<LayerRange> ranges() const {
+    const double most = least_.back()[0];
+    std::vector<LayerRange> ranges;
+    std::size_t first = 0;
+    for (auto left = static_cast<std::size_t>(stages_); left > 0; --left) {
+      std::size_t last = first;
+      while (least_[left - 1][last + 1] > most) ++last;
+      ranges.push_back({LayerId{static_cast<int>(first)}, LayerId{static_cast<int>(last)}});
+      first = last + 1;
+    }
+    return ranges;
   }
 
  private:
-  void assign() {
-    const std::vector<RankPlace> places = places_of(answer_.layout);
-    const auto count = static_cast<std::int64_t>(places.size());
-    const std::int64_t move = (count * count * holdings_.workers()) + 1;
-    std::vector<std::vector<AssignmentCost>> costs;
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      auto& row = costs.emplace_back();
-      const std::int64_t left = count - static_cast<std::int64_t>(i);
-      for (int worker = 0; worker < holdings_.workers(); ++worker) {
-        AssignmentCost cost{0, left * worker};
-        for (const std::size_t stage : places[i].stages) {
-          cost.first += holdings_.lacking_bytes(worker, stage_of(places[i], stage).layers);
-        }
-        if (!stood_at(holdings_.id_of(worker), places[i])) cost.second += move;
-        row.push_back(cost);
-      }
-    }
-    const std::vector<int> workers = least_assignment(costs);
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      for (const std::size_t stage : places[i].stages) {
-        stage_of(places[i], stage).worker = holdings_.id_of(workers[i]);
-      }
-    }
-  }
-
-  [[nodiscard]] StageAssignment& stage_of(const RankPlace& place, std::size_t stage) {
-    return answer_.layout.pipelines[place.pipeline].stages[stage];
-  }
-  [[nodiscard]] bool stood_at(WorkerId worker, const RankPlace& place) const {
-    if (!request_.before || place.pipeline >= request_.before->pipelines.size()) return false;
-    const auto& stages = request_.before->pipelines[place.pipeline].stages;
-    return std::ranges::all_of(place.stages, [&](std::size_t stage) {
-      return stage < stages.size() && stages[stage].worker == worker;
-    });
-  }
-
-  [[nodiscard]] std::vector<Need> needs() const {
-    std::vector<Need> all;
-    for (int worker = 0; worker < holdings_.workers(); ++worker) {
-      for (const LayerId layer : computed_by(answer_.layout, holdings_.id_of(worker))) {
-        if (!holdings_.holds(worker, layer.value)) all.push_back({layer.value, worker});
-      }
-    }
-    return all;
-  }
-
-  const ReplanRequest& request_;
-  Holdings holdings_;
-  Replan answer_;
+  int stages_;
+  std::vector<std::vector<double>> least_;  // [stages][first layer]
 };
 
 }  // namespace
+
+std::vector<LayerRange> balance(const std::vector<double>& layer_costs, int stages) {
+  check(stages >= 1 && stages <= static_cast<int>(layer_costs.size()),
+        "every stage has at least one layer");
+  return Balancer(layer_costs, stages).ranges();
+}
 
 bool stands_as(const PipelineAssignment& pipeline, const ChunkForm& form) {
   const int stages = static_cast<int>(pipeline.stages.size());
@@ -188,15 +125,6 @@ Layout in_chunks(const Layout& layout, const std::vector<double>& layer_costs,
     pipeline.stages = std::move(finer);
   }
   return cut;
-}
-
-Result<Replan> replan_in_chunks(const ReplanRequest& request, const ChunkForm& form) {
-  if (form.chunks == 1) return replan(request);
-  ReplanRequest single = request;
-  single.before.reset();
-  PLANARIA_TRY(answer, replan(single));
-  answer.layout = in_chunks(answer.layout, request.layer_costs, form);
-  return ChunkReplanner(request, std::move(answer)).replanned();
 }
 
 }  // namespace planaria

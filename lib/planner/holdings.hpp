@@ -18,6 +18,7 @@ class Holdings {
 
   [[nodiscard]] int workers() const { return static_cast<int>(ids_.size()); }
   [[nodiscard]] int layers() const { return static_cast<int>(bytes_.size()); }
+  [[nodiscard]] const std::vector<WorkerId>& ids() const { return ids_; }
   [[nodiscard]] WorkerId id_of(int worker) const { return ids_[static_cast<std::size_t>(worker)]; }
   /// Returns the worker's number, or nothing for one that is gone. O(log workers).
   [[nodiscard]] std::optional<int> number_of(WorkerId id) const;

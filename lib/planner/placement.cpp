@@ -30,7 +30,7 @@ class Placer {
     }
   }
 
-  [[nodiscard]] Result<Placement> placed() {
+  [[nodiscard]] Result<WorkerPlacement> placed() {
     PLANARIA_TRY_VOID(check_workers());
     PLANARIA_TRY_VOID(find_needs());
     PLANARIA_TRY_VOID(find_holdings());
@@ -210,12 +210,12 @@ class Placer {
   std::map<Kind, Members> places_;
   std::map<Kind, Members> workers_;
   std::map<WorkerId, WorkerId> standing_;  // by place
-  Placement placement_;
+  WorkerPlacement placement_;
 };
 
 }  // namespace
 
-Result<Placement> place_workers(const PlacementRequest& request) {
+Result<WorkerPlacement> place_workers(const PlacementRequest& request) {
   check(request.places != nullptr && request.holders != nullptr, "places and holders are there");
   return Placer(request).placed();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <vector>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/builders.hpp>
 
+#include "planner/plan_draft.hpp"
 #include "planner/schedule_shelf.hpp"
 
 namespace planaria {
@@ -44,6 +46,38 @@ Result<void> check_cells(const BestPlanRequest& request, int depth, int workers)
       fmt::format("depth: {}, must be lower: {} micro-batches of {} stages in a pipeline are more "
                   "than {}",
                   depth, share, stages, pipeline_cells_max));
+}
+
+Result<void> check_at_most(const char* field, int value, int most, const char* what) {
+  return refuse_unless(value <= most, field, fmt::to_string(value),
+                       fmt::format("at most {}, the number of {}", most, what));
+}
+
+/// Width and depth, as far as they are asked for.
+Result<void> check_shape(const BestPlanRequest& request, int workers) {
+  const auto& [width, depth] = std::tie(request.width, request.depth);
+  if (width) {
+    const int lanes = lanes_in(request.micro_batches, request.lane_size.value_or(1));
+    PLANARIA_TRY_VOID(check_at_most("width", *width, lanes, "lanes"));
+    PLANARIA_TRY_VOID(check_count("width", *width, 1, workers));
+  }
+  if (!depth) return {};
+  const int layers = static_cast<int>(request.profile->layers.size());
+  PLANARIA_TRY_VOID(check_at_most("depth", *depth, layers, "layers"));
+  PLANARIA_TRY_VOID(check_count("depth", *depth, 1, workers));
+  const int chunks = chunks_of(request.schedule.value_or("1f1b"));
+  if (std::int64_t{*depth} * chunks > layers) {
+    return Fault::invalid_input(
+        fmt::format("depth: {}, must be at most {}: {} puts {} stages on each worker, and there "
+                    "are {} layers",
+                    *depth, layers / chunks, *request.schedule, chunks, layers));
+  }
+  if (width && std::int64_t{*width} * *depth > workers) {
+    return Fault::invalid_input(
+        fmt::format("width x depth: {} x {} = {}, must be at most {}, the number of workers",
+                    *width, *depth, std::int64_t{*width} * *depth, workers));
+  }
+  return check_cells(request, *depth, workers);
 }
 
 std::vector<std::string> kinds_allowed() {
@@ -205,22 +239,18 @@ Result<void> check_request(const BestPlanRequest& request) {
     PLANARIA_TRY_VOID(check_count("lane_size", *request.lane_size, 1, micro_batches_max));
   }
   PLANARIA_TRY_VOID(check_count("survive", request.survive, 0, workers_max));
-  if (request.width) PLANARIA_TRY_VOID(check_count("width", *request.width, 1, workers));
-  if (request.depth) {
-    PLANARIA_TRY_VOID(
-        check_count("depth", *request.depth, 1,
-                    std::min(workers, static_cast<int>(request.profile->layers.size()))));
-    PLANARIA_TRY_VOID(check_cells(request, *request.depth, workers));
+  if (request.schedule) {
+    const auto kinds = kinds_allowed();
+    PLANARIA_TRY_VOID(refuse_unless(std::ranges::find(kinds, *request.schedule) != kinds.end(),
+                                    "schedule", *request.schedule,
+                                    fmt::format("any or one of {}", fmt::join(kinds, ", "))));
   }
   if (request.min_samples_per_s) {
     const double least = *request.min_samples_per_s;
     PLANARIA_TRY_VOID(refuse_unless(std::isfinite(least) && least >= 0, "min_throughput",
                                     fmt::to_string(least), "a finite number from 0"));
   }
-  if (!request.schedule) return {};
-  const auto kinds = kinds_allowed();
-  return refuse_unless(std::ranges::find(kinds, *request.schedule) != kinds.end(), "schedule",
-                       *request.schedule, fmt::format("any or one of {}", fmt::join(kinds, ", ")));
+  return check_shape(request, workers);
 }
 
 std::string least_change(const BestPlanRequest& request,

@@ -16,8 +16,6 @@
 namespace planaria {
 namespace {
 
-constexpr std::int64_t effort_each = exact_effort_max / 10;
-
 Result<void> check_alike(const BestPlanRequest& request) {
   const Cluster& cluster = *request.cluster;
   const ClusterWorker& first = cluster.workers.front();
@@ -62,6 +60,7 @@ Result<PlanTable> PlanTable::of(const BestPlanRequest& request,
   BestPlanRequest asked = request;
   asked.keep_going = {};
   asked.explain = false;
+  asked.proof_effort_max = request.proof_effort_max / 10;
   asked.min_samples_per_s = {};
   PlanTable table;
   std::vector<Plan> plans;  // for ever fewer workers
@@ -70,7 +69,7 @@ Result<PlanTable> PlanTable::of(const BestPlanRequest& request,
     if (!plans.empty() && keep_on && !keep_on()) break;
     const Cluster few = first_of(*request.cluster, workers);
     asked.cluster = &few;
-    PLANARIA_TRY(best, best_plan_if_any(asked, effort_each));
+    PLANARIA_TRY(best, best_plan_if_any(asked));
     if (!best) break;
     asked.micro_batch_size = best->plan.micro_batch_size;
     asked.lane_size = best->plan.lane_size;
@@ -81,6 +80,7 @@ Result<PlanTable> PlanTable::of(const BestPlanRequest& request,
     // With all effort there may be one; else best_plan() says what would have to change.
     const Cluster same = first_of(*request.cluster, all);
     asked.cluster = &same;
+    asked.proof_effort_max = request.proof_effort_max;
     PLANARIA_TRY(other, best_plan(asked));
     plans.push_back(std::move(other.plan));
     table.workers_min_ = all;

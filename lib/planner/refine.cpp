@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "planner/lane_moves.hpp"
+
 namespace planaria {
 namespace {
 
@@ -85,25 +87,6 @@ class Refinement {
     return draft;
   }
 
-  /// When the pipeline's own work is done, as if nobody else's held it up.
-  [[nodiscard]] double own_end_ms(PipelineDraft pipeline) {
-    const PlanDraft& draft = found_.draft;
-    const PipelineTimes* const times = tools_.evaluator.times(
-        draft.schedule, draft.lane_size, tools_.evaluator.no_shadows(), pipeline);
-    if (times == nullptr) return 0;
-    const double transfers = reduction_transfers(static_cast<int>(draft.pipelines.size()));
-    double end_ms = 0;
-    for (std::size_t i = 0; i < pipeline.stages.size(); ++i) {
-      const StageDraft& stage = pipeline.stages[i];
-      const double speed = tools_.terms.worker(stage.worker).speed;
-      end_ms =
-          std::max(end_ms, times->end_ms[i] +
-                               (transfers * tools_.sums.transfer_ms(stage.first, stage.last + 1)) +
-                               (tools_.sums.optimizer_ms(stage.first, stage.last + 1) / speed));
-    }
-    return end_ms;
-  }
-
   /// From those that end last, all of a kind at once where one alone does not help, to those that
   /// end first.
   bool move_lanes() {
@@ -115,7 +98,7 @@ class Refinement {
   bool move_lane() {
     std::vector<std::pair<double, std::size_t>> ends;
     for (std::size_t i = 0; i < found_.draft.pipelines.size(); ++i) {
-      ends.emplace_back(own_end_ms(found_.draft.pipelines[i]), i);
+      ends.emplace_back(own_end_ms(tools_, found_.draft, found_.draft.pipelines[i]), i);
     }
     std::ranges::stable_sort(ends, {}, &std::pair<double, std::size_t>::first);
     PlanDraft draft = found_.draft;

@@ -8,13 +8,15 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
-#include <planaria/planner/planner.hpp>
+#include <planaria/planner/placement.hpp>
+#include <planaria/schedule/builders.hpp>
 
-#include "planner/assignment.hpp"
+#include "planner/best_plan_search.hpp"
 #include "planner/holdings.hpp"
+#include "planner/layout_price.hpp"
+#include "planner/plan_request.hpp"
 #include "planner/repair.hpp"
 #include "planner/replan_request.hpp"
-#include "planner/step_cost.hpp"
 #include "planner/transfers.hpp"
 
 namespace planaria {
@@ -29,19 +31,20 @@ struct Candidate {
   Layout layout;  // without shadows
   const char* origin = "";
   double score = 0;
-  double step_cost = 0;
+  double step_ms = 0;
   double transfer_ms = 0;
   std::int64_t bytes = 0;
+  bool changed = false;  // from before
   int idle = 0;
   std::vector<Transfer> transfers;
 };
 
-/// The tie rule of replan.hpp: score, bytes, step cost, idle workers, width; then see better().
-using Rank = std::tuple<double, std::int64_t, double, int, std::size_t>;
+/// The tie rule of replan.hpp: score, bytes, step, changed, idle workers, width; then see better().
+using Rank = std::tuple<double, std::int64_t, double, bool, int, std::size_t>;
 
 Rank rank_of(const Candidate& candidate) {
-  return {candidate.score, candidate.bytes, candidate.step_cost, candidate.idle,
-          candidate.layout.pipelines.size()};
+  return {candidate.score,   candidate.bytes, candidate.step_ms,
+          candidate.changed, candidate.idle,  candidate.layout.pipelines.size()};
 }
 
 bool better(const Candidate& a, const Candidate& b) {
@@ -54,45 +57,37 @@ bool better(const Candidate& a, const Candidate& b) {
       });
 }
 
-std::vector<PipelineForm> forms_of(const Layout& layout, const std::vector<double>& layer_costs) {
-  std::vector<PipelineForm> forms;
-  for (const PipelineAssignment& pipeline : layout.pipelines) {
-    forms.push_back(form_of(pipeline.stages, layer_costs));
-  }
-  return forms;
-}
-
 /// Pipelines whose places are still to be given to workers.
 struct Shape {
   Layout layout;
+  const char* origin = "";
   Rank least;  // no way to give them away ranks before it
 };
 
 class Replanner {
  public:
-  Replanner(const ReplanRequest& request, const Holdings& holdings)
-      : request_(request),
-        holdings_(holdings),
-        tree_(request.micro_batches, request.lane_size),
-        step_weight_(request.horizon_steps * request.ms_per_cost) {}
+  Replanner(const ReplanRequest& request, const Holdings& holdings, LayoutPrice& price)
+      : request_(request), holdings_(holdings), price_(price) {}
 
   /// Those of before first: they are cheap and often good, which spares assignments of the others.
-  [[nodiscard]] Result<Candidate> best() {
-    PLANARIA_TRY(shapes, shapes_anew());
-    if (request_.before && !shares_workers(*request_.before)) {
-      consider_repairs(*request_.before);
-      consider_shape_of(*request_.before);
+  /// Nothing where nothing fits.
+  [[nodiscard]] Result<std::optional<Candidate>> best() {
+    if (request_.before) {
+      if (!shares_workers(*request_.before) && price_.chunks() == 1) {
+        consider_repairs(*request_.before);
+      }
+      PLANARIA_TRY_VOID(consider_shape_of(*request_.before));
     }
-    for (Shape& shape : shapes) consider_shape(std::move(shape));
-    check(best_.has_value(), "a plan made anew is always there");
-    return *best_;
+    PLANARIA_TRY(shapes, shapes_anew());
+    for (Shape& shape : shapes) PLANARIA_TRY_VOID(consider_shape(std::move(shape)));
+    return std::move(best_);
   }
 
   [[nodiscard]] int considered() const { return considered_; }
 
  private:
-  [[nodiscard]] double score_of(double transfer_ms, double step_cost) const {
-    return transfer_ms + step_weight_ * step_cost;
+  [[nodiscard]] double score_of(double transfer_ms, double step_ms) const {
+    return transfer_ms + (request_.horizon_steps * step_ms);
   }
 
   /// Tells whether whatever ranks at least so is worse than the best.
@@ -102,41 +97,45 @@ class Replanner {
     return static_cast<double>(end) * request_.ms_per_byte;
   }
 
-  /// Returns the candidate that `layout` makes, or nothing where it is worse than the best.
+  /// Returns the candidate that `layout` makes, or nothing where it is worse than the best or does
+  /// not fit.
   [[nodiscard]] std::optional<Candidate> evaluate(Layout layout, const char* origin) {
     Candidate candidate{.layout = std::move(layout), .origin = origin};
-    const Sharing sharing = share_out(tree_, forms_of(candidate.layout, request_.layer_costs));
-    candidate.step_cost = sharing.step_cost;
-    if (hopeless({score_of(0, candidate.step_cost), 0, 0, 0, 0})) return std::nullopt;
-    candidate.idle = holdings_.workers();
     std::vector<Need> needs;
     std::int64_t end_least = 0;
-    for (std::size_t i = 0; i < candidate.layout.pipelines.size(); ++i) {
-      PipelineAssignment& pipeline = candidate.layout.pipelines[i];
-      pipeline.micro_batches = sharing.micro_batches[i];
-      candidate.idle -= static_cast<int>(pipeline.stages.size());
-      for (const StageAssignment& stage : pipeline.stages) {
-        const std::int64_t received = add_needs(stage, needs);
-        candidate.bytes += received;
-        end_least = std::max(end_least, received);
-      }
+    candidate.idle = holdings_.workers();
+    for (const WorkerId worker : workers_of(candidate.layout)) {
+      const std::int64_t received = add_needs(candidate.layout, worker, needs);
+      --candidate.idle;
+      candidate.bytes += received;
+      end_least = std::max(end_least, received);
     }
-    candidate.score = score_of(ms_of(end_least), candidate.step_cost);
+    candidate.step_ms = price_.least_ms(candidate.layout);
+    candidate.score = score_of(ms_of(end_least), candidate.step_ms);
+    if (hopeless(rank_of(candidate))) return std::nullopt;
+    const auto step_ms = price_.share_out(candidate.layout);
+    if (!step_ms) return std::nullopt;
+    candidate.step_ms = *step_ms;
+    candidate.changed =
+        !request_.before || request_.before->pipelines != candidate.layout.pipelines;
+    candidate.score = score_of(ms_of(end_least), candidate.step_ms);
     if (hopeless(rank_of(candidate))) return std::nullopt;
     TransferQueue queue(holdings_);
     candidate.transfers = queue.put(needs);
     candidate.transfer_ms = ms_of(queue.end());
-    candidate.score = score_of(candidate.transfer_ms, candidate.step_cost);
+    candidate.score = score_of(candidate.transfer_ms, candidate.step_ms);
     return candidate;
   }
 
   /// Returns the bytes of the needs added.
-  std::int64_t add_needs(const StageAssignment& stage, std::vector<Need>& needs) const {
-    const auto worker = holdings_.number_of(stage.worker);
+  std::int64_t add_needs(const Layout& layout, WorkerId id, std::vector<Need>& needs) const {
+    const auto worker = holdings_.number_of(id);
     check(worker.has_value(), "only workers that are there compute");
-    const std::int64_t bytes = holdings_.lacking_bytes(*worker, stage.layers);
-    for (int layer = stage.layers.first.value; layer <= stage.layers.last.value; ++layer) {
-      if (!holdings_.holds(*worker, layer)) needs.push_back({layer, *worker});
+    std::int64_t bytes = 0;
+    for (const LayerId layer : computed_by(layout, id)) {
+      if (holdings_.holds(*worker, layer.value)) continue;
+      needs.push_back({layer.value, *worker});
+      bytes += holdings_.bytes_of(layer.value);
     }
     return bytes;
   }
@@ -155,10 +154,12 @@ class Replanner {
     for (const LostRun& run : runs) {
       combinations = std::min(combinations * run.cuts(), combinations_max + 1);
     }
-    if (combinations <= combinations_max) {
-      try_every_cut(repair);
+    const std::vector<int> cuts = repair.cuts_of_fewest_bytes();
+    consider(repair.with_cuts(cuts), origin_of(repair));
+    if (combinations > combinations_max) {
+      improve_cuts(repair, cuts);
     } else {
-      improve_cuts(repair);
+      try_other_cuts(repair, cuts);
     }
     Layout complete = repair.complete_pipelines();
     if (!runs.empty() && !complete.pipelines.empty()) {
@@ -173,14 +174,14 @@ class Replanner {
     return whole ? "as before" : complete_origin;
   }
 
-  void try_every_cut(const Repair& repair) {
+  void try_other_cuts(const Repair& repair, const std::vector<int>& tried) {
     const auto& runs = repair.runs();
     const char* origin = origin_of(repair);
     std::vector<int> cuts;
     cuts.reserve(runs.size());
     for (const LostRun& run : runs) cuts.push_back(run.cut_least);
-    while (true) {
-      consider(repair.with_cuts(cuts), origin);
+    while (price_.effort_left()) {
+      if (cuts != tried) consider(repair.with_cuts(cuts), origin);
       std::size_t i = 0;
       while (i < runs.size() && cuts[i] == runs[i].cut_most) {
         cuts[i] = runs[i].cut_least;
@@ -192,11 +193,9 @@ class Replanner {
   }
 
   /// Every step betters the best of those tried, so this ends.
-  void improve_cuts(const Repair& repair) {
+  void improve_cuts(const Repair& repair, std::vector<int> cuts) {
     const char* origin = origin_of(repair);
-    std::vector<int> cuts = repair.cuts_of_fewest_bytes();
-    consider(repair.with_cuts(cuts), origin);
-    for (bool improved = true; improved;) {
+    for (bool improved = true; improved && price_.effort_left();) {
       improved = false;
       for (std::size_t i = 0; i < cuts.size(); ++i) {
         const LostRun& run = repair.runs()[i];
@@ -204,7 +203,7 @@ class Replanner {
           const int kept = std::exchange(cuts[i], cut);
           ++considered_;
           auto candidate = evaluate(repair.with_cuts(cuts), origin);
-          if (candidate && better(*candidate, *best_)) {
+          if (candidate && (!best_ || better(*candidate, *best_))) {
             best_ = std::move(candidate);
             improved = true;
           } else {
@@ -215,96 +214,109 @@ class Replanner {
     }
   }
 
-  /// What plan() makes of the workers there are, the most promising first.
-  [[nodiscard]] Result<std::vector<Shape>> shapes_anew() const {
+  /// What can be planned for the workers there are, the most promising first.
+  [[nodiscard]] Result<std::vector<Shape>> shapes_anew() {
     std::vector<Shape> shapes;
-    for (const PlanRequest& asked : plan_requests(request_)) {
-      PLANARIA_TRY(answer, plan(asked));
-      const bool known = std::any_of(shapes.begin(), shapes.end(), [&](const Shape& shape) {
-        return shape.layout.pipelines == answer.layout.pipelines;
+    PLANARIA_TRY(best, best_anew());
+    if (best) shapes.push_back(bounded(*std::move(best)));
+    for (Layout& layout : price_.even_layouts()) {
+      const bool known = std::ranges::any_of(shapes, [&](const Shape& shape) {
+        return shape.layout.pipelines == layout.pipelines;
       });
-      if (!known) shapes.push_back(bounded(std::move(answer)));
+      if (!known) shapes.push_back(bounded(std::move(layout)));
     }
-    std::stable_sort(shapes.begin(), shapes.end(),
-                     [](const Shape& a, const Shape& b) { return a.least < b.least; });
+    std::ranges::stable_sort(shapes, {}, &Shape::least);
     return shapes;
+  }
+
+  /// Nothing where nothing fits.
+  [[nodiscard]] Result<std::optional<Layout>> best_anew() const {
+    if (request_.best == nullptr) {
+      PLANARIA_TRY(plan, planned_anew(request_));
+      if (!plan) return std::optional<Layout>();
+      return std::optional(Layout{layout_of(*plan).pipelines, {}});
+    }
+    Layout layout{layout_of(*request_.best).pipelines, {}};
+    for (PipelineAssignment& pipeline : layout.pipelines) {
+      for (StageAssignment& stage : pipeline.stages) {
+        check(stage.worker.value < holdings_.workers(), "the plan is for as many workers");
+        stage.worker = holdings_.id_of(stage.worker.value);
+      }
+    }
+    return std::optional(std::move(layout));
   }
 
   /// Gives each place the worker that lacks least, as if workers could be in several places: no
   /// assignment transfers less, nor ends before the place that gets most, nor before the mean.
-  [[nodiscard]] Shape bounded(PlanAnswer answer) const {
+  [[nodiscard]] Shape bounded(Layout layout) const {
     std::int64_t bytes = 0;
     std::int64_t end = 0;
-    for (const PipelineAssignment& pipeline : answer.layout.pipelines) {
-      for (const StageAssignment& stage : pipeline.stages) {
-        std::int64_t least = holdings_.lacking_bytes(0, stage.layers);
-        for (int worker = 1; worker < holdings_.workers() && least > 0; ++worker) {
-          least = std::min(least, holdings_.lacking_bytes(worker, stage.layers));
-        }
-        bytes += least;
-        end = std::max(end, least);
+    int idle = holdings_.workers();
+    for (const WorkerId place : workers_of(layout)) {
+      std::int64_t least = lacking_bytes(layout, place, 0);
+      for (int worker = 1; worker < holdings_.workers() && least > 0; ++worker) {
+        least = std::min(least, lacking_bytes(layout, place, worker));
       }
+      bytes += least;
+      end = std::max(end, least);
+      --idle;
     }
     end = std::max(end, bytes / holdings_.workers());
-    const Rank least{score_of(ms_of(end), answer.step_cost), bytes, answer.step_cost,
-                     static_cast<int>(answer.idle_workers.size()), answer.layout.pipelines.size()};
-    return {std::move(answer.layout), least};
+    const double step_ms = price_.least_ms(layout);
+    const std::size_t width = layout.pipelines.size();
+    return {std::move(layout), "planned anew",
+            Rank{score_of(ms_of(end), step_ms), bytes, step_ms, false, idle, width}};
   }
 
-  void consider_shape(Shape shape) {
+  [[nodiscard]] std::int64_t lacking_bytes(const Layout& layout, WorkerId place, int worker) const {
+    std::int64_t bytes = 0;
+    for (const LayerRange& layers : chunks_of(layout, place)) {
+      bytes += holdings_.lacking_bytes(worker, layers);
+    }
+    return bytes;
+  }
+
+  [[nodiscard]] Result<void> consider_shape(Shape shape) {
     if (hopeless(shape.least)) {
       ++considered_;
-      return;
+      return {};
     }
-    consider(with_workers(std::move(shape.layout)), "planned anew");
+    PLANARIA_TRY(layout, with_workers(std::move(shape.layout)));
+    consider(std::move(layout), shape.origin);
+    return {};
   }
 
-  void consider_shape_of(const Layout& before) {
-    std::size_t places = 0;
-    for (const PipelineAssignment& pipeline : before.pipelines) places += pipeline.stages.size();
-    if (places > static_cast<std::size_t>(holdings_.workers())) return;
-    consider(with_workers({.pipelines = before.pipelines}), "the shape of before");
+  [[nodiscard]] Result<void> consider_shape_of(const Layout& before) {
+    if (shares_workers(before)) return {};
+    const std::vector<WorkerId> places = workers_of(Layout{before.pipelines, {}});
+    if (places.size() > static_cast<std::size_t>(holdings_.workers())) return {};
+    // Of what kind who is gone was, nobody knows.
+    const bool all_there = std::ranges::all_of(
+        places, [&](WorkerId place) { return holdings_.number_of(place).has_value(); });
+    if (!all_there && !price_.workers_alike()) return {};
+    return consider_shape({Layout{before.pipelines, {}}, "the shape of before", Rank{}});
   }
 
-  /// Gives the places of `shape` to workers.
-  [[nodiscard]] Layout with_workers(Layout shape) const {
-    std::vector<StageAssignment*> places;
-    std::vector<std::vector<AssignmentCost>> costs;
-    std::int64_t count = 0;
-    for (const auto& pipeline : shape.pipelines) {
-      count += static_cast<std::int64_t>(pipeline.stages.size());
-    }
-    // Rank x places that follow: least where the lowest ids stand in ascending order. One move
-    // outweighs all of it.
-    const std::int64_t move = count * count * holdings_.workers() + 1;
-    for (std::size_t pipeline = 0; pipeline < shape.pipelines.size(); ++pipeline) {
-      auto& stages = shape.pipelines[pipeline].stages;
-      for (std::size_t stage = 0; stage < stages.size(); ++stage) {
-        const auto left = count - static_cast<std::int64_t>(places.size());
-        std::vector<AssignmentCost>& row = costs.emplace_back();
-        for (int worker = 0; worker < holdings_.workers(); ++worker) {
-          const bool moves = !stood_at(holdings_.id_of(worker), pipeline, stage);
-          row.push_back({holdings_.lacking_bytes(worker, stages[stage].layers),
-                         (moves ? move : 0) + left * worker});
-        }
-        places.push_back(&stages[stage]);
+  /// Gives the places of `shape` to workers, like to like.
+  [[nodiscard]] Result<Layout> with_workers(Layout shape) const {
+    PLANARIA_TRY(placement,
+                 place_workers({.places = &shape,
+                                .layer_bytes = request_.layer_bytes,
+                                .holders = &request_.holders,
+                                .workers = holdings_.ids(),
+                                .before = request_.before ? &*request_.before : nullptr,
+                                .cluster = price_.workers_alike() ? nullptr : request_.cluster}));
+    for (PipelineAssignment& pipeline : shape.pipelines) {
+      for (StageAssignment& stage : pipeline.stages) {
+        stage.worker = placement.worker_of.at(stage.worker);
       }
     }
-    const std::vector<int> workers = least_assignment(costs);
-    for (std::size_t i = 0; i < places.size(); ++i) places[i]->worker = holdings_.id_of(workers[i]);
     return shape;
-  }
-
-  [[nodiscard]] bool stood_at(WorkerId worker, std::size_t pipeline, std::size_t stage) const {
-    return request_.before && pipeline < request_.before->pipelines.size() &&
-           stage < request_.before->pipelines[pipeline].stages.size() &&
-           request_.before->pipelines[pipeline].stages[stage].worker == worker;
   }
 
   const ReplanRequest& request_;
   const Holdings& holdings_;
-  LaneTree tree_;
-  double step_weight_;  // ms per unit of step cost, over the horizon
+  LayoutPrice& price_;
   std::optional<Candidate> best_;
   int considered_ = 0;
 };
@@ -340,26 +352,87 @@ std::string explain(const Candidate& chosen, int considered) {
         fmt::format("{} layer{} to transfer ({} in {:.3g} ms)", count, count == 1 ? "" : "s",
                     text_of_bytes(static_cast<std::uint64_t>(chosen.bytes)), chosen.transfer_ms);
   }
-  return fmt::format("{} ({}){}: {}, predicted step cost {:.6g}, the least of {} way{}",
-                     text_of(chosen.layout), chosen.origin, idle, transfers, chosen.step_cost,
+  return fmt::format("{} ({}){}: {}, predicted step {:.6g}, the least of {} way{}",
+                     text_of(chosen.layout), chosen.origin, idle, transfers, chosen.step_ms,
                      considered, considered == 1 ? "" : "s");
+}
+
+struct Chosen {
+  Candidate candidate;
+  int considered = 0;
+};
+
+/// The schedules by one of which a step is taken to be done.
+std::vector<std::string> schedules_of(const ReplanRequest& request) {
+  const auto schedule = planned_schedule(request.schedule);
+  if (schedule) return {*schedule};
+  return {"1f1b", "zb-h1", "zb-h2"};
+}
+
+/// Nothing where nothing fits.
+Result<std::optional<Chosen>> best_of(const ReplanRequest& request, const Holdings& holdings) {
+  const auto size = request.profile->at_size(request.micro_batch_size);
+  if (!size) {
+    return Fault::invalid_input(fmt::format("micro_batch_size: {}, must be one of {}",
+                                            request.micro_batch_size,
+                                            fmt::join(request.profile->micro_batch_sizes, ", ")));
+  }
+  PLANARIA_TRY(terms, CostTerms::of(*request.profile, *request.cluster, *size));
+  const AskedShape shape = asked_shape(request.width, request.depth, holdings.workers());
+  LayoutPrice price(terms, {.micro_batches = request.micro_batches,
+                            .lane_sizes = {request.lane_size},
+                            .schedules = schedules_of(request),
+                            .recompute = Recompute::never,
+                            .width = shape.width,
+                            .depth = shape.depth});
+  Replanner replanner(request, holdings, price);
+  PLANARIA_TRY(best, replanner.best());
+  if (!best) return std::optional<Chosen>();
+  return std::optional(Chosen{*std::move(best), replanner.considered()});
+}
+
+/// Where the schedule's chunks are more than the layers, or its rules are against every shape, the
+/// pipelines are without chunks.
+Result<Chosen> chosen_by(const ReplanRequest& request, const Holdings& holdings) {
+  PLANARIA_TRY(best, best_of(request, holdings));
+  if (!best && chunks_of(request.schedule) > 1) {
+    ReplanRequest other = request;
+    other.schedule = "1f1b";
+    other.best = nullptr;
+    PLANARIA_TRY(without_chunks, best_of(other, holdings));
+    best = std::move(without_chunks);
+  }
+  if (best) return *std::move(best);
+  return Fault::infeasible(fmt::format("nothing fits the memory of the {} worker{} there are",
+                                       holdings.workers(), holdings.workers() == 1 ? "" : "s"));
 }
 
 }  // namespace
 
+Result<std::optional<Plan>> planned_anew(const ReplanRequest& request) {
+  const BestPlanRequest asked = best_plan_request(request);
+  PLANARIA_TRY_VOID(check_request(asked));
+  PLANARIA_TRY(best, best_plan_if_any(asked));
+  if (!best) return std::optional<Plan>();
+  return std::optional(std::move(best->plan));
+}
+
 Result<Replan> replan(const ReplanRequest& request) {
   PLANARIA_TRY_VOID(check_request(request));
-  const Holdings holdings(request.workers, request.layer_bytes, request.holders);
+  std::vector<WorkerId> workers;
+  for (const ClusterWorker& worker : request.cluster->workers) workers.push_back(worker.id);
+  std::ranges::sort(workers);
+  const Holdings holdings(workers, request.layer_bytes, request.holders);
   PLANARIA_TRY_VOID(check_held(holdings));
-  Replanner replanner(request, holdings);
-  PLANARIA_TRY(chosen, replanner.best());
+  PLANARIA_TRY(choice, chosen_by(request, holdings));
+  const Candidate& chosen = choice.candidate;
   Replan answer{.layout = chosen.layout,
                 .transfers = chosen.transfers,
-                .step_cost = chosen.step_cost,
+                .step_ms = chosen.step_ms,
                 .transfer_ms = chosen.transfer_ms,
                 .bytes = chosen.bytes,
-                .explanation = explain(chosen, replanner.considered())};
-  answer.layout.shadows = place_shadows(answer.layout, request.layer_bytes, request.workers,
+                .explanation = explain(chosen, choice.considered)};
+  answer.layout.shadows = place_shadows(answer.layout, request.layer_bytes, workers,
                                         request.holders, request.copies);
   TransferQueue queue(holdings);
   check(queue.put(needs_of(chosen.transfers, holdings)) == chosen.transfers,

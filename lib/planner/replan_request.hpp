@@ -1,22 +1,20 @@
-// What replan() may be asked, and what it asks plan().
+// What replan() may be asked, and what it asks best_plan().
 #pragma once
 
-#include <vector>
-
 #include <planaria/base/result.hpp>
-#include <planaria/planner/planner.hpp>
+#include <planaria/planner/best_plan.hpp>
 #include <planaria/planner/replan.hpp>
 
 #include "planner/holdings.hpp"
 
 namespace planaria {
 
-/// Refuses what replan.hpp says, but for what plan() refuses.
+/// Refuses what replan.hpp says.
 [[nodiscard]] Result<void> check_request(const ReplanRequest& request);
 /// Refuses where nobody holds a layer.
 [[nodiscard]] Result<void> check_held(const Holdings& holdings);
 
-/// Returns the plans to ask for: width and depth as far as there are workers for them.
-[[nodiscard]] std::vector<PlanRequest> plan_requests(const ReplanRequest& request);
+/// Returns what to ask best_plan() of the same workers.
+[[nodiscard]] BestPlanRequest best_plan_request(const ReplanRequest& request);
 
 }  // namespace planaria

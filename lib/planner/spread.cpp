@@ -30,6 +30,12 @@ std::vector<int> ranks_by_stage(const std::string& kind, int ranks) {
 
 }  // namespace
 
+std::vector<int> even_depths(int width, int workers) {
+  std::vector<int> depths;
+  for (int i = 0; i < width; ++i) depths.push_back((workers + width - 1 - i) / width);
+  return depths;
+}
+
 Spreader::Spreader(const SearchTools& tools, const SearchLimits& limits)
     : tools_(tools),
       limits_(limits),
@@ -148,10 +154,10 @@ std::optional<std::vector<StageDraft>> Spreader::partition(const Family& family,
 }
 
 // Lane after lane to the pipeline that is then done first, by its longest round.
-bool Spreader::share_out(const Shape& shape, PlanDraft& draft) const {
+bool Spreader::share_out(PlanDraft& draft) const {
   const int width = static_cast<int>(draft.pipelines.size());
   const double transfers = reduction_transfers(width);
-  const RoundRule rule = round_rule(shape.schedule);
+  const RoundRule rule = round_rule(draft.schedule);
   std::vector<double> ahead_ms;
   std::vector<double> micro_batch_ms;
   for (const PipelineDraft& pipeline : draft.pipelines) {
@@ -170,13 +176,13 @@ bool Spreader::share_out(const Shape& shape, PlanDraft& draft) const {
     ahead_ms.push_back(after_ms + all_ms - round.period_ms);
     micro_batch_ms.push_back(round.period_ms);
   }
-  const int all = lanes(shape.lane_size);
+  const int all = lanes(draft.lane_size);
   if (width > all) return false;
   std::vector<int> shares(draft.pipelines.size(), 1);
   using Next = std::pair<double, std::size_t>;  // time with one more lane, pipeline
   std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
   const auto with_one_more = [&](std::size_t i) {
-    return ahead_ms[i] + (micro_batch_ms[i] * (shares[i] + 1) * shape.lane_size);
+    return ahead_ms[i] + (micro_batch_ms[i] * (shares[i] + 1) * draft.lane_size);
   };
   for (std::size_t i = 0; i < shares.size(); ++i) next.emplace(with_one_more(i), i);
   for (int left = all - width; left > 0; --left) {
@@ -186,9 +192,9 @@ bool Spreader::share_out(const Shape& shape, PlanDraft& draft) const {
     next.emplace(with_one_more(i), i);
   }
   for (std::size_t i = 0; i < shares.size(); ++i) {
-    draft.pipelines[i].micro_batches = shares[i] * shape.lane_size;
+    draft.pipelines[i].micro_batches = shares[i] * draft.lane_size;
   }
-  draft.pipelines.back().micro_batches -= (all * shape.lane_size) - limits_.micro_batches;
+  draft.pipelines.back().micro_batches -= (all * draft.lane_size) - limits_.micro_batches;
   return true;
 }
 
@@ -205,7 +211,7 @@ std::optional<PlanDraft> Spreader::equal_counts(const Shape& shape) const {
           {first, first + count - 1, workers[static_cast<std::size_t>(stage)], false});
     }
   }
-  if (!share_out(shape, draft)) return std::nullopt;
+  if (!share_out(draft)) return std::nullopt;
   return draft;
 }
 
@@ -230,7 +236,7 @@ std::optional<PlanDraft> Spreader::draft(const Shape& shape) {
     draft.pipelines.push_back({*std::move(stages), micro_batches});
     guesses.push_back(micro_batches);
   }
-  if (!share_out(shape, draft)) return std::nullopt;
+  if (!share_out(draft)) return std::nullopt;
   for (std::size_t i = 0; i < draft.pipelines.size(); ++i) {
     PipelineDraft& pipeline = draft.pipelines[i];
     // Fewer micro-batches need no more memory.

@@ -18,6 +18,9 @@ enum class WorkerOrder {
   dealt_around,  // the same order, dealt in turn: pipelines are alike, stages have neighbours
 };
 
+/// Returns the depths of `width` pipelines over which `workers` are spread evenly, deepest first.
+[[nodiscard]] std::vector<int> even_depths(int width, int workers);
+
 /// Builds drafts whose pipelines have the depths given.
 class Spreader {
  public:
@@ -37,6 +40,9 @@ class Spreader {
   /// stages fit memory, exactly. Nothing where that cannot be.
   [[nodiscard]] std::optional<PlanDraft> draft(const Shape& shape);
 
+  /// Shares lanes out over the draft's pipelines so that all end together, about; false where they
+  /// are more than the lanes.
+  [[nodiscard]] bool share_out(PlanDraft& draft) const;
   /// Cuts the layers anew for the workers of one of the draft's pipelines, in the order in which
   /// they stand, and its share; false where they do not fit.
   [[nodiscard]] bool cut_anew(const PlanDraft& draft, PipelineDraft& pipeline);
@@ -66,7 +72,6 @@ class Spreader {
                                                     int micro_batches);
   [[nodiscard]] std::optional<std::vector<StageDraft>> cut(PartitionRequest request,
                                                            const std::vector<HeldMost>& held) const;
-  [[nodiscard]] bool share_out(const Shape& shape, PlanDraft& draft) const;
   [[nodiscard]] std::optional<PlanDraft> equal_counts(const Shape& shape) const;
   [[nodiscard]] int lanes(int lane_size) const {
     return lanes_in(limits_.micro_batches, lane_size);

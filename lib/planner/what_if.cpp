@@ -15,7 +15,6 @@ namespace {
 
 /// Less of the step is not worth a word.
 constexpr double worth_saying = 1e-3;
-constexpr std::int64_t proof_effort = exact_effort_max / 10;
 
 /// The best plan of the same run where things are otherwise, if it is better.
 class Otherwise {
@@ -42,9 +41,10 @@ class Otherwise {
     other.profile = &profile_;
     other.cluster = &cluster_;
     other.explain = false;
+    other.proof_effort_max = request_.proof_effort_max / 10;
     other.keep_going = {};
     other.min_samples_per_s = {};
-    auto best = best_plan_if_any(other, proof_effort);
+    auto best = best_plan_if_any(other);
     if (!best || !best.value()) return std::nullopt;
     Plan plan = std::move(best.value()->plan);
     if (ms_per_sample(plan) >= ms_per_sample(plan_) * (1 - worth_saying)) return std::nullopt;

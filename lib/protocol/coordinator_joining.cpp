@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "protocol/coordinator_transitions.hpp"
+#include "protocol/layer_costs.hpp"
 
 namespace planaria::protocol {
 namespace {
@@ -72,6 +73,7 @@ Decision on_join(CoordinatorState& state, const JoinRequest& request, Instant no
   Decision decision;
   if (!state.spec) {
     state.spec = request.join.spec;
+    state.profile = profile_for(state);
     decision.commands.emplace_back(SpecFixed{*state.spec});
   }
   const WorkerId worker = number_for(state, request.join.wanted);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "protocol/coordinator_transitions.hpp"
+#include "protocol/layout_choice.hpp"
 #include "protocol/eviction.hpp"
 
 namespace planaria::protocol {
@@ -200,6 +201,11 @@ Decision on_tick(CoordinatorState& state, Instant now) {
          fmt::format("{} of at least {} workers after waiting {:.0f} s", state.members.size(),
                      state.options.min_workers, state.options.wait_ms / 1000),
          decision);
+  }
+  if (state.phase == Phase::training) {
+    if (const auto count = plan_ahead(state)) {
+      decision.explanation += fmt::format(", planned ahead for {} workers", *count);
+    }
   }
   return decision;
 }

@@ -84,10 +84,10 @@ std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<Worke
     return Plan{layout, fmt::format("{}: all that compute hold their layers", text_of(layout))};
   }
   if (!std::exchange(state.plan_wanted, false)) return std::nullopt;
-  ReplanRequest request = replan_request(state, usable);
-  request.ms_per_cost = 1;  // the fastest step; of equals the fewest bytes
-  request.horizon_steps = 1;
-  const auto answer = replan_in_chunks(request, form_asked(state.options));
+  const Cluster cluster = cluster_of(state, usable);
+  ReplanRequest request = replan_request(state, cluster);
+  request.horizon_steps = 1;  // the fastest step; of equals the fewest bytes
+  const auto answer = replan(request);
   if (!answer) return std::nullopt;  // as it is, it goes on
   const Layout& best = answer.value().layout;
   if (best.pipelines == state.view.layout.pipelines || stays_rerouted(state, usable, best)) {

@@ -3,8 +3,6 @@
 // of a layout (schedule_choice.hpp, planner/).
 #pragma once
 
-#include <vector>
-
 #include <planaria/base/result.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/protocol/coordinator.hpp>
@@ -12,14 +10,16 @@
 
 namespace planaria::protocol {
 
-/// Proves that the profile, if there is one, is of the run's model at its micro-batch size:
-/// "profile: layers[3].name: block7, must be head, as the model has it".
+/// Proves that the profile is of the run's model at its micro-batch size, or, where none is given,
+/// that the model states costs: "profile: layers[3].name: block7, must be head, as the model has
+/// it", "layers[3].cost: -1, must be a finite number from 0".
 [[nodiscard]] Result<void> verify_profile(const CoordinatorState& state);
+/// Returns the profile that was given, or one of the costs that the model states of its layers.
+/// Requires the run's spec.
+[[nodiscard]] Profile profile_for(const CoordinatorState& state);
 
-/// F, B and W of these layers for one micro-batch, no sends: in ms by the profile; without one, a
-/// third each of the costs that the model states, in their unit. Requires a proven profile.
+/// F, B and W of these layers for one micro-batch, no sends: in ms by the profile that was given,
+/// else in the unit of the costs that the model states.
 [[nodiscard]] StageCosts costs_of_layers(const CoordinatorState& state, LayerRange layers);
-/// F, B and W together, of each layer.
-[[nodiscard]] std::vector<double> layer_costs(const CoordinatorState& state);
 
 }  // namespace planaria::protocol

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include <planaria/planner/best_plan.hpp>
-#include <planaria/planner/planner.hpp>
 #include <planaria/planner/rerouting.hpp>
+#include <planaria/schedule/builders.hpp>
 
 #include "protocol/coordinator_transitions.hpp"
 #include "protocol/layer_costs.hpp"
@@ -18,60 +18,83 @@ namespace {
 
 constexpr int moves_of_search = 2000;
 
-// Nobody waits for the first view; the search of schedules is counted in moves, so that every
-// coordinator finds the same.
-Result<Choice> planned_by_profile(const CoordinatorState& state) {
+BestPlanRequest plan_request(const CoordinatorState& state, const Cluster& cluster) {
   const auto& options = state.options;
-  PLANARIA_TRY_VOID(verify_profile(state));
-  const Cluster cluster =
-      identical_workers(options.workers, options.memory_bytes.value_or(memory_without_limit));
-  int moves = moves_of_search;
-  BestPlanRequest request{.profile = &*options.profile,
-                          .cluster = &cluster,
-                          .micro_batches = state.spec->micro_batches,
-                          .micro_batch_size = state.spec->micro_batch_size,
-                          .lane_size = state.spec->lane_size,
-                          .schedule = options.schedule,
-                          .recompute = Recompute::never,
-                          .width = options.width,
-                          .depth = options.depth,
-                          .keep_going = [&moves](double) { return moves-- > 0; }};
-  // Shadows need room too. Where there is any amount, place_shadows() spreads them.
-  if (options.memory_bytes) {
-    request.survive = std::min(options.commit_domains, options.workers) - 1;
-  }
-  PLANARIA_TRY(best, best_plan(request));
-  auto explanation =
-      fmt::format("{}: predicted by the profile {:.6g} ms a step{}", text_of(layout_of(best.plan)),
-                  best.plan.step_ms, text_of_gap(best.plan));
-  return Choice{layout_of(best.plan), {}, std::move(explanation)};
+  return {.profile = &state.profile,
+          .cluster = &cluster,
+          .micro_batches = state.spec->micro_batches,
+          .micro_batch_size = state.spec->micro_batch_size,
+          .lane_size = state.spec->lane_size,
+          .schedule = planned_schedule(options.schedule),
+          .recompute = Recompute::never,
+          .width = options.width,
+          .depth = options.depth};
 }
 
+std::string prediction(const CoordinatorState& state, const Plan& plan) {
+  if (state.options.profile) {
+    return fmt::format("predicted by the profile {:.6g} ms a step{}", plan.step_ms,
+                       text_of_gap(plan));
+  }
+  return fmt::format("predicted by the layers' stated costs {:.6g} a step{}", plan.step_ms,
+                     plan.optimal ? text_of_gap(plan) : "");
+}
+
+// The pipelines cut finer, where the schedule's text puts several stages on a worker.
+Result<Layout> cut_for_text(const CoordinatorState& state, Layout layout) {
+  const ChunkForm form = form_asked(state.options);
+  if (!state.options.schedule_text || form.chunks == 1) return layout;
+  std::vector<double> costs;
+  for (const LayerSpec& layer : state.spec->layers) costs.push_back(layer.cost);
+  layout = in_chunks(layout, costs, form);
+  for (const PipelineAssignment& pipeline : layout.pipelines) {
+    if (chunks_in(pipeline) == form.chunks) continue;
+    return Fault::infeasible(fmt::format(
+        "schedule: the file puts {} stages on each of {} workers, which needs {} layers, there are "
+        "{}",
+        form.chunks, pipeline.stages.size(),
+        form.chunks * static_cast<int>(pipeline.stages.size()), costs.size()));
+  }
+  return layout;
+}
+
+// Why the pipelines asked for cannot be, where it is their schedule's rules.
+Fault explained(const CoordinatorState& state, const BestPlanRequest& request, Fault fault) {
+  if (fault.kind != FaultKind::infeasible || !request.width || !request.depth) return fault;
+  const int share = (state.spec->micro_batches + *request.width - 1) / *request.width;
+  const auto built = build_schedule(request.schedule.value_or("1f1b"),
+                                    {.stages = *request.depth, .micro_batches = share});
+  if (built) return fault;
+  return {built.fault().kind, fmt::format("schedule of pipeline 0: {}", built.fault().sentence)};
+}
+
+// Nobody waits for the first view; the search of schedules is counted in moves, so that every
+// coordinator finds the same.
 Result<Choice> asked_or_planned(const CoordinatorState& state) {
   const auto& options = state.options;
   if (options.layout) {
     return Choice{*options.layout, {}, fmt::format("{}, as asked for", text_of(*options.layout))};
   }
-  if (options.profile) return planned_by_profile(state);
-  PlanRequest request;
-  request.layer_costs = layer_costs(state);
-  request.micro_batches = state.spec->micro_batches;
-  request.lane_size = state.spec->lane_size;
-  request.workers = options.workers;
-  request.width = options.width;
-  request.depth = options.depth;
-  request.schedule = options.schedule;
-  PLANARIA_TRY(answer, plan(request));
-  const ChunkForm form = form_asked(options);
-  Layout layout = in_chunks(answer.layout, request.layer_costs, form);
-  for (const PipelineAssignment& pipeline : layout.pipelines) {
-    if (chunks_in(pipeline) == form.chunks) continue;
-    return Fault::infeasible(fmt::format(
-        "schedule: {} puts {} stages on each of {} workers, which needs {} layers, there are {}",
-        options.schedule_text ? "the file" : options.schedule, form.chunks, pipeline.stages.size(),
-        form.chunks * static_cast<int>(pipeline.stages.size()), request.layer_costs.size()));
+  PLANARIA_TRY_VOID(verify_profile(state));
+  std::vector<WorkerId> workers;
+  for (int worker = 0; worker < options.workers; ++worker) workers.emplace_back(worker);
+  const Cluster cluster = cluster_of(state, workers);
+  BestPlanRequest request = plan_request(state, cluster);
+  int moves = moves_of_search;
+  if (options.schedule == "auto") {
+    request.schedule = "auto";
+    request.keep_going = [&moves](double) { return moves-- > 0; };
   }
-  return Choice{std::move(layout), {}, std::move(answer.explanation)};
+  // Shadows need room too. Where there is any amount, place_shadows() spreads them.
+  if (options.memory_bytes) {
+    request.survive = std::min(options.commit_domains, options.workers) - 1;
+  }
+  auto planned = best_plan(request);
+  if (!planned) return explained(state, request, planned.fault());
+  const BestPlan best = std::move(planned).value();
+  PLANARIA_TRY(layout, cut_for_text(state, layout_of(best.plan)));
+  auto explanation = fmt::format("{}: {}", text_of(layout), prediction(state, best.plan));
+  return Choice{std::move(layout), {}, std::move(explanation)};
 }
 
 // Layouts name the run's workers 0, 1, ... as they were asked for. Where one was lost while
@@ -138,14 +161,22 @@ bool all_among(const Layout& layout, const std::vector<WorkerId>& workers) {
   });
 }
 
-ReplanRequest replan_request(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
+Cluster cluster_of(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
+  Cluster cluster = identical_workers(static_cast<int>(workers.size()),
+                                      state.options.memory_bytes.value_or(memory_without_limit));
+  for (std::size_t i = 0; i < workers.size(); ++i) cluster.workers[i].id = workers[i];
+  return cluster;
+}
+
+ReplanRequest replan_request(const CoordinatorState& state, const Cluster& cluster) {
   ReplanRequest request;
-  request.layer_costs = layer_costs(state);
+  request.profile = &state.profile;
+  request.cluster = &cluster;
   request.layer_bytes = layer_bytes(state);
   request.micro_batches = state.spec->micro_batches;
+  request.micro_batch_size = state.spec->micro_batch_size;
   request.lane_size = state.spec->lane_size;
   request.schedule = state.options.schedule;
-  request.workers = workers;
   for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
     const auto holders = state.holders.find(layer);
     request.holders[layer] =
@@ -157,8 +188,24 @@ ReplanRequest replan_request(const CoordinatorState& state, const std::vector<Wo
   if (state.options.layout) {
     request.width = static_cast<int>(state.options.layout->pipelines.size());
   }
+  const auto known = state.planned.find(static_cast<int>(cluster.workers.size()));
+  if (known != state.planned.end() && known->second) request.best = &*known->second;
   request.copies = state.options.commit_domains;
   return request;
+}
+
+std::optional<int> plan_ahead(CoordinatorState& state) {
+  const auto there = static_cast<int>(usable_workers(state).size());
+  for (const int count : {there - 1, there + 1, there}) {
+    if (count < 1 || state.planned.contains(count)) continue;
+    std::vector<WorkerId> places;
+    for (int place = 0; place < count; ++place) places.emplace_back(place);
+    const Cluster cluster = cluster_of(state, places);
+    auto best = planned_anew(replan_request(state, cluster));
+    state.planned[count] = best ? std::move(best).value() : std::nullopt;
+    return count;
+  }
+  return std::nullopt;
 }
 
 Result<void> verify_layout(const CoordinatorState& state, const Layout& layout) {
@@ -184,10 +231,10 @@ Result<Choice> layout_after_loss(const CoordinatorState& state,
   if (still_stands(state, workers)) {
     return Choice{state.view.layout, {}, fmt::format("{}, as before", text_of(state.view.layout))};
   }
-  ReplanRequest request = replan_request(state, workers);
+  const Cluster cluster = cluster_of(state, workers);
+  ReplanRequest request = replan_request(state, cluster);
   if (state.step == Step{1}) {
-    request.ms_per_cost = 1;  // nothing has to be moved: everybody builds what it computes
-    request.horizon_steps = 1;
+    request.horizon_steps = 1;  // nothing has to be moved: everybody builds what it computes
     for (auto& [layer, holders] : request.holders) holders = {workers.begin(), workers.end()};
   } else {
     request.ms_per_byte = 1e-6;  // any: transfers alone are weighed
@@ -196,7 +243,7 @@ Result<Choice> layout_after_loss(const CoordinatorState& state,
   for (const auto& [layer, source] : rescued) {
     request.holders[layer] = {workers.begin(), workers.end()};  // whoever computes it gets it
   }
-  PLANARIA_TRY(answer, replan_in_chunks(request, form_asked(state.options)));
+  PLANARIA_TRY(answer, replan(request));
   if (auto around = rerouted_choice(state, workers, answer)) return *std::move(around);
   Choice choice{std::move(answer.layout), {}, std::move(answer.explanation)};
   if (state.step == Step{1}) return choice;

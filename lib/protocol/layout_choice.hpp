@@ -27,9 +27,14 @@ struct Choice {
 
 /// Whether every worker with a role is among `workers`, which ascend.
 [[nodiscard]] bool all_among(const Layout& layout, const std::vector<WorkerId>& workers);
-/// What replan() is asked for `workers`; prices are the caller's to set.
-[[nodiscard]] ReplanRequest replan_request(const CoordinatorState& state,
-                                           const std::vector<WorkerId>& workers);
+/// What replan() is asked for the cluster's workers; prices are the caller's to set.
+[[nodiscard]] ReplanRequest replan_request(const CoordinatorState& state, const Cluster& cluster);
+/// The workers as the planner sees them: alike.
+[[nodiscard]] Cluster cluster_of(const CoordinatorState& state,
+                                 const std::vector<WorkerId>& workers);
+/// Plans the best pipelines for one worker fewer, one more, or as many as there are, whichever is
+/// the first not known yet; returns for how many, or nothing where all are known. Nobody waits.
+std::optional<int> plan_ahead(CoordinatorState& state);
 /// Proves that the layout fits the run and names no worker that never was.
 [[nodiscard]] Result<void> verify_layout(const CoordinatorState& state, const Layout& layout);
 

@@ -5,6 +5,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <planaria/model/cluster.hpp>
+#include <planaria/model/profile.hpp>
+
+#include "planner/plan_verifier.hpp"
+
 namespace planaria {
 namespace {
 
@@ -40,7 +45,7 @@ bool holds(const LayerHolders& holders, LayerId layer, WorkerId worker) {
 }
 
 // Exactly what of `needed` is not there, each from somebody alive who has it.
-void require_sources(const ReplanRequest& request, const Held& needed,
+void require_sources(const ReplanCase& request, const Held& needed,
                      const std::vector<Transfer>& transfers) {
   Held lacking;
   for (const auto& [layer, worker] : needed) {
@@ -93,21 +98,57 @@ LayerHolders holders_in(const Layout& layout) {
   return holders;
 }
 
-double step_cost_of(const Layout& layout, const std::vector<double>& layer_costs) {
-  double most = 0;
-  for (const auto& pipeline : layout.pipelines) {
-    double bottleneck = 0;
-    for (const auto& stage : pipeline.stages) {
-      double sum = 0;
-      for (int layer = stage.layers.first.value; layer <= stage.layers.last.value; ++layer) {
-        sum += layer_costs[static_cast<std::size_t>(layer)];
-      }
-      bottleneck = std::max(bottleneck, sum);
-    }
-    const int slots = pipeline.micro_batches + static_cast<int>(pipeline.stages.size()) - 1;
-    most = std::max(most, slots * bottleneck);
+Profile profile_of(const ReplanCase& request) {
+  return profile_of_costs(request.layer_costs, request.micro_batch_size);
+}
+
+Cluster cluster_of(const ReplanCase& request) {
+  Cluster cluster =
+      identical_workers(static_cast<int>(request.workers.size()), request.memory_bytes);
+  for (std::size_t i = 0; i < request.workers.size(); ++i) {
+    cluster.workers[i].id = request.workers[i];
   }
-  return most;
+  return cluster;
+}
+
+Result<Replan> replan(const ReplanCase& request) {
+  const Profile profile = profile_of(request);
+  const Cluster cluster = cluster_of(request);
+  ReplanRequest asked = request;
+  asked.profile = &profile;
+  asked.cluster = &cluster;
+  return replan(asked);
+}
+
+Layout anew(const ReplanCase& request) {
+  const Profile profile = profile_of(request);
+  const Cluster cluster = cluster_of(request);
+  ReplanRequest asked = request;
+  asked.profile = &profile;
+  asked.cluster = &cluster;
+  return layout_of(planned_anew(asked).value().value());
+}
+
+double step_ms_of(const PipelineAssignment& pipeline, const std::vector<double>& layer_costs) {
+  Plan plan{.micro_batches = pipeline.micro_batches, .micro_batch_size = 1, .schedule = "1f1b"};
+  PlannedPipeline& planned = plan.pipelines.emplace_back();
+  planned.micro_batches = pipeline.micro_batches;
+  for (const StageAssignment& stage : pipeline.stages) {
+    planned.stages.push_back({.layers = stage.layers,
+                              .worker = WorkerId{static_cast<int>(planned.stages.size())}});
+  }
+  const auto stages = static_cast<int>(planned.stages.size());
+  return verified_cost(plan, profile_of_costs(layer_costs),
+                       identical_workers(stages, memory_without_limit))
+      .step_ms;
+}
+
+double step_ms_of(const Layout& layout, const std::vector<double>& layer_costs) {
+  double most_ms = 0;
+  for (const auto& pipeline : layout.pipelines) {
+    most_ms = std::max(most_ms, step_ms_of(pipeline, layer_costs));
+  }
+  return most_ms;
 }
 
 void require_shadows(const Layout& layout, const std::vector<std::int64_t>& layer_bytes,
@@ -145,7 +186,7 @@ void require_shadows(const Layout& layout, const std::vector<std::int64_t>& laye
   }
 }
 
-void require_consistent(const ReplanRequest& request, const Replan& answer) {
+void require_consistent(const ReplanCase& request, const Replan& answer) {
   const auto fits = verify(renumbered(answer.layout, request.workers),
                            {.layers = static_cast<int>(request.layer_costs.size()),
                             .micro_batches = request.micro_batches,
@@ -156,7 +197,8 @@ void require_consistent(const ReplanRequest& request, const Replan& answer) {
   require_sources(request, shadowed_in(answer.layout), answer.fills);
   require_shadows(answer.layout, request.layer_bytes, request.workers, request.holders,
                   request.copies);
-  REQUIRE(answer.step_cost == step_cost_of(answer.layout, request.layer_costs));
+  REQUIRE(answer.step_ms ==
+          Approx(step_ms_of(answer.layout, request.layer_costs)).epsilon(1e-9));
   std::int64_t bytes = 0;
   for (const Transfer& transfer : answer.transfers) {
     bytes += request.layer_bytes[static_cast<std::size_t>(transfer.layer.value)];

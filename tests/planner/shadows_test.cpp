@@ -4,9 +4,9 @@
 #include <catch2/catch.hpp>
 
 #include <planaria/base/random.hpp>
-#include <planaria/planner/planner.hpp>
 #include <planaria/planner/replan.hpp>
 
+#include "planner/even_layout.hpp"
 #include "planner/replan_verifier.hpp"
 
 namespace planaria {
@@ -19,13 +19,7 @@ std::vector<WorkerId> first_workers(int count) {
 }
 
 Layout planned(int layers, int width, int depth) {
-  return plan({.layer_costs = std::vector<double>(static_cast<std::size_t>(layers), 1.0),
-               .micro_batches = 8,
-               .workers = width * depth,
-               .width = width,
-               .depth = depth})
-      .value()
-      .layout;
+  return even_layout(std::vector<double>(static_cast<std::size_t>(layers), 1.0), 8, width, depth);
 }
 
 // "w1: 2 3; w2: 0 1"
@@ -148,7 +142,10 @@ TEST_CASE("the loss of any one worker of one pipeline is repaired by promotion a
     const int depth = static_cast<int>(random.between(2, 7));
     const int layers = depth + static_cast<int>(random.below(8));
     const int workers = depth + static_cast<int>(random.below(3));
-    ReplanRequest request{.micro_batches = 8, .ms_per_byte = 1, .copies = 2};
+    ReplanCase request;
+    request.micro_batches = 8;
+    request.ms_per_byte = 1;
+    request.copies = 2;
     for (int i = 0; i < layers; ++i) {
       request.layer_costs.push_back(0.5 + random.uniform());
       request.layer_bytes.push_back(random.between(1, 9));

@@ -13,7 +13,6 @@
 #include <catch2/catch.hpp>
 
 #include <planaria/base/random.hpp>
-#include <planaria/planner/planner.hpp>
 
 namespace planaria {
 namespace {

@@ -247,7 +247,7 @@ TEST_CASE("a schedule of chunks gives each worker several stages", "[unit]") {
 
 TEST_CASE("a first view that the asked-for schedule does not fit is refused", "[unit]") {
   CHECK(end_of_four({.width = 1, .depth = 4, .schedule = "zb-v"}) ==
-        "schedule: zb-v puts 2 stages on each of 4 workers, which needs 8 layers, there are 4");
+        "depth: 4, must be at most 2: zb-v puts 2 stages on each worker, and there are 4 layers");
   CHECK(end_of_four({.width = 1, .depth = 4, .schedule = "zb-h2"}) ==
         "schedule of pipeline 0: micro_batches: 4, must be at least 7 for zb-h2 of 4 stages");
   CHECK(end_of_four({.layout = grid(1, {2, 2}, 4), .schedule = "zb-v"}) ==

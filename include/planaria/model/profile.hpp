@@ -55,6 +55,12 @@ struct Profile {
   friend bool operator==(const Profile&, const Profile&) = default;
 };
 
+/// Returns a profile of layers of which nothing is known but what they cost, F, B and W of a
+/// micro-batch together, in any one unit: a third each; no bytes, and transfers take no time.
+/// Requires at least one layer, costs from 0.
+[[nodiscard]] Profile profile_of_costs(const std::vector<double>& layer_costs,
+                                       int micro_batch_size = 1);
+
 /// Returns how long `bytes` take: nothing 0 ms, up to the first point its time, linear between
 /// points, beyond the last in proportion to it. Requires points with ascending bytes, the last
 /// above 0. O(log points).

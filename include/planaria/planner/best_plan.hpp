@@ -43,6 +43,8 @@ struct BestPlanRequest {
   std::optional<int> depth;  // stages of each; nothing: chosen
   /// Whether to say, for every family of plans (a schedule, a width), what it costs or why not.
   bool explain = false;
+  /// Partial plans that all proofs together may look at: more of them, more proven to be optimal.
+  std::int64_t proof_effort_max = 2'000'000;
   /// Asked between moves of what may go on for ever (schedules of their own for the pipelines,
   /// where `schedule` allows "auto"), with the part of all its time that may have been used by
   /// then. Empty: that is left out where a named schedule will do. Same request and as many moves:

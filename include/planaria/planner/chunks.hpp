@@ -1,12 +1,13 @@
 // planner/chunks.hpp: layouts for schedules that give a worker several stages. Floor 3, pure.
-// Is: a finer cut of what plan() and replan() answer, and who gets which chunks. Is not: a search
-// of its own: depths and shares are theirs.
+// Is: a finer cut of pipelines with one stage a worker, and how the workers of a pipeline stand. Is
+// not: a search: best_plan() cuts for a schedule's chunks by itself, this is for schedules that no
+// name has.
 #pragma once
 
 #include <optional>
 #include <vector>
 
-#include <planaria/planner/replan.hpp>
+#include <planaria/model/layout.hpp>
 #include <planaria/schedule/actions.hpp>
 
 namespace planaria {
@@ -17,6 +18,11 @@ struct ChunkForm {
   int chunks = 1;  // stages of each worker
   friend bool operator==(const ChunkForm&, const ChunkForm&) = default;
 };
+
+/// Splits layers into `stages` contiguous ranges so that the largest sum of costs is least; of
+/// equals the one whose sums are lexicographically least. Exact, dynamic programming, O(L^2 S).
+/// Requires 1 <= stages <= layers.
+[[nodiscard]] std::vector<LayerRange> balance(const std::vector<double>& layer_costs, int stages);
 
 /// Cuts every pipeline of `layout`, with one stage a worker, into `form.chunks` stages a worker,
 /// balanced by cost, and places them as the schedule does: the worker of stage r is rank r. Layers
@@ -30,10 +36,5 @@ struct ChunkForm {
 [[nodiscard]] std::optional<ChunkForm> form_of(const PipelineAssignment& pipeline);
 /// Returns how many stages each worker of a pipeline has, where all have equally many; else 0.
 [[nodiscard]] int chunks_in(const PipelineAssignment& pipeline);
-
-/// replan() for layouts in chunks: replan()'s depths and shares, cut finer; the ranks go to workers
-/// so that the fewest bytes are transferred, of equals most workers keep their rank, then the
-/// lowest ids come first. `request.before` is used for that alone. Faults as replan().
-[[nodiscard]] Result<Replan> replan_in_chunks(const ReplanRequest& request, const ChunkForm& form);
 
 }  // namespace planaria

@@ -24,7 +24,7 @@ struct PlacementRequest {
   const Cluster* cluster = nullptr;
 };
 
-struct Placement {
+struct WorkerPlacement {
   std::map<WorkerId, WorkerId> worker_of;  // by the place's worker in `places`
   std::int64_t bytes = 0;                  // of layers that workers compute or shadow and lack
 };
@@ -37,6 +37,6 @@ struct Placement {
 /// cluster does not have, layers without a size. infeasible: too few workers of some kind. With P
 /// kinds of places and W of workers O(layers x (holders + P x W)) and a transport over P rows and W
 /// columns.
-[[nodiscard]] Result<Placement> place_workers(const PlacementRequest& request);
+[[nodiscard]] Result<WorkerPlacement> place_workers(const PlacementRequest& request);
 
 }  // namespace planaria

@@ -1,6 +1,6 @@
 // planner/plan.hpp: a plan and what it costs (plan.json). Floor 3, pure. Any thread.
 // Is: the value that the planner answers, its JSON, and the cost model of docs/formats.md applied
-// to it. Is not: a search (planner.hpp).
+// to it. Is not: a search (best_plan.hpp).
 #pragma once
 
 #include <cstdint>

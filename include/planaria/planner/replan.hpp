@@ -13,7 +13,10 @@
 #include <vector>
 
 #include <planaria/base/result.hpp>
+#include <planaria/model/cluster.hpp>
 #include <planaria/model/layout.hpp>
+#include <planaria/model/profile.hpp>
+#include <planaria/planner/plan.hpp>
 
 namespace planaria {
 
@@ -21,19 +24,23 @@ namespace planaria {
 using LayerHolders = std::map<LayerId, std::set<WorkerId>>;
 
 struct ReplanRequest {
-  std::vector<double> layer_costs;        // as in PlanRequest
+  const Profile* profile = nullptr;  // required, must outlive the call
+  /// Required, must outlive the call: who may compute or shadow, any ids.
+  const Cluster* cluster = nullptr;
   std::vector<std::int64_t> layer_bytes;  // parameters and optimizer state, one per layer
-  int micro_batches = 1;                  // as in PlanRequest
-  int lane_size = 1;                      // as in PlanRequest
-  std::string schedule = "1f1b";          // as in PlanRequest
-  std::vector<WorkerId> workers;          // who may compute or shadow: ascending, any ids
-  LayerHolders holders;                   // others than `workers` in it are ignored
+  int micro_batches = 1;
+  int micro_batch_size = 1;  // one of the profile's
+  int lane_size = 1;
+  std::string schedule = "1f1b";  // one of kinds_and_automatic()
+  LayerHolders holders;           // others than the cluster's workers in it are ignored
   /// What was computed until now; may name workers gone. Not repaired where pipelines share
-  /// workers: rerouting.hpp goes on from there, and another layout is planned anew.
+  /// workers (rerouting.hpp goes on from there) or where the schedule has chunks.
   std::optional<Layout> before;
   std::optional<int> width;  // pipelines asked for, kept as far as workers allow
   std::optional<int> depth;  // stages asked for, kept as far as workers allow
-  double ms_per_cost = 0;    // what one unit of step cost takes, measured; 0: unknown
+  /// planned_anew()'s for as many workers, all alike, as the cluster has, from 0: known before it
+  /// is wanted. Null: planned here.
+  const Plan* best = nullptr;
   double ms_per_byte = 0;    // of a transfer
   double horizon_steps = 0;  // how many steps a transfer is weighed against
   int copies = 1;            // workers that should hold each layer, active ones too
@@ -51,41 +58,56 @@ struct Replan {
   Layout layout;                    // pipelines and shadows
   std::vector<Transfer> transfers;  // what active workers lack: must arrive before they compute it
   std::vector<Transfer> fills;      // what shadows lack: may arrive later
-  double step_cost = 0;             // predicted, in the unit of layer_costs
+  double step_ms = 0;               // predicted: cost_of()'s, without shadows
   double transfer_ms = 0;           // until the last of `transfers` has arrived
   std::int64_t bytes = 0;           // of `transfers`
   std::string explanation;          // one line: what was chosen and why
 };
 
-/// Chooses the layout that costs least over the horizon: transfer_ms + horizon_steps x ms_per_cost
-/// x step_cost; of equals fewest bytes, least step cost, fewest idle workers, smallest width, then
-/// the lexicographically least. Step cost and shares are plan()'s. Candidates:
-/// - Planned anew: what plan() makes of the workers there are. Width asked: min(width, workers)
-///   pipelines, exactly the depth asked too if workers suffice for both, else spread evenly. Depth
-///   alone: min(depth, workers) stages. Neither: every width, and plan()'s own choice. Also the
-///   shape of before, if there are workers for every place of it. Places go to workers so that the
-///   fewest bytes are transferred (exact: Hungarian method); of equals, most workers keep the place
-///   they had, then the lowest ids come first.
+/// Returns the width and depth to plan anew with: min(width, workers) pipelines, the depth asked
+/// too if workers suffice for both; depth alone: min(depth, workers) stages.
+struct AskedShape {
+  std::optional<int> width;
+  std::optional<int> depth;
+};
+[[nodiscard]] AskedShape asked_shape(std::optional<int> width, std::optional<int> depth,
+                                     int workers);
+
+/// Returns the schedule by which best_plan() is to plan layouts for runs of `schedule`: nothing
+/// (any) for "auto", which finds its own later; 1f1b for Varuna's, whose rules for recompute no
+/// plan has.
+[[nodiscard]] std::optional<std::string> planned_schedule(const std::string& schedule);
+
+/// Chooses the layout that costs least over the horizon: transfer_ms + horizon_steps x step_ms; of
+/// equals fewest bytes, least step_ms, the pipelines of before, fewest idle workers, smallest
+/// width, then the lexicographically least. A step is priced exactly by the cost model (plan.hpp),
+/// by the schedule asked for, in 1F1B where its kind has no such shape, never recomputing; stages
+/// must fit their workers' memory. Candidates:
+/// - Planned anew: best_plan()'s for the workers there are, and of every width the workers spread
+///   evenly, in asked_shape(). Also the shape of before, if there are workers for every place of
+///   it. Places go to workers so that the fewest bytes are transferred (place_workers()).
 /// - The layout before, repaired: the layers of a run of lost stages go to the stages beside it in
-///   the pipeline, parted by one cut; a pipeline that is lost whole is dropped. Every combination
-///   of cuts is tried where that is at most 512, else cut by cut from those of fewest bytes till no
-///   single one gets better.
+///   the pipeline, parted by one cut; a pipeline that is lost whole is dropped. The cuts of fewest
+///   bytes first, then every combination where that is at most 512, else cut by cut till no single
+///   one gets better; as long as the effort of simulations suffices (a few hundred thousand
+///   actions, the same for the same request).
 /// - The complete pipelines of before alone, the workers of the others idle.
+/// Lanes are shared out anew in each, so that the pipeline that ends last ends soonest.
 ///
 /// A worker sends one layer at a time and receives one at a time, in the order of `transfers`;
 /// different pairs run at once. Greedy: the largest layer first, from the holder with which it can
 /// start first (of equals the one that is free first, then the lowest id). `fills` likewise, after
 /// the transfers. `bytes` and transfer_ms leave out fills: nobody waits for those.
 ///
-/// invalid_input: what plan() refuses, and "layer_bytes: 3, must be 4, one per layer",
-/// "workers: 5 after 7, must be ascending", "copies: 0, must be at least 1", a `before` that
-/// verify() refuses, times that are not finite numbers from 0. infeasible: "layers 3, 4: held by
-/// none of the 2 workers there are".
-/// At worst O(L^2 N log N + N^4 + candidates x L N), for N workers and L layers: N widths, each
-/// with an assignment in O(N^3); most are left out, as a bound shows that they are worse than what
-/// is already known. 64 workers and 128 layers: 5 to 10 ms, up to 35 ms where nearly all of the
-/// state moves (which then takes far longer).
+/// invalid_input: what best_plan() refuses, and "layer_bytes: 3, must be 4, one per layer",
+/// "copies: 0, must be at least 1", a `before` that verify() refuses, times that are not finite
+/// numbers from 0. infeasible: "layers 3, 4: held by none of the 2 workers there are", or nothing
+/// fits the workers' memory.
 [[nodiscard]] Result<Replan> replan(const ReplanRequest& request);
+
+/// Returns best_plan()'s for the workers there are, in asked_shape(), with no more effort than
+/// somebody waits for; nothing where nothing fits. Reads neither holders nor before.
+[[nodiscard]] Result<std::optional<Plan>> planned_anew(const ReplanRequest& request);
 
 /// Chooses shadows so that every layer is held by `copies` workers (all, if there are fewer), those
 /// that compute it counted; nobody shadows what it computes. Ascending by worker, layers ascending.

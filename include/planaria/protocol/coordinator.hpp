@@ -21,6 +21,7 @@
 #include <planaria/base/clock.hpp>
 #include <planaria/model/profile.hpp>
 #include <planaria/observe/events.hpp>
+#include <planaria/planner/plan.hpp>
 #include <planaria/protocol/messages.hpp>
 #include <planaria/protocol/salvage.hpp>
 
@@ -34,10 +35,10 @@ struct CoordinatorOptions {
   std::optional<Layout> layout;  // excludes width and depth
   std::string schedule = "1f1b";
   std::optional<std::string> schedule_text;  // one text form for every pipeline, in place of a kind
-  /// What the model's layers were measured to take: the first layout is best_plan()'s, and the
-  /// costs of later ones are of it. Excludes layout and schedule_text.
+  /// What the model's layers were measured to take: layouts are planned by it. Nothing: by the
+  /// costs that the model states of them. Excludes layout and schedule_text.
   std::optional<Profile> profile;
-  std::optional<std::int64_t> memory_bytes;  // of each worker, that the first layout must fit
+  std::optional<std::int64_t> memory_bytes;  // of each worker, that layouts must fit
   /// k: a step commits when every layer is held in so many failure domains, or in all there are.
   /// 1 to 4096. More survive more losses at once, and cost a layer's memory and optimizer step
   /// each.
@@ -175,6 +176,9 @@ struct CoordinatorState {
   CoordinatorOptions options;
   Phase phase = Phase::joining;
   std::optional<RunSpec> spec;
+  Profile profile;  // as asked, or of the spec's costs
+  /// The best pipelines of so many workers, known before they are wanted; nothing: there are none.
+  std::map<int, std::optional<Plan>> planned;
   std::map<WorkerId, Membership> members;
   std::set<WorkerId> numbers;  // ever given: that of a lost worker stays its own
 

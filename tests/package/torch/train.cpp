@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 #include <torch/nn/modules/linear.h>
-#include <planaria/planner/planner.hpp>
+#include <planaria/planner/best_plan.hpp>
 #include <planaria/runtime/trainer.hpp>
 
 namespace {
