@@ -1,7 +1,6 @@
 #include <planaria/planner/replan.hpp>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,6 +15,7 @@
 #include "planner/layout_price.hpp"
 #include "planner/plan_request.hpp"
 #include "planner/repair.hpp"
+#include "planner/replan_judge.hpp"
 #include "planner/replan_request.hpp"
 #include "planner/transfers.hpp"
 
@@ -27,51 +27,22 @@ constexpr std::int64_t combinations_max = 512;
 
 constexpr const char* complete_origin = "the complete pipelines of before";
 
-struct Candidate {
-  Layout layout;  // without shadows
-  const char* origin = "";
-  double score = 0;
-  double step_ms = 0;
-  double transfer_ms = 0;
-  std::int64_t bytes = 0;
-  bool changed = false;  // from before
-  int idle = 0;
-  std::vector<Transfer> transfers;
-};
-
-/// The tie rule of replan.hpp: score, bytes, step, changed, idle workers, width; then see better().
-using Rank = std::tuple<double, std::int64_t, double, bool, int, std::size_t>;
-
-Rank rank_of(const Candidate& candidate) {
-  return {candidate.score,   candidate.bytes, candidate.step_ms,
-          candidate.changed, candidate.idle,  candidate.layout.pipelines.size()};
-}
-
-bool better(const Candidate& a, const Candidate& b) {
-  if (rank_of(a) != rank_of(b)) return rank_of(a) < rank_of(b);
-  return std::lexicographical_compare(
-      a.layout.pipelines.begin(), a.layout.pipelines.end(), b.layout.pipelines.begin(),
-      b.layout.pipelines.end(), [](const PipelineAssignment& one, const PipelineAssignment& other) {
-        return std::tie(one.stages, one.micro_batches) <
-               std::tie(other.stages, other.micro_batches);
-      });
-}
-
 /// Pipelines whose places are still to be given to workers.
 struct Shape {
   Layout layout;
   const char* origin = "";
-  Rank least;  // no way to give them away ranks before it
+  ReplanRank least;  // no way to give them away ranks before it
 };
 
 class Replanner {
  public:
-  Replanner(const ReplanRequest& request, const Holdings& holdings, LayoutPrice& price)
-      : request_(request), holdings_(holdings), price_(price) {}
+  Replanner(const ReplanRequest& request, const Holdings& holdings, LayoutPrice& price,
+            ReplanJudge& judge)
+      : request_(request), holdings_(holdings), price_(price), judge_(judge) {}
 
-  /// Those of before first: they are cheap and often good, which spares assignments of the others.
-  /// Nothing where nothing fits.
-  [[nodiscard]] Result<std::optional<Candidate>> best() {
+  /// Brings all candidates before the judge. Those of before first: they are cheap and often good,
+  /// which spares assignments of the others.
+  [[nodiscard]] Result<void> consider_all() {
     if (request_.before) {
       if (!shares_workers(*request_.before) && price_.chunks() == 1) {
         consider_repairs(*request_.before);
@@ -80,72 +51,10 @@ class Replanner {
     }
     PLANARIA_TRY(shapes, shapes_anew());
     for (Shape& shape : shapes) PLANARIA_TRY_VOID(consider_shape(std::move(shape)));
-    return std::move(best_);
+    return {};
   }
-
-  [[nodiscard]] int considered() const { return considered_; }
 
  private:
-  [[nodiscard]] double score_of(double transfer_ms, double step_ms) const {
-    return transfer_ms + (request_.horizon_steps * step_ms);
-  }
-
-  /// Tells whether whatever ranks at least so is worse than the best.
-  [[nodiscard]] bool hopeless(const Rank& least) const { return best_ && least > rank_of(*best_); }
-
-  [[nodiscard]] double ms_of(std::int64_t end) const {
-    return static_cast<double>(end) * request_.ms_per_byte;
-  }
-
-  /// Returns the candidate that `layout` makes, or nothing where it is worse than the best or does
-  /// not fit.
-  [[nodiscard]] std::optional<Candidate> evaluate(Layout layout, const char* origin) {
-    Candidate candidate{.layout = std::move(layout), .origin = origin};
-    std::vector<Need> needs;
-    std::int64_t end_least = 0;
-    candidate.idle = holdings_.workers();
-    for (const WorkerId worker : workers_of(candidate.layout)) {
-      const std::int64_t received = add_needs(candidate.layout, worker, needs);
-      --candidate.idle;
-      candidate.bytes += received;
-      end_least = std::max(end_least, received);
-    }
-    candidate.step_ms = price_.least_ms(candidate.layout);
-    candidate.score = score_of(ms_of(end_least), candidate.step_ms);
-    if (hopeless(rank_of(candidate))) return std::nullopt;
-    const auto step_ms = price_.share_out(candidate.layout);
-    if (!step_ms) return std::nullopt;
-    candidate.step_ms = *step_ms;
-    candidate.changed =
-        !request_.before || request_.before->pipelines != candidate.layout.pipelines;
-    candidate.score = score_of(ms_of(end_least), candidate.step_ms);
-    if (hopeless(rank_of(candidate))) return std::nullopt;
-    TransferQueue queue(holdings_);
-    candidate.transfers = queue.put(needs);
-    candidate.transfer_ms = ms_of(queue.end());
-    candidate.score = score_of(candidate.transfer_ms, candidate.step_ms);
-    return candidate;
-  }
-
-  /// Returns the bytes of the needs added.
-  std::int64_t add_needs(const Layout& layout, WorkerId id, std::vector<Need>& needs) const {
-    const auto worker = holdings_.number_of(id);
-    check(worker.has_value(), "only workers that are there compute");
-    std::int64_t bytes = 0;
-    for (const LayerId layer : computed_by(layout, id)) {
-      if (holdings_.holds(*worker, layer.value)) continue;
-      needs.push_back({layer.value, *worker});
-      bytes += holdings_.bytes_of(layer.value);
-    }
-    return bytes;
-  }
-
-  void consider(Layout layout, const char* origin) {
-    ++considered_;
-    auto candidate = evaluate(std::move(layout), origin);
-    if (candidate && (!best_ || better(*candidate, *best_))) best_ = std::move(candidate);
-  }
-
   void consider_repairs(const Layout& before) {
     const Repair repair(before, holdings_);
     if (!repair.possible()) return;
@@ -155,7 +64,7 @@ class Replanner {
       combinations = std::min(combinations * run.cuts(), combinations_max + 1);
     }
     const std::vector<int> cuts = repair.cuts_of_fewest_bytes();
-    consider(repair.with_cuts(cuts), origin_of(repair));
+    judge_.consider(repair.with_cuts(cuts), origin_of(repair));
     if (combinations > combinations_max) {
       improve_cuts(repair, cuts);
     } else {
@@ -163,7 +72,7 @@ class Replanner {
     }
     Layout complete = repair.complete_pipelines();
     if (!runs.empty() && !complete.pipelines.empty()) {
-      consider(std::move(complete), complete_origin);
+      judge_.consider(std::move(complete), complete_origin);
     }
   }
 
@@ -181,7 +90,7 @@ class Replanner {
     cuts.reserve(runs.size());
     for (const LostRun& run : runs) cuts.push_back(run.cut_least);
     while (price_.effort_left()) {
-      if (cuts != tried) consider(repair.with_cuts(cuts), origin);
+      if (cuts != tried) judge_.consider(repair.with_cuts(cuts), origin);
       std::size_t i = 0;
       while (i < runs.size() && cuts[i] == runs[i].cut_most) {
         cuts[i] = runs[i].cut_least;
@@ -201,10 +110,7 @@ class Replanner {
         const LostRun& run = repair.runs()[i];
         for (int cut = run.cut_least; cut <= run.cut_most; ++cut) {
           const int kept = std::exchange(cuts[i], cut);
-          ++considered_;
-          auto candidate = evaluate(repair.with_cuts(cuts), origin);
-          if (candidate && (!best_ || better(*candidate, *best_))) {
-            best_ = std::move(candidate);
+          if (judge_.consider(repair.with_cuts(cuts), origin)) {
             improved = true;
           } else {
             cuts[i] = kept;
@@ -218,15 +124,20 @@ class Replanner {
   [[nodiscard]] Result<std::vector<Shape>> shapes_anew() {
     std::vector<Shape> shapes;
     PLANARIA_TRY(best, best_anew());
-    if (best) shapes.push_back(bounded(*std::move(best)));
+    if (best) shapes.push_back(shape_of(*std::move(best)));
     for (Layout& layout : price_.even_layouts()) {
       const bool known = std::ranges::any_of(shapes, [&](const Shape& shape) {
         return shape.layout.pipelines == layout.pipelines;
       });
-      if (!known) shapes.push_back(bounded(std::move(layout)));
+      if (!known) shapes.push_back(shape_of(std::move(layout)));
     }
     std::ranges::stable_sort(shapes, {}, &Shape::least);
     return shapes;
+  }
+
+  [[nodiscard]] Shape shape_of(Layout layout) const {
+    const ReplanRank least = judge_.least_rank(layout);
+    return {std::move(layout), "planned anew", least};
   }
 
   /// Nothing where nothing fits.
@@ -246,43 +157,13 @@ class Replanner {
     return std::optional(std::move(layout));
   }
 
-  /// Gives each place the worker that lacks least, as if workers could be in several places: no
-  /// assignment transfers less, nor ends before the place that gets most, nor before the mean.
-  [[nodiscard]] Shape bounded(Layout layout) const {
-    std::int64_t bytes = 0;
-    std::int64_t end = 0;
-    int idle = holdings_.workers();
-    for (const WorkerId place : workers_of(layout)) {
-      std::int64_t least = lacking_bytes(layout, place, 0);
-      for (int worker = 1; worker < holdings_.workers() && least > 0; ++worker) {
-        least = std::min(least, lacking_bytes(layout, place, worker));
-      }
-      bytes += least;
-      end = std::max(end, least);
-      --idle;
-    }
-    end = std::max(end, bytes / holdings_.workers());
-    const double step_ms = price_.least_ms(layout);
-    const std::size_t width = layout.pipelines.size();
-    return {std::move(layout), "planned anew",
-            Rank{score_of(ms_of(end), step_ms), bytes, step_ms, false, idle, width}};
-  }
-
-  [[nodiscard]] std::int64_t lacking_bytes(const Layout& layout, WorkerId place, int worker) const {
-    std::int64_t bytes = 0;
-    for (const LayerRange& layers : chunks_of(layout, place)) {
-      bytes += holdings_.lacking_bytes(worker, layers);
-    }
-    return bytes;
-  }
-
   [[nodiscard]] Result<void> consider_shape(Shape shape) {
-    if (hopeless(shape.least)) {
-      ++considered_;
+    if (judge_.hopeless(shape.least)) {
+      judge_.count();
       return {};
     }
     PLANARIA_TRY(layout, with_workers(std::move(shape.layout)));
-    consider(std::move(layout), shape.origin);
+    judge_.consider(std::move(layout), shape.origin);
     return {};
   }
 
@@ -294,7 +175,7 @@ class Replanner {
     const bool all_there = std::ranges::all_of(
         places, [&](WorkerId place) { return holdings_.number_of(place).has_value(); });
     if (!all_there && !price_.workers_alike()) return {};
-    return consider_shape({Layout{before.pipelines, {}}, "the shape of before", Rank{}});
+    return consider_shape({Layout{before.pipelines, {}}, "the shape of before", ReplanRank{}});
   }
 
   /// Gives the places of `shape` to workers, like to like.
@@ -317,8 +198,7 @@ class Replanner {
   const ReplanRequest& request_;
   const Holdings& holdings_;
   LayoutPrice& price_;
-  std::optional<Candidate> best_;
-  int considered_ = 0;
+  ReplanJudge& judge_;
 };
 
 std::vector<Need> needs_of(const std::vector<ShadowAssignment>& shadows, const Holdings& holdings) {
@@ -341,7 +221,7 @@ std::vector<Need> needs_of(const std::vector<Transfer>& transfers, const Holding
   return needs;
 }
 
-std::string explain(const Candidate& chosen, int considered) {
+std::string explain(const ReplanCandidate& chosen, int considered) {
   std::string idle;
   if (chosen.idle > 0) {
     idle = fmt::format(", {} worker{} without a stage", chosen.idle, chosen.idle == 1 ? "" : "s");
@@ -358,7 +238,7 @@ std::string explain(const Candidate& chosen, int considered) {
 }
 
 struct Chosen {
-  Candidate candidate;
+  ReplanCandidate candidate;
   int considered = 0;
 };
 
@@ -385,10 +265,10 @@ Result<std::optional<Chosen>> best_of(const ReplanRequest& request, const Holdin
                             .recompute = Recompute::never,
                             .width = shape.width,
                             .depth = shape.depth});
-  Replanner replanner(request, holdings, price);
-  PLANARIA_TRY(best, replanner.best());
-  if (!best) return std::optional<Chosen>();
-  return std::optional(Chosen{*std::move(best), replanner.considered()});
+  ReplanJudge judge(request, holdings, price);
+  PLANARIA_TRY_VOID(Replanner(request, holdings, price, judge).consider_all());
+  if (!judge.best()) return std::optional<Chosen>();
+  return std::optional(Chosen{*judge.best(), judge.considered()});
 }
 
 /// Where the schedule's chunks are more than the layers, or its rules are against every shape, the
@@ -425,7 +305,7 @@ Result<Replan> replan(const ReplanRequest& request) {
   const Holdings holdings(workers, request.layer_bytes, request.holders);
   PLANARIA_TRY_VOID(check_held(holdings));
   PLANARIA_TRY(choice, chosen_by(request, holdings));
-  const Candidate& chosen = choice.candidate;
+  const ReplanCandidate& chosen = choice.candidate;
   Replan answer{.layout = chosen.layout,
                 .transfers = chosen.transfers,
                 .step_ms = chosen.step_ms,

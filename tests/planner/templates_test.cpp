@@ -1,5 +1,6 @@
 // Pipeline templates against every partition, and against plain greedy packing where those are too
 // many.
+#include <planaria/planner/chunks.hpp>
 #include <planaria/planner/templates.hpp>
 
 #include <algorithm>

@@ -1,4 +1,7 @@
-// The first layout by what the model's layers were measured to take.
+// Layouts by what the model's layers were measured to take.
+#include <set>
+#include <string>
+
 #include <catch2/catch.hpp>
 
 #include "protocol/coordinator_story.hpp"
@@ -93,6 +96,56 @@ TEST_CASE("the first layout and its shadows fit the memory that is told", "[unit
   *options.memory_bytes -= 1;
   const std::string sentence = end_of_two(options);
   CHECK(sentence.find("nothing fits") != std::string::npos);
+}
+
+TEST_CASE("what fits no more on who is left ends the run, in a sentence that says so", "[unit]") {
+  const RunSpec spec = toy_spec();
+  constexpr std::int64_t state_bytes = 1000;
+  CoordinatorOptions options{.workers = 2, .profile = lopsided(spec, state_bytes)};
+  options.memory_bytes = (static_cast<std::int64_t>(spec.layers.size()) - 1) * state_bytes;
+  CoordinatorStory story(options, spec);
+  story.start();
+  CHECK(story.state.view.layout.pipelines.size() == 1);  // one worker has no room for all layers
+  const Decision decision = story.lose(1);
+  CHECK(end_of(decision, 1, 1).find("nothing fits the memory of the 1 worker there are") !=
+        std::string::npos);
+}
+
+TEST_CASE("while it trains the coordinator plans for one worker fewer and one more", "[unit]") {
+  const RunSpec spec = toy_spec();
+  const CoordinatorOptions options{.workers = 3, .profile = lopsided(spec)};
+  CoordinatorStory surprised(options, spec);
+  surprised.start();
+  CoordinatorStory prepared(options, spec);
+  prepared.start();
+  CHECK(prepared.state.planned.empty());
+  const Decision tick = prepared.pass({50});
+  CHECK(tick.explanation.find("planned ahead for 2 workers") != std::string::npos);
+  prepared.pass({200});
+  for (const int count : {2, 3, 4}) {
+    INFO(count << " workers");
+    REQUIRE(prepared.state.planned.contains(count));
+    REQUIRE(prepared.state.planned.at(count).has_value());
+    std::set<WorkerId> workers;
+    for (const WorkerId worker : workers_of(layout_of(*prepared.state.planned.at(count)))) {
+      CHECK(worker.value < count);
+      workers.insert(worker);
+    }
+    CHECK_FALSE(workers.empty());
+  }
+  CHECK(prepared.state.planned.size() == 3);
+  // It makes no difference but for the time that it takes.
+  surprised.lose(1);
+  prepared.lose(1);
+  CHECK(surprised.state.planned.empty());
+  CHECK(surprised.state.view.layout == prepared.state.view.layout);
+}
+
+TEST_CASE("a model that states costs that are none is refused by name", "[unit]") {
+  RunSpec spec = toy_spec();
+  spec.layers[1].cost = -1;
+  CoordinatorStory story({.workers = 2}, spec);
+  CHECK(end_of(story.gather(), 2, 2) == "layers[1].cost: -1, must be a finite number from 0");
 }
 
 TEST_CASE("a profile of another model or another size is refused by name", "[unit]") {
