@@ -10,6 +10,7 @@
 #include <planaria/base/random.hpp>
 #include <planaria/planner/best_plan.hpp>
 #include <planaria/planner/plan_table.hpp>
+#include <planaria/planner/replan.hpp>
 #include <planaria/planner/templates.hpp>
 
 #include "planner/gpt_cases.hpp"
@@ -129,6 +130,51 @@ BENCHMARK(reaction_to_a_loss)
     ->Args({72, 1000})
     ->Args({288, 300})
     ->Unit(benchmark::kMicrosecond);
+
+/// The same with repairs weighed against plans made anew, in 1F1B without recompute: for the fewest
+/// bytes (everybody waits), or the shortest step (nobody does). The plan anew is known ahead.
+void replan_after_a_loss(benchmark::State& state) {
+  const auto workers = static_cast<int>(state.range(1));
+  const Profile profile = profile_of(state.range(0));
+  const Cluster cluster = identical_workers(workers, 80 * gpt_cases::gibibyte);
+  ReplanRequest request{.profile = &profile,
+                        .layer_bytes = state_bytes(profile),
+                        .micro_batches = 512,
+                        .micro_batch_size = gpt_cases::micro_batch_size,
+                        .copies = 2};
+  request.cluster = &cluster;
+  const Plan plan = planned_anew(request).value().value();
+  Layout before = layout_of(plan);
+  std::vector<WorkerId> all;
+  for (int id = 0; id < workers; ++id) all.emplace_back(id);
+  before.shadows = place_shadows(before, request.layer_bytes, all, {}, request.copies);
+  request.holders = holders_of(before);
+  request.before = Layout{before.pipelines, {}};
+  const Cluster fewer = identical_workers(workers - 1, 80 * gpt_cases::gibibyte);
+  request.cluster = &fewer;
+  const Plan ahead = planned_anew(request).value().value();
+  request.best = &ahead;
+  const bool waits = state.range(2) == 1;
+  request.ms_per_byte = waits ? 1e-6 : 0;
+  request.horizon_steps = waits ? 0 : 1;
+  int lost = 0;
+  for (auto _ : state) {
+    Cluster left = cluster;
+    left.workers.erase(left.workers.begin() + lost);
+    request.cluster = &left;
+    lost = (lost + 1) % workers;
+    benchmark::DoNotOptimize(replan(request));
+  }
+}
+BENCHMARK(replan_after_a_loss)
+    ->ArgNames({"layers", "workers", "waits"})
+    ->Args({72, 8, 1})
+    ->Args({72, 8, 0})
+    ->Args({72, 64, 1})
+    ->Args({72, 64, 0})
+    ->Args({72, 300, 1})
+    ->Args({72, 300, 0})
+    ->Unit(benchmark::kMillisecond);
 
 /// A table of every number of workers.
 void plan_table_of(benchmark::State& state) {

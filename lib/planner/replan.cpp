@@ -31,7 +31,8 @@ constexpr const char* complete_origin = "the complete pipelines of before";
 struct Shape {
   Layout layout;
   const char* origin = "";
-  ReplanRank least;  // no way to give them away ranks before it
+  ReplanRank least;              // no way to give them away ranks before it
+  bool places_are_there = true;  // named by workers that are there
 };
 
 class Replanner {
@@ -136,7 +137,7 @@ class Replanner {
   }
 
   [[nodiscard]] Shape shape_of(Layout layout) const {
-    const ReplanRank least = judge_.least_rank(layout);
+    const ReplanRank least = judge_.least_rank(layout, price_.least_ms(layout));
     return {std::move(layout), "planned anew", least};
   }
 
@@ -157,8 +158,14 @@ class Replanner {
     return std::optional(std::move(layout));
   }
 
+  /// Places are given away where that may be worth it: of workers alike the price is known before.
   [[nodiscard]] Result<void> consider_shape(Shape shape) {
-    if (judge_.hopeless(shape.least)) {
+    bool hopeless = judge_.hopeless(shape.least);
+    if (!hopeless && price_.workers_alike() && shape.places_are_there) {
+      const auto step_ms = price_.share_out(shape.layout);
+      hopeless = !step_ms || judge_.hopeless(judge_.least_rank(shape.layout, *step_ms));
+    }
+    if (hopeless) {
       judge_.count();
       return {};
     }
@@ -175,7 +182,7 @@ class Replanner {
     const bool all_there = std::ranges::all_of(
         places, [&](WorkerId place) { return holdings_.number_of(place).has_value(); });
     if (!all_there && !price_.workers_alike()) return {};
-    return consider_shape({Layout{before.pipelines, {}}, "the shape of before", ReplanRank{}});
+    return consider_shape({Layout{before.pipelines, {}}, "the shape of before", ReplanRank{}, all_there});
   }
 
   /// Gives the places of `shape` to workers, like to like.

@@ -1,12 +1,23 @@
 #include "planner/replan_judge.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include <planaria/base/check.hpp>
 
 namespace planaria {
 namespace {
+
+std::map<WorkerId, std::vector<LayerRange>> ranges_by_worker(const Layout& layout) {
+  std::map<WorkerId, std::vector<LayerRange>> ranges;
+  for (const PipelineAssignment& pipeline : layout.pipelines) {
+    for (const StageAssignment& stage : pipeline.stages) {
+      ranges[stage.worker].push_back(stage.layers);
+    }
+  }
+  return ranges;
+}
 
 bool better(const ReplanCandidate& a, const ReplanCandidate& b) {
   if (a.rank() != b.rank()) return a.rank() < b.rank();
@@ -35,8 +46,11 @@ std::optional<ReplanCandidate> ReplanJudge::evaluate(Layout layout, const char* 
   std::vector<Need> needs;
   std::int64_t end_least = 0;
   candidate.idle = holdings_.workers();
-  for (const WorkerId worker : workers_of(candidate.layout)) {
-    const std::int64_t received = add_needs(candidate.layout, worker, needs);
+  for (const auto& [id, ranges] : ranges_by_worker(candidate.layout)) {
+    const auto worker = holdings_.number_of(id);
+    check(worker.has_value(), "only workers that are there compute");
+    const std::int64_t received = lacking_bytes(*worker, ranges);
+    add_needs(*worker, ranges, needs);
     --candidate.idle;
     candidate.bytes += received;
     end_least = std::max(end_least, received);
@@ -58,43 +72,38 @@ std::optional<ReplanCandidate> ReplanJudge::evaluate(Layout layout, const char* 
   return candidate;
 }
 
-// Returns the bytes of the needs added.
-std::int64_t ReplanJudge::add_needs(const Layout& layout, WorkerId id,
-                                    std::vector<Need>& needs) const {
-  const auto worker = holdings_.number_of(id);
-  check(worker.has_value(), "only workers that are there compute");
-  std::int64_t bytes = 0;
-  for (const LayerId layer : computed_by(layout, id)) {
-    if (holdings_.holds(*worker, layer.value)) continue;
-    needs.push_back({layer.value, *worker});
-    bytes += holdings_.bytes_of(layer.value);
+void ReplanJudge::add_needs(int worker, const Ranges& ranges, std::vector<Need>& needs) const {
+  for (const LayerRange& layers : ranges) {
+    for (int layer = layers.first.value; layer <= layers.last.value; ++layer) {
+      if (!holdings_.holds(worker, layer)) needs.push_back({layer, worker});
+    }
   }
-  return bytes;
 }
 
-ReplanRank ReplanJudge::least_rank(const Layout& layout) const {
+ReplanRank ReplanJudge::least_rank(const Layout& layout, double step_ms) const {
   std::int64_t bytes = 0;
   std::int64_t end = 0;
   int idle = holdings_.workers();
-  for (const WorkerId place : workers_of(layout)) {
-    std::int64_t least = lacking_bytes(layout, place, 0);
-    for (int worker = 1; worker < holdings_.workers() && least > 0; ++worker) {
-      least = std::min(least, lacking_bytes(layout, place, worker));
+  std::map<Ranges, std::int64_t> least_of;  // places of several pipelines are alike
+  for (const auto& [place, ranges] : ranges_by_worker(layout)) {
+    const auto [known, fresh] = least_of.try_emplace(ranges, 0);
+    if (fresh) {
+      known->second = lacking_bytes(0, ranges);
+      for (int worker = 1; worker < holdings_.workers() && known->second > 0; ++worker) {
+        known->second = std::min(known->second, lacking_bytes(worker, ranges));
+      }
     }
-    bytes += least;
-    end = std::max(end, least);
+    bytes += known->second;
+    end = std::max(end, known->second);
     --idle;
   }
   end = std::max(end, bytes / holdings_.workers());
-  const double step_ms = price_.least_ms(layout);
   return {score_of(ms_of(end), step_ms), bytes, step_ms, false, idle, layout.pipelines.size()};
 }
 
-std::int64_t ReplanJudge::lacking_bytes(const Layout& layout, WorkerId place, int worker) const {
+std::int64_t ReplanJudge::lacking_bytes(int worker, const Ranges& ranges) const {
   std::int64_t bytes = 0;
-  for (const LayerRange& layers : chunks_of(layout, place)) {
-    bytes += holdings_.lacking_bytes(worker, layers);
-  }
+  for (const LayerRange& layers : ranges) bytes += holdings_.lacking_bytes(worker, layers);
   return bytes;
 }
 

@@ -48,10 +48,11 @@ class ReplanJudge {
   [[nodiscard]] bool hopeless(const ReplanRank& least) const {
     return best_ && least > best_->rank();
   }
-  /// Returns what no way to give the layout's places to workers ranks before. Each place gets the
+  /// Returns what no way to give the layout's places to workers ranks before, if its step takes no
+  /// less than `step_ms`. Each place gets the
   /// worker that lacks least, as if workers could be in several: no assignment transfers less, nor
   /// ends before the place that gets most, nor before the mean.
-  [[nodiscard]] ReplanRank least_rank(const Layout& layout) const;
+  [[nodiscard]] ReplanRank least_rank(const Layout& layout, double step_ms) const;
 
   [[nodiscard]] const std::optional<ReplanCandidate>& best() const { return best_; }
   [[nodiscard]] int considered() const { return considered_; }
@@ -64,8 +65,9 @@ class ReplanJudge {
     return static_cast<double>(end) * request_.ms_per_byte;
   }
   [[nodiscard]] std::optional<ReplanCandidate> evaluate(Layout layout, const char* origin);
-  std::int64_t add_needs(const Layout& layout, WorkerId id, std::vector<Need>& needs) const;
-  [[nodiscard]] std::int64_t lacking_bytes(const Layout& layout, WorkerId place, int worker) const;
+  using Ranges = std::vector<LayerRange>;  // of one worker's stages
+  void add_needs(int worker, const Ranges& ranges, std::vector<Need>& needs) const;
+  [[nodiscard]] std::int64_t lacking_bytes(int worker, const Ranges& ranges) const;
 
   const ReplanRequest& request_;
   const Holdings& holdings_;
