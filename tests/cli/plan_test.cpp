@@ -220,7 +220,7 @@ TEST_CASE("bad input of a plan gets one sentence and status 2") {
   CHECK(refused(good, with(four_workers, {"--schedule", "fast"}))
             .starts_with("planaria: --schedule: fast, must be any or one of gpipe, 1f1b, "));
   CHECK(refused(good, with(four_workers, {"--depth", "4"})) ==
-        "planaria: --depth: 4, must be 1 to 3");
+        "planaria: --depth: 4, must be at most 3, the number of layers");
   for (const auto& [option, value] :
        std::vector<std::pair<std::string, std::string>>{{"--workers", "0"},
                                                         {"--workers", "10001"},

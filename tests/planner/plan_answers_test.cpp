@@ -126,7 +126,14 @@ TEST_CASE("what cannot be asked is refused by name", "[unit]") {
         "lane_size: 0, must be 1 to 100000");
   CHECK(refusal([](auto& request) { request.survive = -1; }) == "survive: -1, must be 0 to 10000");
   CHECK(refusal([](auto& request) { request.width = 5; }) == "width: 5, must be 1 to 4");
-  CHECK(refusal([](auto& request) { request.depth = 7; }) == "depth: 7, must be 1 to 4");
+  CHECK(refusal([](auto& request) { request.depth = 7; }) == "depth: 7, must be at most 6, the number of layers");
+  CHECK(refusal([](auto& request) { request.depth = 5; }) == "depth: 5, must be 1 to 4");
+  CHECK(refusal([](auto& request) { request.micro_batches = 3, request.width = 4; }) ==
+        "width: 4, must be at most 3, the number of lanes");
+  CHECK(refusal([](auto& request) { request.width = 2, request.depth = 3; }) ==
+        "width x depth: 2 x 3 = 6, must be at most 4, the number of workers");
+  CHECK(refusal([](auto& request) { request.schedule = "zb-v", request.depth = 4; }) ==
+        "depth: 4, must be at most 3: zb-v puts 2 stages on each worker, and there are 6 layers");
   CHECK(refusal([](auto& request) {
           request.schedule = "varuna";
         }).starts_with("schedule: varuna, must be any or one of gpipe, 1f1b, "));
