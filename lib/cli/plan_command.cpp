@@ -14,10 +14,12 @@
 #include <planaria/base/text.hpp>
 #include <planaria/planner/best_plan.hpp>
 #include <planaria/planner/plan_picture.hpp>
+#include <planaria/planner/recompute.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/option_ranges.hpp"
 #include "cli/plan_text.hpp"
+#include "cli/recompute_option.hpp"
 
 namespace planaria::cli {
 namespace {
@@ -112,9 +114,7 @@ Result<PlanFound> find(const PlanFlags& flags) {
   request.micro_batch_size = flags.micro_batch_size;
   request.lane_size = lane_size;
   if (flags.schedule != "any") request.schedule = flags.schedule;
-  request.recompute = flags.recompute == "never"    ? Recompute::never
-                      : flags.recompute == "always" ? Recompute::always
-                                                    : Recompute::any;
+  request.recompute = recompute_named(flags.recompute).value();
   request.survive = flags.survive;
   request.shadows = flags.shadows == "any";
   request.min_samples_per_s = flags.min_throughput;
@@ -188,7 +188,7 @@ void add_shape(CLI::App& app, PlanFlags& flags) {
       ->type_name("NAME");
   app.add_option("--recompute", flags.recompute,
                  "never, always, or any: the stages that do not fit otherwise; default any")
-      ->check(CLI::IsMember({"never", "always", "any"}).description(""))
+      ->check(recompute_names())
       ->type_name("WHICH");
   app.add_option("--width", flags.width, "Exactly so many pipelines; default: chosen")
       ->check(between(1, 10'000))

@@ -14,11 +14,13 @@
 #include <planaria/host/profile_launch.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/model/profile.hpp>
+#include <planaria/planner/recompute.hpp>
 #include <planaria/schedule/actions.hpp>
 #include <planaria/schedule/automatic.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/option_ranges.hpp"
+#include "cli/recompute_option.hpp"
 
 namespace planaria::cli {
 namespace {
@@ -39,6 +41,7 @@ struct RunFlags {
   std::string layout_file, schedule = "1f1b", schedule_file, transport = "auto", secret_file;
   std::string profile;
   std::optional<double> memory_gib;
+  std::string recompute;
   std::optional<int> commit_domains;
   int min_workers = 1;
   double wait_s = 0, silence_max_ms = 600;
@@ -104,12 +107,24 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
     options.schedule_text = text_of(schedule);
   }
   const std::vector<std::string>& kinds = kinds_and_automatic();
-  if (std::find(kinds.begin(), kinds.end(), flags.schedule) == kinds.end()) {
+  const bool any = flags.schedule == "any";
+  if (!any && std::find(kinds.begin(), kinds.end(), flags.schedule) == kinds.end()) {
     return Fault::invalid_input(
-        fmt::format("--schedule: {}, must be one of {}", flags.schedule, join(kinds, ", ")));
+        fmt::format("--schedule: {}, must be any or one of {}", flags.schedule, join(kinds, ", ")));
+  }
+  if (any && flags.profile.empty()) {
+    return Fault::invalid_input("--schedule: any, must be chosen by a profile: give --profile");
   }
   PLANARIA_TRY_VOID(add_survival(flags, options));
   return options;
+}
+
+Result<Recompute> chosen_recompute(const RunFlags& flags) {
+  if (flags.recompute.empty()) return flags.memory_gib ? Recompute::any : Recompute::never;
+  if (flags.recompute == "any" && !flags.memory_gib) {
+    return Fault::invalid_input("--recompute: any, must have a limit to fit: give --memory-gib");
+  }
+  return recompute_named(flags.recompute).value();
 }
 
 /// Reads the profile, unless it is to be measured.
@@ -117,6 +132,8 @@ Result<void> add_profile(const RunFlags& flags, protocol::CoordinatorOptions& op
   if (flags.memory_gib) {
     options.memory_bytes = static_cast<std::int64_t>(*flags.memory_gib * gibibyte);
   }
+  PLANARIA_TRY(recompute, chosen_recompute(flags));
+  options.recompute = recompute;
   if (flags.profile.empty() || flags.profile == measure_first) return {};
   PLANARIA_TRY(json, read_json_file(flags.profile));
   PLANARIA_TRY(profile, profile_from_json(json, flags.profile));
@@ -184,7 +201,8 @@ void add_layout_options(CLI::App& app, RunFlags& flags) {
       ->type_name("FILE");
   auto* schedule = app.add_option("--schedule", flags.schedule,
                                   "In what order stages run: " + join(kinds_and_automatic(), ", ") +
-                                      "; default 1f1b")
+                                      ", or any, with --profile: the best of gpipe, 1f1b, zb-h1 "
+                                      "and zb-h2; default 1f1b")
                        ->type_name("NAME");
   app.add_option("--schedule-file", flags.schedule_file,
                  "A schedule's text form, used by every pipeline, or by those that share workers "
@@ -208,6 +226,13 @@ void add_profile_options(CLI::App& app, RunFlags& flags) {
       ->check(between(0.0, memory_gib_max))
       ->needs(profile)
       ->type_name("G");
+  app.add_option("--recompute", flags.recompute,
+                 "never, always, or any: the stages that do not fit --memory-gib otherwise keep "
+                 "their input alone and compute forward again. Not with --schedule-file; default: "
+                 "any with --memory-gib, else never")
+      ->excludes(app.get_option("--schedule-file"))
+      ->check(recompute_names())
+      ->type_name("WHICH");
 }
 
 void add_survival_options(CLI::App& app, RunFlags& flags) {

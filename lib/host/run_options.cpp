@@ -10,6 +10,7 @@
 #include <planaria/host/faults.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/planner/best_plan.hpp>
+#include <planaria/planner/recompute.hpp>
 
 namespace planaria::host {
 namespace {
@@ -31,6 +32,7 @@ Json to_json(const protocol::CoordinatorOptions& options) {
   if (options.schedule_text) json["schedule_text"] = *options.schedule_text;
   if (options.profile) json["profile"] = planaria::to_json(*options.profile);
   if (options.memory_bytes) json["memory_bytes"] = *options.memory_bytes;
+  json["recompute"] = name_of(options.recompute);
   return json;
 }
 
@@ -55,9 +57,17 @@ Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& j
   options.schedule = reader.text("schedule");
   options.schedule_text = reader.optional_text("schedule_text");
   options.memory_bytes = reader.optional_integer("memory_bytes", 0, memory_without_limit);
+  const std::string recompute = reader.text("recompute");
   const Json* layout = reader.optional_object("layout");
   const Json* profile = reader.optional_object("profile");
   PLANARIA_TRY_VOID(reader.finish());
+  const auto known = recompute_named(recompute);
+  if (!known) {
+    return Fault::invalid_input(
+        fmt::format("{}: coordinator.recompute: {}, must be never, always or any", source,
+                    recompute));
+  }
+  options.recompute = *known;
   if (profile != nullptr) {
     PLANARIA_TRY(read, profile_from_json(*profile, source + ": coordinator.profile"));
     options.profile = std::move(read);

@@ -4,6 +4,7 @@
 
 #include <planaria/base/hash.hpp>
 #include <planaria/model/layout.hpp>
+#include <planaria/planner/recompute.hpp>
 
 namespace planaria::host {
 namespace {
@@ -61,6 +62,7 @@ Json run_json(const RunOptions& options, const RunSpec& spec) {
           {"schedule_text", or_null(asked.schedule_text)},
           {"profile", asked.profile ? to_json(*asked.profile) : Json()},
           {"memory_bytes", or_null(asked.memory_bytes)},
+          {"recompute", name_of(asked.recompute)},
           {"transport", options.transport},
           {"faults", options.faults.empty() ? Json() : Json(options.faults)},
           {"commit_domains", asked.commit_domains},

@@ -269,7 +269,7 @@ Result<std::optional<Chosen>> best_of(const ReplanRequest& request, const Holdin
   LayoutPrice price(terms, {.micro_batches = request.micro_batches,
                             .lane_sizes = {request.lane_size},
                             .schedules = schedules_of(request),
-                            .recompute = Recompute::never,
+                            .recompute = request.recompute,
                             .width = shape.width,
                             .depth = shape.depth});
   ReplanJudge judge(request, holdings, price);

@@ -120,7 +120,7 @@ AskedShape asked_shape(std::optional<int> width, std::optional<int> depth, int w
 }
 
 std::optional<std::string> planned_schedule(const std::string& schedule) {
-  if (schedule == "auto") return std::nullopt;
+  if (schedule == "auto" || schedule == "any") return std::nullopt;
   return schedule.starts_with("varuna") ? "1f1b" : schedule;
 }
 
@@ -133,7 +133,7 @@ BestPlanRequest best_plan_request(const ReplanRequest& request) {
           .micro_batch_size = request.micro_batch_size,
           .lane_size = request.lane_size,
           .schedule = planned_schedule(request.schedule),
-          .recompute = Recompute::never,
+          .recompute = request.recompute,
           .shadows = false,
           .width = shape.width,
           .depth = shape.depth,

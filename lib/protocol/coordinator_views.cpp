@@ -167,6 +167,7 @@ void begin_first_view(CoordinatorState& state, Instant now, Decision& decision) 
     }
     return first_layout(state);
   }();
+  if (made && state.options.schedule == "any") state.options.schedule = made.value().schedule;
   Result<NewView> view = made ? view_of(state, made.value().layout, usable_workers(state))
                               : Result<NewView>(made.fault());
   if (!view) return end_run(state, 2, view.fault().sentence, decision);

@@ -26,7 +26,7 @@ BestPlanRequest plan_request(const CoordinatorState& state, const Cluster& clust
           .micro_batch_size = state.spec->micro_batch_size,
           .lane_size = state.spec->lane_size,
           .schedule = planned_schedule(options.schedule),
-          .recompute = Recompute::never,
+          .recompute = options.recompute,
           .width = options.width,
           .depth = options.depth};
 }
@@ -38,6 +38,17 @@ std::string prediction(const CoordinatorState& state, const Plan& plan) {
   }
   return fmt::format("predicted by the layers' stated costs {:.6g} a step{}", plan.step_ms,
                      plan.optimal ? text_of_gap(plan) : "");
+}
+
+// ", 3 stages recompute", or nothing.
+std::string recomputing(const Plan& plan) {
+  int stages = 0;
+  for (const PlannedPipeline& pipeline : plan.pipelines) {
+    for (const PlannedStage& stage : pipeline.stages) stages += stage.recompute ? 1 : 0;
+  }
+  if (stages == 0) return "";
+  return fmt::format(", {} stage{} recompute{}", stages, stages == 1 ? "" : "s",
+                     stages == 1 ? "s" : "");
 }
 
 // The pipelines cut finer, where the schedule's text puts several stages on a worker.
@@ -93,8 +104,10 @@ Result<Choice> asked_or_planned(const CoordinatorState& state) {
   if (!planned) return explained(state, request, planned.fault());
   const BestPlan best = std::move(planned).value();
   PLANARIA_TRY(layout, cut_for_text(state, layout_of(best.plan)));
-  auto explanation = fmt::format("{}: {}", text_of(layout), prediction(state, best.plan));
-  return Choice{std::move(layout), {}, std::move(explanation)};
+  auto explanation = fmt::format("{}{}: {}", text_of(layout), recomputing(best.plan),
+                                 prediction(state, best.plan));
+  if (options.schedule == "any") explanation += ", by " + best.plan.schedule;
+  return Choice{std::move(layout), {}, std::move(explanation), best.plan.schedule};
 }
 
 // Layouts name the run's workers 0, 1, ... as they were asked for. Where one was lost while
@@ -177,6 +190,7 @@ ReplanRequest replan_request(const CoordinatorState& state, const Cluster& clust
   request.micro_batch_size = state.spec->micro_batch_size;
   request.lane_size = state.spec->lane_size;
   request.schedule = state.options.schedule;
+  request.recompute = state.options.recompute;
   for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
     const auto holders = state.holders.find(layer);
     request.holders[layer] =

@@ -15,6 +15,7 @@ struct Choice {
   Layout layout;
   std::vector<Move> moves;
   std::string explanation;
+  std::string schedule = {};  // of all pipelines, where the plan has chosen it
 };
 
 /// The layout asked for, or the planner's; shadows are placed unless the user has.

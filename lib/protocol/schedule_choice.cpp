@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
+#include <planaria/planner/recompute.hpp>
 #include <planaria/schedule/automatic.hpp>
 #include <planaria/schedule/builders.hpp>
 #include <planaria/schedule/memory.hpp>
@@ -14,6 +15,7 @@
 #include <planaria/schedule/validate.hpp>
 
 #include "protocol/layer_costs.hpp"
+#include "protocol/layout_choice.hpp"
 
 namespace planaria::protocol {
 namespace {
@@ -102,12 +104,35 @@ Shape shape_of(const PipelineAssignment& pipeline, int micro_batches) {
   return {chunks == 0 ? stages : stages / chunks, stages, micro_batches};
 }
 
+// The schedule, its ranks recomputing as asked. A schedule's text and Varuna's rules say so
+// themselves.
+Result<Schedule> recomputing(const CoordinatorState& state, const PipelineAssignment& pipeline,
+                             Schedule schedule) {
+  const CoordinatorOptions& options = state.options;
+  const bool own = options.schedule_text || options.schedule.starts_with("varuna");
+  if (options.recompute == Recompute::never || own) return schedule;
+  std::vector<WorkerId> workers = workers_of(Layout{{pipeline}, {}});
+  std::ranges::sort(workers);
+  const Cluster cluster = cluster_of(state, workers);
+  PLANARIA_TRY(ranks, recomputing_ranks(pipeline, schedule,
+                                        {.profile = &state.profile,
+                                         .cluster = &cluster,
+                                         .micro_batch_size = state.spec->micro_batch_size,
+                                         .lane_size = state.spec->lane_size,
+                                         .recompute = options.recompute}));
+  if (ranks.empty()) return schedule;
+  return with_recompute(schedule, ranks);
+}
+
 Result<Schedule> schedule_alone(const CoordinatorState& state, const PipelineAssignment& pipeline,
                                 int micro_batches, Asked asked) {
   const Shape shape = shape_of(pipeline, micro_batches);
   auto schedule = fitting(state, pipeline, shape, asked);
-  if (schedule || asked == Asked::must_fit) return schedule;
-  if (auto other = substitute(pipeline, shape)) return *std::move(other);
+  if (schedule) return recomputing(state, pipeline, std::move(schedule).value());
+  if (asked == Asked::must_fit) return schedule;
+  if (auto other = substitute(pipeline, shape)) {
+    return recomputing(state, pipeline, *std::move(other));
+  }
   return schedule;
 }
 

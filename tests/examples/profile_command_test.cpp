@@ -1,4 +1,5 @@
 // `planaria profile` as a person runs it: programs that train, programs that do not, bad input.
+#include <algorithm>
 #include <filesystem>
 
 #include <catch2/catch.hpp>
@@ -195,6 +196,65 @@ TEST_CASE("a run by a profile that it measures first ends with the same bits", "
   const Json again = read_json_file(folder.file("read/run.json")).value();
   CHECK(again.at("profile") == asked.at("profile"));
   CHECK(again.at("memory_bytes") == 1 << 30);
+}
+
+TEST_CASE("a run whose memory is short recomputes, and ends with the same bits", "[unit]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 40000);
+  const std::string file = folder.file("profile.json");
+  const auto gpt = small_gpt(text, 4);
+  REQUIRE(profile(folder, {"--repeats", "1", "-o", file}, gpt).status == 0);
+  // Half way between what two stages hold with and without all activations.
+  const auto peak = [&](const std::string& recompute) {
+    const CommandResult planned = run_command(
+        {program("planaria"), "plan", "--profile", file, "--workers", "2", "--memory-gib", "900",
+         "--micro-batches", "8", "--width", "1", "--depth", "2", "--schedule", "gpipe",
+         "--recompute", recompute, "--json"});
+    INFO(planned.err);
+    REQUIRE(planned.status == 0);
+    double most = 0;
+    const Json plan = Json::parse(planned.out);
+    for (const Json& stage : plan.at("pipelines").at(0).at("stages")) {
+      most = std::max(most, stage.at("peak_memory_bytes").get<double>());
+    }
+    return most;
+  };
+  const double gib = (peak("never") + peak("always")) / 2 / (1 << 30);
+  const auto run = [&](const std::string& name, const std::vector<std::string>& options) {
+    return run_command(std::vector<std::string>{program("planaria"), "run", "--run-dir",
+                                                folder.file(name), "--commit-domains", "1"} +
+                       options + std::vector<std::string>{"--"} + gpt);
+  };
+  const std::vector<std::string> pipeline{"--workers", "2",         "--width",    "1",  "--depth",
+                                          "2",         "--schedule", "gpipe", "--profile", file,
+                                          "--memory-gib", fmt::format("{:.9f}", gib)};
+  REQUIRE(run("alone", {"--workers", "1"}).status == 0);
+  const CommandResult refused = run("never", pipeline + std::vector<std::string>{"--recompute", "never"});
+  CHECK(refused.status == 2);
+  CHECK_THAT(refused.err, Catch::Contains("nothing fits"));
+  const CommandResult result = run("short", pipeline);
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  const std::string events = read_file(folder.file("short/events.jsonl")).value();
+  CHECK_THAT(events, Catch::Contains("stages recompute"));
+  CHECK_THAT(events, Catch::Contains("\"kind\":\"R\""));
+  const auto compared =
+      run_command({program("planaria"), "compare", folder.file("alone"), folder.file("short")});
+  INFO(compared.out);
+  CHECK(compared.status == 0);
+  CHECK(read_json_file(folder.file("short/run.json")).value().at("recompute") == "any");
+
+  // The schedule too may be the plan's.
+  const CommandResult any = run("any", {"--workers", "2", "--width", "1", "--depth", "2",
+                                        "--schedule", "any", "--profile", file});
+  INFO(any.err);
+  REQUIRE(any.status == 0);
+  CHECK_THAT(read_file(folder.file("any/events.jsonl")).value(), Catch::Contains(", by zb-h"));
+  CHECK(run_command({program("planaria"), "compare", folder.file("alone"), folder.file("any")})
+            .status == 0);
+  CHECK(run("none", {"--schedule", "any"}).status == 2);
+  CHECK(run("none", {"--recompute", "any"}).status == 2);
+  CHECK_FALSE(std::filesystem::exists(folder.file("none")));
 }
 
 TEST_CASE("a run refuses a profile of another model, and one that cannot be measured", "[unit]") {

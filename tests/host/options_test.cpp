@@ -22,6 +22,7 @@ TEST_CASE("run options survive the way through the environment") {
   options.coordinator.min_workers = 2;
   options.coordinator.wait_ms = 1500;
   options.coordinator.silence_max_ms = 250;
+  options.coordinator.recompute = Recompute::any;
   options.faults = "kill@step=7:worker=2";
   options.listen = "tcp:127.0.0.1:0";
   options.run_dir = "/somewhere/else";
@@ -37,11 +38,18 @@ TEST_CASE("run options survive the way through the environment") {
   CHECK(read.value().coordinator.min_workers == 2);
   CHECK(read.value().coordinator.wait_ms == 1500);
   CHECK(read.value().coordinator.silence_max_ms == 250);
+  CHECK(read.value().coordinator.recompute == Recompute::any);
   CHECK(read.value().faults == "kill@step=7:worker=2");
 }
 
 TEST_CASE("run options that cannot be right are refused by name") {
   Json json = to_json(RunOptions{});
+  json["coordinator"]["recompute"] = "sometimes";
+  const auto unknown = run_options_from_json(json, "env");
+  REQUIRE_FALSE(unknown.ok());
+  CHECK(unknown.fault().sentence ==
+        "env: coordinator.recompute: sometimes, must be never, always or any");
+  json["coordinator"]["recompute"] = "never";
   json["coordinator"]["workers"] = 0;
   const auto none = run_options_from_json(json, "env");
   REQUIRE_FALSE(none.ok());

@@ -88,7 +88,7 @@ TEST_CASE("bad input gets one sentence, status 2 and leaves no run directory") {
       {toy_run({"--run-dir", run_dir, "--transport", "unix", "--listen", "127.0.0.1:0"}, {}),
        "planaria: --transport: unix, must be tcp or auto together with --listen"},
       {toy_run({"--run-dir", run_dir, "--schedule", "2f2b"}, {}),
-       "planaria: --schedule: 2f2b, must be one of gpipe, 1f1b"},
+       "planaria: --schedule: 2f2b, must be any or one of gpipe, 1f1b"},
       {toy_run({"--run-dir", run_dir, "--layout", folder.file("none.json")}, {}),
        "planaria: " + folder.file("none.json")},
       {toy_run({"--run-dir", run_dir, "-o", folder.file("no/folder.json")}, {}),

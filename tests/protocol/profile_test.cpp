@@ -98,6 +98,53 @@ TEST_CASE("the first layout and its shadows fit the memory that is told", "[unit
   CHECK(sentence.find("nothing fits") != std::string::npos);
 }
 
+TEST_CASE("stages that do not fit otherwise recompute, before a loss and after it", "[unit]") {
+  const RunSpec spec = toy_spec();
+  Profile profile = lopsided(spec);
+  for (LayerProfile& layer : profile.layers) layer.activation_bytes = {1000};
+  // Three stages of three forwards ahead at most, of layers as many as fit: then two.
+  CoordinatorOptions options{.workers = 3, .width = 1, .depth = 3, .profile = profile};
+  options.commit_domains = 1;
+  options.memory_bytes = static_cast<std::int64_t>(spec.layers.size()) * 1000;
+  const auto recomputes = [](const CoordinatorStory& story) {
+    return story.state.view.schedules.at(0).find(" R") != std::string::npos;
+  };
+  CoordinatorStory never(options, spec);
+  never.start();
+  CHECK_FALSE(recomputes(never));
+  options.recompute = Recompute::always;
+  CoordinatorStory always(options, spec);
+  always.start();
+  CHECK(recomputes(always));
+  always.lose(1);
+  CHECK(recomputes(always));
+  // A third of what the first stage would keep.
+  options.recompute = Recompute::any;
+  options.memory_bytes = 2000;
+  CoordinatorStory any(options, spec);
+  const Decision decision = any.gather();
+  REQUIRE(any.state.phase == Phase::preparing);
+  CHECK(recomputes(any));
+  const auto explanation =
+      events(decision, "view").at(0).fields.at("explanation").get<std::string>();
+  CHECK(explanation.find(" recompute") != std::string::npos);
+}
+
+TEST_CASE("the first plan may choose the schedule of a run", "[unit]") {
+  const RunSpec spec = toy_spec();
+  CoordinatorOptions options = two_stages(lopsided(spec));
+  options.schedule = "any";
+  CoordinatorStory story(options, spec);
+  const Decision decision = story.start();
+  CHECK(decision.explanation == "step 1 begins: all workers are ready");
+  const std::string& chosen = story.state.options.schedule;
+  INFO(chosen);
+  CHECK((chosen == "gpipe" || chosen == "1f1b" || chosen == "zb-h1" || chosen == "zb-h2"));
+  story.lose(1);
+  CHECK(story.state.options.schedule == chosen);
+  CHECK(story.state.view.layout.pipelines.size() == 1);
+}
+
 TEST_CASE("what fits no more on who is left ends the run, in a sentence that says so", "[unit]") {
   const RunSpec spec = toy_spec();
   constexpr std::int64_t state_bytes = 1000;

@@ -16,7 +16,7 @@
 #include <planaria/model/cluster.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/model/profile.hpp>
-#include <planaria/planner/plan.hpp>
+#include <planaria/planner/best_plan.hpp>
 
 namespace planaria {
 
@@ -32,6 +32,7 @@ struct ReplanRequest {
   int micro_batch_size = 1;  // one of the profile's
   int lane_size = 1;
   std::string schedule = "1f1b";  // one of kinds_and_automatic()
+  Recompute recompute = Recompute::never;
   LayerHolders holders;           // others than the cluster's workers in it are ignored
   /// What was computed until now; may name workers gone. Not repaired where pipelines share
   /// workers (rerouting.hpp goes on from there) or where the schedule has chunks.
@@ -74,15 +75,15 @@ struct AskedShape {
                                      int workers);
 
 /// Returns the schedule by which best_plan() is to plan layouts for runs of `schedule`: nothing
-/// (any) for "auto", which finds its own later; 1f1b for Varuna's, whose rules for recompute no
+/// (any) for "any", and for "auto", which finds its own later; 1f1b for Varuna's, whose rules for recompute no
 /// plan has.
 [[nodiscard]] std::optional<std::string> planned_schedule(const std::string& schedule);
 
 /// Chooses the layout that costs least over the horizon: transfer_ms + horizon_steps x step_ms; of
 /// equals fewest bytes, least step_ms, the pipelines of before, fewest idle workers, smallest
 /// width, then the lexicographically least. A step is priced exactly by the cost model (plan.hpp),
-/// by the schedule asked for, in 1F1B where its kind has no such shape, never recomputing; stages
-/// must fit their workers' memory. Candidates:
+/// by the schedule asked for, in 1F1B where its kind has no such shape; stages must fit their
+/// workers' memory, recomputing as asked. Candidates:
 /// - Planned anew: best_plan()'s for the workers there are, and of every width the workers spread
 ///   evenly, in asked_shape(). Also the shape of before, if there are workers for every place of
 ///   it. Places go to workers so that the fewest bytes are transferred (place_workers()).

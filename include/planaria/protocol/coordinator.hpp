@@ -21,7 +21,7 @@
 #include <planaria/base/clock.hpp>
 #include <planaria/model/profile.hpp>
 #include <planaria/observe/events.hpp>
-#include <planaria/planner/plan.hpp>
+#include <planaria/planner/best_plan.hpp>
 #include <planaria/protocol/messages.hpp>
 #include <planaria/protocol/salvage.hpp>
 
@@ -33,12 +33,13 @@ struct CoordinatorOptions {
   std::optional<int> width;
   std::optional<int> depth;
   std::optional<Layout> layout;  // excludes width and depth
-  std::string schedule = "1f1b";
+  std::string schedule = "1f1b";  // "any": the first layout's plan chooses one; needs a profile
   std::optional<std::string> schedule_text;  // one text form for every pipeline, in place of a kind
   /// What the model's layers were measured to take: layouts are planned by it. Nothing: by the
   /// costs that the model states of them. Excludes layout and schedule_text.
   std::optional<Profile> profile;
   std::optional<std::int64_t> memory_bytes;  // of each worker, that layouts must fit
+  Recompute recompute = Recompute::never;    // "any": the stages that do not fit memory otherwise
   /// k: a step commits when every layer is held in so many failure domains, or in all there are.
   /// 1 to 4096. More survive more losses at once, and cost a layer's memory and optimizer step
   /// each.
