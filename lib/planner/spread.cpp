@@ -122,7 +122,19 @@ std::optional<std::vector<StageDraft>> Spreader::cut(PartitionRequest request,
   for (const int worker : request.workers) {
     request.memory_bytes.push_back(tools_.terms.worker(worker).memory_bytes / stages[worker]);
   }
-  return balanced_partition(tools_.terms, tools_.sums, request);
+  auto best = balanced_partition(tools_.terms, tools_.sums, request);
+  const bool one_speed = std::ranges::all_of(request.workers, [&](int worker) {
+    return tools_.terms.worker(worker).speed == tools_.terms.worker(request.workers[0]).speed;
+  });
+  if (one_speed || !best || !request.rounds.bind) return best;
+  // Between speeds the greedy cut may know rounds less well than no rounds at all.
+  const RoundRule rounds = request.rounds;
+  request.rounds.bind = false;
+  auto others = balanced_partition(tools_.terms, tools_.sums, request);
+  const auto period_ms = [&](const std::vector<StageDraft>& cut) {
+    return longest_round(tools_.terms, tools_.sums, rounds, cut).period_ms;
+  };
+  return others && period_ms(*others) < period_ms(*best) ? others : best;
 }
 
 std::optional<std::vector<StageDraft>> Spreader::partition(const Family& family,
