@@ -1,6 +1,7 @@
 #include <planaria/planner/placement.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -42,7 +43,8 @@ class Placer {
   }
 
  private:
-  using Members = std::map<Layers, std::vector<WorkerId>>;  // who are alike, ascending
+  /// Who are alike, ascending; those with the first layers come first.
+  using Members = std::map<Layers, std::vector<WorkerId>, std::greater<>>;
 
   [[nodiscard]] Result<void> check_workers() const {
     const auto& workers = request_.workers;

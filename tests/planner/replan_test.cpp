@@ -200,6 +200,23 @@ TEST_CASE("without a worker to lose everything stays as it was", "[unit]") {
   CHECK(answer.fills.empty());
 }
 
+TEST_CASE("of equals the pipelines of before stay, though others would leave fewer idle",
+          "[unit]") {
+  // The second layer takes no time: a second stage gains nothing.
+  ReplanCase request = running(2, 1, 1, {0});
+  request.layer_costs = {3, 0};
+  request.micro_batches = 1;
+  request.before->pipelines[0].micro_batches = 1;
+  request.workers = ids({0, 1});
+  for (auto& [layer, holders] : request.holders) holders = {WorkerId{0}, WorkerId{1}};
+  request.width.reset();
+  request.depth.reset();
+  request.horizon_steps = 1;
+  CHECK(text_of_pipelines(answer_to(request).layout) == "1: w0[0..1]");
+  request.before.reset();
+  CHECK(text_of_pipelines(answer_to(request).layout) == "1: w0[0..0] w1[1..1]");
+}
+
 TEST_CASE("two lost at once: neighbours are repaired where each layer has a holder left",
           "[unit]") {
   ReplanCase request = running(8, 1, 4, {0, 1, 2, 3});
