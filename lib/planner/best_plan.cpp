@@ -96,13 +96,8 @@ class Planning {
     std::vector<int> sizes = request_.profile->micro_batch_sizes;
     if (request_.micro_batch_size) sizes = {*request_.micro_batch_size};
     for (const int size : sizes) {
-      const auto at = request_.profile->at_size(size);
-      if (!at) {
-        return Fault::invalid_input(
-            fmt::format("micro_batch_size: {}, must be one of {}", size,
-                        fmt::join(request_.profile->micro_batch_sizes, ", ")));
-      }
-      PLANARIA_TRY(terms, CostTerms::of(*request_.profile, *request_.cluster, *at));
+      PLANARIA_TRY(terms,
+                   CostTerms::of_micro_batches(*request_.profile, *request_.cluster, size));
       sizes_.push_back(std::make_unique<SizeSearch>(std::move(terms), size, request_.recompute));
     }
     limits_.micro_batches = request_.micro_batches;

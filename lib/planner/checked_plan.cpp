@@ -108,15 +108,9 @@ PlanDraft draft_of(const Plan& plan, const CostTerms& terms) {
 }  // namespace
 
 Result<CheckedPlan> checked(const Plan& plan, const Profile& profile, const Cluster& cluster) {
-  const auto size = profile.at_size(plan.micro_batch_size);
-  if (!size) {
-    return Fault::invalid_input(fmt::format("micro_batch_size: {}, must be one of {}",
-                                            plan.micro_batch_size,
-                                            fmt::join(profile.micro_batch_sizes, ", ")));
-  }
   PLANARIA_TRY_VOID(check_layout(plan, profile, cluster));
   PLANARIA_TRY_VOID(check_sizes(plan));
-  PLANARIA_TRY(terms, CostTerms::of(profile, cluster, *size));
+  PLANARIA_TRY(terms, CostTerms::of_micro_batches(profile, cluster, plan.micro_batch_size));
   PlanDraft draft = draft_of(plan, terms);
   return CheckedPlan{std::move(terms), std::move(draft)};
 }

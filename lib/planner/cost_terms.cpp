@@ -95,6 +95,15 @@ Result<CostTerms> CostTerms::of(const Profile& profile, const Cluster& cluster, 
   return terms;
 }
 
+Result<CostTerms> CostTerms::of_micro_batches(const Profile& profile, const Cluster& cluster,
+                                              int micro_batch_size) {
+  const auto size = profile.at_size(micro_batch_size);
+  if (size) return of(profile, cluster, *size);
+  return Fault::invalid_input(fmt::format("micro_batch_size: {}, must be one of {}",
+                                          micro_batch_size,
+                                          fmt::join(profile.micro_batch_sizes, ", ")));
+}
+
 int CostTerms::index_of(WorkerId id) const {
   const auto found = std::ranges::lower_bound(workers_, id, {}, &WorkerTerms::id);
   if (found == workers_.end() || found->id != id) return -1;

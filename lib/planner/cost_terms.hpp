@@ -46,6 +46,11 @@ class CostTerms {
   [[nodiscard]] static Result<CostTerms> of(const Profile& profile, const Cluster& cluster,
                                             std::size_t size);
 
+  /// The same by micro-batch size. invalid_input also: "micro_batch_size: 3, must be one of 1, 2".
+  [[nodiscard]] static Result<CostTerms> of_micro_batches(const Profile& profile,
+                                                          const Cluster& cluster,
+                                                          int micro_batch_size);
+
   [[nodiscard]] int layers() const { return static_cast<int>(layers_.size()); }
   [[nodiscard]] int workers() const { return static_cast<int>(workers_.size()); }
   [[nodiscard]] const LayerTerms& layer(int index) const {

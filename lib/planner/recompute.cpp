@@ -3,8 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <fmt/format.h>
-
 #include <planaria/base/check.hpp>
 
 #include "planner/cost_terms.hpp"
@@ -38,13 +36,8 @@ Result<std::vector<int>> recomputing_ranks(const PipelineAssignment& pipeline,
   check(request.profile != nullptr && request.cluster != nullptr, "stages are of something");
   std::vector<int> ranks;
   if (request.recompute == Recompute::never) return ranks;
-  const auto size = request.profile->at_size(request.micro_batch_size);
-  if (!size) {
-    return Fault::invalid_input(fmt::format("micro_batch_size: {}, must be one of {}",
-                                            request.micro_batch_size,
-                                            fmt::join(request.profile->micro_batch_sizes, ", ")));
-  }
-  PLANARIA_TRY(terms, CostTerms::of(*request.profile, *request.cluster, *size));
+  PLANARIA_TRY(terms, CostTerms::of_micro_batches(*request.profile, *request.cluster,
+                                                  request.micro_batch_size));
   std::vector<StageDraft> stages;
   for (const StageAssignment& stage : pipeline.stages) {
     const int worker = terms.index_of(stage.worker);

@@ -258,13 +258,8 @@ std::vector<std::string> schedules_of(const ReplanRequest& request) {
 
 /// Nothing where nothing fits.
 Result<std::optional<Chosen>> best_of(const ReplanRequest& request, const Holdings& holdings) {
-  const auto size = request.profile->at_size(request.micro_batch_size);
-  if (!size) {
-    return Fault::invalid_input(fmt::format("micro_batch_size: {}, must be one of {}",
-                                            request.micro_batch_size,
-                                            fmt::join(request.profile->micro_batch_sizes, ", ")));
-  }
-  PLANARIA_TRY(terms, CostTerms::of(*request.profile, *request.cluster, *size));
+  PLANARIA_TRY(terms, CostTerms::of_micro_batches(*request.profile, *request.cluster,
+                                                  request.micro_batch_size));
   const AskedShape shape = asked_shape(request.width, request.depth, holdings.workers());
   LayoutPrice price(terms, {.micro_batches = request.micro_batches,
                             .lane_sizes = {request.lane_size},

@@ -161,7 +161,7 @@ std::optional<Choice> rerouted_choice(const CoordinatorState& state,
   layout->shadows = place_shadows(*layout, layer_bytes(state), workers, state.holders,
                                   state.options.commit_domains);
   auto explanation =
-      fmt::format("{}: micro-batches re-routed, no state moves, predicted step cost {:.6g}",
+      fmt::format("{}: micro-batches re-routed, no state moves, predicted step {:.6g}",
                   text_of(*layout), cost.value());
   return Choice{*std::move(layout), {}, std::move(explanation)};
 }
