@@ -4,8 +4,9 @@
   benchmarks/prediction/run.py                            1 and 2 stages, micro-batches of 1 and 4
   benchmarks/prediction/run.py --rounds 5 --json some.json
 
-A round measures a profile (planaria profile), asks planaria plan for the pipelines of each case,
-and lets planaria run train by them, so that all three meet the same load. Printed are medians over
+A round measures a profile for each number of stages (planaria profile, as many processes computing
+beside as there are other stages), asks planaria plan for the pipelines of each case, and lets planaria
+run train by them, so that all three meet the same load. Printed are medians over
 rounds, with their range: of step times predicted over measured (a run's is the median of its steps
 but for the first three); and for each worker the peak of its resident bytes beside what is allowed:
 what was predicted, a tenth of it, and the process's base, which is the peak of a worker of a model
@@ -61,10 +62,11 @@ class Bench:
     def program(self, model: dict[str, int], size: int) -> list[object]:
         return [self.train_gpt, "--text", self.text, *words(model), "--micro-batch-size", size]
 
-    def profile(self, repeats: int) -> pathlib.Path:
+    def profile(self, repeats: int, beside: int) -> pathlib.Path:
         file = self.folder / "profile.json"
         self.call([self.planaria, "profile", "--micro-batch-sizes", ",".join(map(str, SIZES)),
-                   "--repeats", repeats, "-o", file, "--", *self.program(MODEL, SIZES[0])])
+                   "--repeats", repeats, "--beside", beside, "-o", file, "--",
+                   *self.program(MODEL, SIZES[0])])
         return file
 
     def plan(self, profile: pathlib.Path, stages: int, size: int) -> dict:
@@ -107,8 +109,8 @@ def layout_of(plan: dict) -> dict:
 
 def measured_round(bench: Bench, repeats: int) -> dict:
     found: dict = {"load": os.getloadavg()[0], "cases": {}}
-    profile = bench.profile(repeats)
     for stages in STAGES:
+        profile = bench.profile(repeats, stages - 1)
         for size in SIZES:
             plan = bench.plan(profile, stages, size)
             run = bench.run(layout_of(plan), MODEL, stages, size)

@@ -16,11 +16,13 @@ namespace planaria::cli {
 namespace {
 
 constexpr int size_max = 1'000'000;
+constexpr int beside_max = 255;
 constexpr int repeats_max = 999;
 
 struct ProfileFlags {
   std::string micro_batch_sizes, output;
   int repeats = 9;
+  int beside = 0;
   bool json = false;
 };
 
@@ -61,6 +63,7 @@ int profile(const ProfileFlags& flags, const std::vector<std::string>& command) 
   return host::launch_profile({.command = command,
                                .micro_batch_sizes = sizes.value(),
                                .repeats = flags.repeats,
+                               .beside = flags.beside,
                                .json = flags.json,
                                .output = flags.output});
 }
@@ -83,6 +86,11 @@ void add_profile(CLI::App& app, const std::vector<std::string>& command, Action&
   sub->add_option("--repeats", flags->repeats,
                   "How often each number is measured; its median counts. Odd, 1 to 999; default 9")
       ->check(between(1, repeats_max))
+      ->type_name("N");
+  sub->add_option("--beside", flags->beside,
+                  "How many more processes compute the same meanwhile: as many as other workers "
+                  "will share the machine. 0 to 255; default 0")
+      ->check(between(0, beside_max))
       ->type_name("N");
   sub->add_flag("--json", flags->json, "Print the profile on stdout and nothing else there");
   sub->add_option("-o", flags->output, "Write the profile to FILE")->type_name("FILE");

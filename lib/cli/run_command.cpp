@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -119,6 +120,12 @@ Result<protocol::CoordinatorOptions> coordinator_options(const RunFlags& flags) 
   return options;
 }
 
+/// How many workers compute at once beside one of so many: what they share, all of them feel.
+int beside_one_of(int workers) {
+  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return std::min(workers, cores) - 1;
+}
+
 Result<Recompute> chosen_recompute(const RunFlags& flags) {
   if (flags.recompute.empty()) return flags.memory_gib ? Recompute::any : Recompute::never;
   if (flags.recompute == "any" && !flags.memory_gib) {
@@ -158,7 +165,9 @@ int run(const RunFlags& flags, const std::vector<std::string>& command) {
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return bad_input("/proc/self/exe: " + error.message());
   if (flags.profile == measure_first) {
-    auto measured = host::measure_program({.command = command, .json = flags.json});
+    auto measured = host::measure_program({.command = command,
+                                           .beside = beside_one_of(coordinator.value().workers),
+                                           .json = flags.json});
     if (!measured.profile) return measured.status;
     coordinator.value().profile = std::move(measured.profile);
   }

@@ -1,5 +1,6 @@
 #include <planaria/host/profile_launch.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
@@ -104,6 +105,13 @@ class Starter {
                                 .environment = environment.changes(),
                                 .inherited = progress});
   }
+  /// One that measures until it is killed, and tells nobody.
+  [[nodiscard]] Result<ChildProcess> start_beside(int number) const {
+    ProfileOrder order = first_order();
+    order.repeats = repeats_max;
+    order.listen = fmt::format("unix:{}", folder_.file(fmt::format("beside-{}.sock", number)));
+    return start(to_json(order), -1);
+  }
   [[nodiscard]] ProfileOrder first_order() const {
     return {.model = std::filesystem::path(options_.command.front()).filename().string(),
             .micro_batch_sizes = options_.micro_batch_sizes,
@@ -114,6 +122,35 @@ class Starter {
  private:
   const ProfileLaunchOptions& options_;
   const PrivateFolder& folder_;
+};
+
+/// Processes that compute beside; they die with it.
+class Company {
+ public:
+  Company() = default;
+  Company(const Company&) = delete;
+  Company& operator=(const Company&) = delete;
+  ~Company() {
+    for (ChildProcess& one : processes_) one.kill_and_wait();
+  }
+
+  Result<void> join(const Starter& starter, int count) {
+    for (int i = 0; i < count; ++i) {
+      PLANARIA_TRY(one, starter.start_beside(i));
+      processes_.push_back(std::move(one));
+    }
+    return {};
+  }
+  /// Proves that all of them are still at it.
+  Result<void> verify() {
+    const bool all = std::ranges::none_of(
+        processes_, [](ChildProcess& one) { return one.poll().has_value(); });
+    if (all) return {};
+    return Fault::unavailable("a process that computed beside ended before all was measured");
+  }
+
+ private:
+  std::vector<ChildProcess> processes_;
 };
 
 Result<ProfileEnding> measure(const ProfileLaunchOptions& options, Screen& screen) {
@@ -127,13 +164,18 @@ Result<ProfileEnding> measure(const ProfileLaunchOptions& options, Screen& scree
   PLANARIA_TRY(folder, PrivateFolder::create());
   PLANARIA_TRY_VOID(write_fresh_secret(folder.file("secret")));
   const Starter starter(options, folder);
+  Company company;
+  PLANARIA_TRY_VOID(company.join(starter, options.beside));
   PLANARIA_TRY(progress, make_pipe());
   ProfileWatch watch({.program = program,
                       .start_other = [&](const Json& order) { return starter.start(order, -1); }},
                      screen);
   PLANARIA_TRY(measuring, starter.start(to_json(starter.first_order()), progress.write.get()));
   progress.write.close();
-  return watch.until_over(std::move(measuring), std::move(progress.read));
+  ProfileEnding ending = watch.until_over(std::move(measuring), std::move(progress.read));
+  // Where the measurement itself failed, that is what to tell.
+  if (!ending.answer.is_null()) PLANARIA_TRY_VOID(company.verify());
+  return ending;
 }
 
 }  // namespace

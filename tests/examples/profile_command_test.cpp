@@ -167,6 +167,19 @@ TEST_CASE("bad input of a profile is one sentence, the program's own too", "[uni
   CHECK(left_nothing(folder));
 }
 
+TEST_CASE("others may compute beside while it is measured, and nothing of them stays", "[unit]") {
+  TemporaryFolder folder;
+  const std::string text = write_text(folder, 40000);
+  const std::string file = folder.file("profile.json");
+  const CommandResult result = profile(folder, {"--repeats", "3", "--beside", "2", "-o", file},
+                                       small_gpt(text, 3));
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  CHECK(profile_from_json(read_json_file(file).value(), file).ok());
+  CHECK(left_nothing(folder));
+  CHECK(profile(folder, {"--beside", "-1"}, small_gpt(text, 3)).status == 2);
+}
+
 TEST_CASE("a run by a profile that it measures first ends with the same bits", "[unit]") {
   TemporaryFolder folder;
   const std::string text = write_text(folder, 40000);

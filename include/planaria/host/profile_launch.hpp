@@ -35,6 +35,9 @@ struct ProfileLaunchOptions {
   std::vector<std::string> command;    // PROGRAM ARGS…
   std::vector<int> micro_batch_sizes;  // empty: the program's own alone
   int repeats = 9;
+  /// So many more processes compute the same beside, from begin to end: what layers take where
+  /// several workers share a machine's memory and cores.
+  int beside = 0;
   bool json = false;   // the profile on stdout and nothing else there
   std::string output;  // a file that gets the profile; empty: none
 };
