@@ -34,7 +34,7 @@ struct EvenShape {
   WorkerOrder order;
   int width = 1;
   int workers = 1;
-  bool equal_counts = false;
+  CutRule cut = CutRule::by_rounds;
   double estimate_ms = 0;
 };
 
@@ -80,14 +80,20 @@ class BroadSearch {
       for (int depth = depth_first; depth <= depth_last; ++depth) {
         if (depth > depth_most) break;
         add_shape({schedule, order, width, width * depth}, shapes);
-        // Even of layers unlike each other, equally many are sometimes best, and cheap to try.
+        // Cuts that know nothing of rounds are sometimes best, and cheap to try.
         const bool all = width == std::min(workers() / depth, width_most);
-        if (all && chunks_of(schedule) == 1 && layers() % depth == 0) {
-          add_shape({schedule, order, width, width * depth, true}, shapes);
+        if (!all || chunks_of(schedule) > 1) continue;
+        if (layers() % depth == 0) {
+          add_shape({schedule, order, width, width * depth, CutRule::equal_counts}, shapes);
         }
+        add_shape({schedule, order, width, width * depth, CutRule::by_template}, shapes);
       }
       const int all = std::min(workers(), width * depth_most);
-      if (!limits_.depth && all % width != 0) add_shape({schedule, order, width, all}, shapes);
+      if (limits_.depth || all % width == 0) continue;
+      add_shape({schedule, order, width, all}, shapes);
+      if (chunks_of(schedule) == 1) {
+        add_shape({schedule, order, width, all, CutRule::by_template}, shapes);
+      }
     }
   }
 
@@ -131,7 +137,7 @@ class BroadSearch {
       int& too_few = too_few_[{shape.schedule, shape.order, shape.width}];
       if (shape.workers <= too_few) continue;
       auto draft = draft_of(shape);
-      if (!draft && !shape.equal_counts) too_few = std::max(too_few, shape.workers);
+      if (!draft && shape.cut == CutRule::by_rounds) too_few = std::max(too_few, shape.workers);
       if (!draft) continue;
       const double better_ms = estimate_.of(*draft);
       waiting.push({better_ms, first.shape, std::move(draft)});
@@ -145,7 +151,7 @@ class BroadSearch {
     for (const int lane_size : limits_.lane_sizes) {
       if (lanes_in(limits_.micro_batches, lane_size) < shape.width) break;
       auto draft =
-          spreader_.draft({shape.schedule, lane_size, depths, shape.order, shape.equal_counts});
+          spreader_.draft({shape.schedule, lane_size, depths, shape.order, shape.cut});
       effort_ += effort_of_draft + shape.workers;
       if (draft && !recomputes(*draft)) return draft;
       if (draft && (!any || estimate_.of(*draft) < estimate_.of(*any))) any = std::move(draft);

@@ -139,7 +139,7 @@ std::vector<Layout> LayoutPrice::even_layouts() {
     const std::vector<int> depths = even_depths(width, std::min(used, terms_.workers()));
     for (const WorkerOrder order : spreader_.orders()) {
       const auto draft = spreader_.draft(
-          {limits_.schedules.front(), limits_.lane_sizes.front(), depths, order, false});
+          {limits_.schedules.front(), limits_.lane_sizes.front(), depths, order});
       if (draft) layouts.push_back(layout_of(*draft));
     }
   }

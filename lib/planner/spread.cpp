@@ -8,10 +8,14 @@
 #include <tuple>
 #include <utility>
 
+#include <planaria/planner/templates.hpp>
 #include <planaria/schedule/builders.hpp>
 
 namespace planaria {
 namespace {
+
+/// For more layers templates take longer than the rest of the search.
+constexpr int template_layers_max = 512;
 
 /// Which rank stands at each stage.
 std::vector<int> ranks_by_stage(const std::string& kind, int ranks) {
@@ -210,17 +214,37 @@ bool Spreader::share_out(PlanDraft& draft) const {
   return true;
 }
 
-std::optional<PlanDraft> Spreader::equal_counts(const Shape& shape) const {
+std::optional<std::vector<int>> Spreader::lasts_of(CutRule rule, int stages) {
+  std::vector<int> lasts;
+  const int layers = tools_.sums.layers();
+  if (rule == CutRule::equal_counts) {
+    if (layers % stages != 0) return std::nullopt;
+    for (int stage = 1; stage <= stages; ++stage) lasts.push_back((stage * layers / stages) - 1);
+    return lasts;
+  }
+  if (layers > template_layers_max) return std::nullopt;
+  const auto known = template_lasts_.find(stages);
+  if (known != template_lasts_.end()) return known->second;
+  std::vector<double> layer_ms;
+  for (int layer = 0; layer < layers; ++layer) {
+    layer_ms.push_back(tools_.terms.layer(layer).compute_ms());
+  }
+  const auto found = pipeline_templates(layer_ms, stages, stages);
+  if (!found) return std::nullopt;
+  for (const LayerRange& range : found.value().front().stages) lasts.push_back(range.last.value);
+  return template_lasts_[stages] = lasts;
+}
+
+std::optional<PlanDraft> Spreader::cut_alike(const Shape& shape) {
   PlanDraft draft{.schedule = shape.schedule, .lane_size = shape.lane_size};
   for (const auto& workers : dealt(shape)) {
-    const auto stages = static_cast<int>(workers.size());
-    if (tools_.sums.layers() % stages != 0) return std::nullopt;
-    const int count = tools_.sums.layers() / stages;
+    const auto lasts = lasts_of(shape.cut, static_cast<int>(workers.size()));
+    if (!lasts) return std::nullopt;
     PipelineDraft& pipeline = draft.pipelines.emplace_back();
-    for (int stage = 0; stage < stages; ++stage) {
-      const int first = stage * count;
-      pipeline.stages.push_back(
-          {first, first + count - 1, workers[static_cast<std::size_t>(stage)], false});
+    int first = 0;
+    for (std::size_t stage = 0; stage < workers.size(); ++stage) {
+      pipeline.stages.push_back({first, (*lasts)[stage], workers[stage], false});
+      first = (*lasts)[stage] + 1;
     }
   }
   if (!share_out(draft)) return std::nullopt;
@@ -228,7 +252,7 @@ std::optional<PlanDraft> Spreader::equal_counts(const Shape& shape) const {
 }
 
 std::optional<PlanDraft> Spreader::draft(const Shape& shape) {
-  if (shape.equal_counts) return equal_counts(shape);
+  if (shape.cut != CutRule::by_rounds) return cut_alike(shape);
   PlanDraft draft{.schedule = shape.schedule, .lane_size = shape.lane_size};
   const auto dealt = this->dealt(shape);
   double speed = 0;

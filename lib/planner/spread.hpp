@@ -18,6 +18,13 @@ enum class WorkerOrder {
   dealt_around,  // the same order, dealt in turn: pipelines are alike, stages have neighbours
 };
 
+/// How the layers of a pipeline are cut.
+enum class CutRule {
+  by_rounds,     // so that the longest round is short, within memory
+  equal_counts,  // equally many in all stages, whatever they take
+  by_template,   // so that fill, steady state and drain of a few micro-batches are short
+};
+
 /// Returns the depths of `width` pipelines over which `workers` are spread evenly, deepest first.
 [[nodiscard]] std::vector<int> even_depths(int width, int workers);
 
@@ -34,7 +41,7 @@ class Spreader {
     int lane_size = 1;
     std::vector<int> depths;  // workers of each pipeline
     WorkerOrder order = WorkerOrder::as_numbered;
-    bool equal_counts = false;  // of layers in all stages of a pipeline, whatever they take
+    CutRule cut = CutRule::by_rounds;
   };
   /// Cuts the layers for each pipeline and shares out lanes so that all end together, about;
   /// stages fit memory, exactly. Nothing where that cannot be.
@@ -72,7 +79,10 @@ class Spreader {
                                                     int micro_batches);
   [[nodiscard]] std::optional<std::vector<StageDraft>> cut(PartitionRequest request,
                                                            const std::vector<HeldMost>& held) const;
-  [[nodiscard]] std::optional<PlanDraft> equal_counts(const Shape& shape) const;
+  /// Cut without a look at memory, nor at the workers.
+  [[nodiscard]] std::optional<PlanDraft> cut_alike(const Shape& shape);
+  /// Returns the last layer of each of so many stages, or nothing.
+  [[nodiscard]] std::optional<std::vector<int>> lasts_of(CutRule rule, int stages);
   [[nodiscard]] int lanes(int lane_size) const {
     return lanes_in(limits_.micro_batches, lane_size);
   }
@@ -84,6 +94,7 @@ class Spreader {
   std::vector<int> ranks_by_speed_;  // [worker]: 0 the fastest
   std::vector<WorkerOrder> orders_;
   std::map<PartitionKey, std::optional<std::vector<StageDraft>>> partitions_;
+  std::map<int, std::vector<int>> template_lasts_;  // by stages
   std::vector<double> bottlenecks_ms_;  // [stages]; below 0: not known yet
 };
 
