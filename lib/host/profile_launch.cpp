@@ -143,8 +143,8 @@ class Company {
   }
   /// Proves that all of them are still at it.
   Result<void> verify() {
-    const bool all = std::ranges::none_of(
-        processes_, [](ChildProcess& one) { return one.poll().has_value(); });
+    const bool all =
+        std::ranges::none_of(processes_, [](ChildProcess& one) { return one.poll().has_value(); });
     if (all) return {};
     return Fault::unavailable("a process that computed beside ended before all was measured");
   }

@@ -63,9 +63,8 @@ Result<protocol::CoordinatorOptions> coordinator_options_from_json(const Json& j
   PLANARIA_TRY_VOID(reader.finish());
   const auto known = recompute_named(recompute);
   if (!known) {
-    return Fault::invalid_input(
-        fmt::format("{}: coordinator.recompute: {}, must be never, always or any", source,
-                    recompute));
+    return Fault::invalid_input(fmt::format(
+        "{}: coordinator.recompute: {}, must be never, always or any", source, recompute));
   }
   options.recompute = *known;
   if (profile != nullptr) {

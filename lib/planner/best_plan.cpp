@@ -96,8 +96,7 @@ class Planning {
     std::vector<int> sizes = request_.profile->micro_batch_sizes;
     if (request_.micro_batch_size) sizes = {*request_.micro_batch_size};
     for (const int size : sizes) {
-      PLANARIA_TRY(terms,
-                   CostTerms::of_micro_batches(*request_.profile, *request_.cluster, size));
+      PLANARIA_TRY(terms, CostTerms::of_micro_batches(*request_.profile, *request_.cluster, size));
       sizes_.push_back(std::make_unique<SizeSearch>(std::move(terms), size, request_.recompute));
     }
     limits_.micro_batches = request_.micro_batches;

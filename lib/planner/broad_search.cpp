@@ -150,8 +150,7 @@ class BroadSearch {
     std::optional<PlanDraft> any;
     for (const int lane_size : limits_.lane_sizes) {
       if (lanes_in(limits_.micro_batches, lane_size) < shape.width) break;
-      auto draft =
-          spreader_.draft({shape.schedule, lane_size, depths, shape.order, shape.cut});
+      auto draft = spreader_.draft({shape.schedule, lane_size, depths, shape.order, shape.cut});
       effort_ += effort_of_draft + shape.workers;
       if (draft && !recomputes(*draft)) return draft;
       if (draft && (!any || estimate_.of(*draft) < estimate_.of(*any))) any = std::move(draft);

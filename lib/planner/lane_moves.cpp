@@ -8,8 +8,8 @@
 namespace planaria {
 
 double own_end_ms(const SearchTools& tools, const PlanDraft& draft, PipelineDraft pipeline) {
-  const PipelineTimes* const times = tools.evaluator.times(
-      draft.schedule, draft.lane_size, tools.evaluator.no_shadows(), pipeline);
+  const PipelineTimes* const times = tools.evaluator.times(draft.schedule, draft.lane_size,
+                                                           tools.evaluator.no_shadows(), pipeline);
   if (times == nullptr) return std::numeric_limits<double>::infinity();
   const double transfers = reduction_transfers(static_cast<int>(draft.pipelines.size()));
   double end_ms = 0;

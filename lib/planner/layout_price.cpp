@@ -37,7 +37,9 @@ LayoutPrice::LayoutPrice(const CostTerms& terms, SearchLimits limits)
       spreader_(tools_, limits_),
       chunks_(chunks_of(limits_.schedules.front())) {}
 
-bool LayoutPrice::effort_left() const { return evaluator_.actions() < effort_max; }
+bool LayoutPrice::effort_left() const {
+  return evaluator_.actions() < effort_max;
+}
 
 // Each pipeline's slowest worker computes all of its share.
 double LayoutPrice::least_ms(const Layout& layout) const {
@@ -138,8 +140,8 @@ std::vector<Layout> LayoutPrice::even_layouts() {
     if (limits_.depth && used > terms_.workers()) break;
     const std::vector<int> depths = even_depths(width, std::min(used, terms_.workers()));
     for (const WorkerOrder order : spreader_.orders()) {
-      const auto draft = spreader_.draft(
-          {limits_.schedules.front(), limits_.lane_sizes.front(), depths, order});
+      const auto draft =
+          spreader_.draft({limits_.schedules.front(), limits_.lane_sizes.front(), depths, order});
       if (draft) layouts.push_back(layout_of(*draft));
     }
   }

@@ -127,9 +127,8 @@ class Replanner {
     PLANARIA_TRY(best, best_anew());
     if (best) shapes.push_back(shape_of(*std::move(best)));
     for (Layout& layout : price_.even_layouts()) {
-      const bool known = std::ranges::any_of(shapes, [&](const Shape& shape) {
-        return shape.layout.pipelines == layout.pipelines;
-      });
+      const bool known = std::ranges::any_of(
+          shapes, [&](const Shape& shape) { return shape.layout.pipelines == layout.pipelines; });
       if (!known) shapes.push_back(shape_of(std::move(layout)));
     }
     std::ranges::stable_sort(shapes, {}, &Shape::least);
@@ -182,7 +181,8 @@ class Replanner {
     const bool all_there = std::ranges::all_of(
         places, [&](WorkerId place) { return holdings_.number_of(place).has_value(); });
     if (!all_there && !price_.workers_alike()) return {};
-    return consider_shape({Layout{before.pipelines, {}}, "the shape of before", ReplanRank{}, all_there});
+    return consider_shape(
+        {Layout{before.pipelines, {}}, "the shape of before", ReplanRank{}, all_there});
   }
 
   /// Gives the places of `shape` to workers, like to like.
@@ -314,8 +314,8 @@ Result<Replan> replan(const ReplanRequest& request) {
                 .transfer_ms = chosen.transfer_ms,
                 .bytes = chosen.bytes,
                 .explanation = explain(chosen, choice.considered)};
-  answer.layout.shadows = place_shadows(answer.layout, request.layer_bytes, workers,
-                                        request.holders, request.copies);
+  answer.layout.shadows =
+      place_shadows(answer.layout, request.layer_bytes, workers, request.holders, request.copies);
   TransferQueue queue(holdings);
   check(queue.put(needs_of(chosen.transfers, holdings)) == chosen.transfers,
         "the same needs are met the same way");

@@ -61,8 +61,7 @@ std::optional<ReplanCandidate> ReplanJudge::evaluate(Layout layout, const char* 
   const auto step_ms = price_.share_out(candidate.layout);
   if (!step_ms) return std::nullopt;
   candidate.step_ms = *step_ms;
-  candidate.changed =
-      !request_.before || request_.before->pipelines != candidate.layout.pipelines;
+  candidate.changed = !request_.before || request_.before->pipelines != candidate.layout.pipelines;
   candidate.score = score_of(ms_of(end_least), candidate.step_ms);
   if (hopeless(candidate.rank())) return std::nullopt;
   TransferQueue queue(holdings_);

@@ -41,8 +41,8 @@ Result<void> check_counts(const ReplanRequest& request) {
 Result<void> check_asked(const ReplanRequest& request) {
   const auto& kinds = kinds_and_automatic();
   if (std::ranges::find(kinds, request.schedule) == kinds.end()) {
-    return Fault::invalid_input(fmt::format("schedule: {}, must be one of {}", request.schedule,
-                                            fmt::join(kinds, ", ")));
+    return Fault::invalid_input(
+        fmt::format("schedule: {}, must be one of {}", request.schedule, fmt::join(kinds, ", ")));
   }
   for (const auto& [field, asked] :
        {std::pair("width", request.width), std::pair("depth", request.depth)}) {
@@ -84,10 +84,11 @@ Result<void> check_before(const ReplanRequest& request) {
   for (const WorkerId worker : workers_of(*request.before)) {
     highest = std::max(highest, worker.value);
   }
-  const auto fits = verify(*request.before, {.layers = static_cast<int>(request.profile->layers.size()),
-                                             .micro_batches = request.micro_batches,
-                                             .lane_size = request.lane_size,
-                                             .workers = highest + 1});
+  const auto fits =
+      verify(*request.before, {.layers = static_cast<int>(request.profile->layers.size()),
+                               .micro_batches = request.micro_batches,
+                               .lane_size = request.lane_size,
+                               .workers = highest + 1});
   if (fits) return {};
   return Fault::invalid_input("before: " + fits.fault().sentence);
 }

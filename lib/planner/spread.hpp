@@ -95,7 +95,7 @@ class Spreader {
   std::vector<WorkerOrder> orders_;
   std::map<PartitionKey, std::optional<std::vector<StageDraft>>> partitions_;
   std::map<int, std::vector<int>> template_lasts_;  // by stages
-  std::vector<double> bottlenecks_ms_;  // [stages]; below 0: not known yet
+  std::vector<double> bottlenecks_ms_;              // [stages]; below 0: not known yet
 };
 
 }  // namespace planaria

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "protocol/coordinator_transitions.hpp"
-#include "protocol/layout_choice.hpp"
 #include "protocol/eviction.hpp"
+#include "protocol/layout_choice.hpp"
 
 namespace planaria::protocol {
 namespace {

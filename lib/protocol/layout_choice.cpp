@@ -63,8 +63,8 @@ Result<Layout> cut_for_text(const CoordinatorState& state, Layout layout) {
     return Fault::infeasible(fmt::format(
         "schedule: the file puts {} stages on each of {} workers, which needs {} layers, there are "
         "{}",
-        form.chunks, pipeline.stages.size(),
-        form.chunks * static_cast<int>(pipeline.stages.size()), costs.size()));
+        form.chunks, pipeline.stages.size(), form.chunks * static_cast<int>(pipeline.stages.size()),
+        costs.size()));
   }
   return layout;
 }

@@ -171,8 +171,8 @@ TEST_CASE("others may compute beside while it is measured, and nothing of them s
   TemporaryFolder folder;
   const std::string text = write_text(folder, 40000);
   const std::string file = folder.file("profile.json");
-  const CommandResult result = profile(folder, {"--repeats", "3", "--beside", "2", "-o", file},
-                                       small_gpt(text, 3));
+  const CommandResult result =
+      profile(folder, {"--repeats", "3", "--beside", "2", "-o", file}, small_gpt(text, 3));
   INFO(result.err);
   REQUIRE(result.status == 0);
   CHECK(profile_from_json(read_json_file(file).value(), file).ok());
@@ -219,10 +219,10 @@ TEST_CASE("a run whose memory is short recomputes, and ends with the same bits",
   REQUIRE(profile(folder, {"--repeats", "1", "-o", file}, gpt).status == 0);
   // Half way between what two stages hold with and without all activations.
   const auto peak = [&](const std::string& recompute) {
-    const CommandResult planned = run_command(
-        {program("planaria"), "plan", "--profile", file, "--workers", "2", "--memory-gib", "900",
-         "--micro-batches", "8", "--width", "1", "--depth", "2", "--schedule", "gpipe",
-         "--recompute", recompute, "--json"});
+    const CommandResult planned =
+        run_command({program("planaria"), "plan", "--profile", file, "--workers", "2",
+                     "--memory-gib", "900", "--micro-batches", "8", "--width", "1", "--depth", "2",
+                     "--schedule", "gpipe", "--recompute", recompute, "--json"});
     INFO(planned.err);
     REQUIRE(planned.status == 0);
     double most = 0;
@@ -238,11 +238,12 @@ TEST_CASE("a run whose memory is short recomputes, and ends with the same bits",
                                                 folder.file(name), "--commit-domains", "1"} +
                        options + std::vector<std::string>{"--"} + gpt);
   };
-  const std::vector<std::string> pipeline{"--workers", "2",         "--width",    "1",  "--depth",
-                                          "2",         "--schedule", "gpipe", "--profile", file,
-                                          "--memory-gib", fmt::format("{:.9f}", gib)};
+  const std::vector<std::string> pipeline{
+      "--workers",  "2",     "--width",   "1",  "--depth",      "2",
+      "--schedule", "gpipe", "--profile", file, "--memory-gib", fmt::format("{:.9f}", gib)};
   REQUIRE(run("alone", {"--workers", "1"}).status == 0);
-  const CommandResult refused = run("never", pipeline + std::vector<std::string>{"--recompute", "never"});
+  const CommandResult refused =
+      run("never", pipeline + std::vector<std::string>{"--recompute", "never"});
   CHECK(refused.status == 2);
   CHECK_THAT(refused.err, Catch::Contains("nothing fits"));
   const CommandResult result = run("short", pipeline);

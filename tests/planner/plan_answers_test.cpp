@@ -126,7 +126,8 @@ TEST_CASE("what cannot be asked is refused by name", "[unit]") {
         "lane_size: 0, must be 1 to 100000");
   CHECK(refusal([](auto& request) { request.survive = -1; }) == "survive: -1, must be 0 to 10000");
   CHECK(refusal([](auto& request) { request.width = 5; }) == "width: 5, must be 1 to 4");
-  CHECK(refusal([](auto& request) { request.depth = 7; }) == "depth: 7, must be at most 6, the number of layers");
+  CHECK(refusal([](auto& request) { request.depth = 7; }) ==
+        "depth: 7, must be at most 6, the number of layers");
   CHECK(refusal([](auto& request) { request.depth = 5; }) == "depth: 5, must be 1 to 4");
   CHECK(refusal([](auto& request) { request.micro_batches = 3, request.width = 4; }) ==
         "width: 4, must be at most 3, the number of lanes");

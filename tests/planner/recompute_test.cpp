@@ -41,13 +41,12 @@ TEST_CASE("those ranks recompute of which the plan says so, whatever the memory"
       const int depth = depth_of(planned, kind);
       const Schedule schedule =
           build_schedule(kind, {.stages = depth, .micro_batches = planned.micro_batches}).value();
-      const std::vector<int> ranks =
-          recomputing_ranks(assigned(planned), schedule,
-                            {.profile = &even.profile,
-                             .cluster = &even.cluster,
-                             .micro_batch_size = plan.micro_batch_size,
-                             .lane_size = plan.lane_size})
-              .value();
+      const std::vector<int> ranks = recomputing_ranks(assigned(planned), schedule,
+                                                       {.profile = &even.profile,
+                                                        .cluster = &even.cluster,
+                                                        .micro_batch_size = plan.micro_batch_size,
+                                                        .lane_size = plan.lane_size})
+                                         .value();
       INFO(kind << ", memory " << memory);
       std::vector<int> of_plan;
       for (int rank = 0; rank < depth; ++rank) {
@@ -66,9 +65,8 @@ TEST_CASE("those ranks recompute of which the plan says so, whatever the memory"
 
 TEST_CASE("never and always are what they say, and sizes must be the profile's", "[unit]") {
   const EvenCase even(6, 2, memory_without_limit, 4);
-  const PipelineAssignment pipeline{4,
-                                    {{{LayerId{0}, LayerId{2}}, WorkerId{0}},
-                                     {{LayerId{3}, LayerId{5}}, WorkerId{1}}}};
+  const PipelineAssignment pipeline{
+      4, {{{LayerId{0}, LayerId{2}}, WorkerId{0}}, {{LayerId{3}, LayerId{5}}, WorkerId{1}}}};
   RecomputeRequest request{.profile = &even.profile, .cluster = &even.cluster};
   const Schedule schedule = one_forward_one_backward({2, 4});
   CHECK(recomputing_ranks(pipeline, schedule, request).value().empty());

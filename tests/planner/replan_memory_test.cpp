@@ -33,8 +33,7 @@ struct Lost {
   explicit Lost(std::int64_t memory_bytes) : cluster(identical_workers(4, memory_bytes)) {
     Layout before{.pipelines = {{8, {}}}};
     for (int i = 0; i < 4; ++i) {
-      before.pipelines[0].stages.push_back(
-          {{LayerId{2 * i}, LayerId{(2 * i) + 1}}, WorkerId{i}});
+      before.pipelines[0].stages.push_back({{LayerId{2 * i}, LayerId{(2 * i) + 1}}, WorkerId{i}});
     }
     std::vector<WorkerId> all{WorkerId{0}, WorkerId{1}, WorkerId{2}, WorkerId{3}};
     before.shadows = place_shadows(before, state_bytes(profile), all, {}, 2);

@@ -275,12 +275,11 @@ ReplanCase some_request(Random& random) {
   Layout planned = anew(whole);
   if (const int width = static_cast<int>(random.below(4)); width > 0) {
     const int few = std::min({width, workers, lanes});
-    planned = renamed(even_layout(request.layer_costs, lanes, few, std::min(layers, workers / few)),
-                      all);
+    planned =
+        renamed(even_layout(request.layer_costs, lanes, few, std::min(layers, workers / few)), all);
     share_lanes(request, planned);
   }
-  planned.shadows =
-      place_shadows(planned, request.layer_bytes, all, {}, request.copies);
+  planned.shadows = place_shadows(planned, request.layer_bytes, all, {}, request.copies);
   request.holders = holders_in(planned);
   if (random.below(8) > 0) request.before = planned;
   for (const WorkerId worker : all) {
@@ -302,8 +301,7 @@ std::string text_of(const ReplanCase& request) {
       "costs {} bytes {} M {} lane {} width {} depth {} ms/byte {} horizon {} copies {}",
       fmt::join(request.layer_costs, " "), fmt::join(request.layer_bytes, " "),
       request.micro_batches, request.lane_size, request.width.value_or(0),
-      request.depth.value_or(0), request.ms_per_byte, request.horizon_steps,
-      request.copies);
+      request.depth.value_or(0), request.ms_per_byte, request.horizon_steps, request.copies);
   text += "\nworkers";
   for (const WorkerId worker : request.workers) text += fmt::format(" {}", worker.value);
   for (const auto& [layer, holders] : request.holders) {

@@ -20,7 +20,7 @@ std::vector<WorkerId> ids(const std::vector<int>& numbers) {
 
 // Pipelines planned for `before`, running: everybody holds what it computes or shadows.
 ReplanCase running(int layers, int width, int depth, const std::vector<int>& before,
-                      int copies = 2) {
+                   int copies = 2) {
   ReplanCase request;
   request.layer_costs.assign(static_cast<std::size_t>(layers), 1.0);
   request.layer_bytes.assign(static_cast<std::size_t>(layers), std::int64_t{1} << 20);
@@ -283,8 +283,9 @@ TEST_CASE("replan refuses by field, value and limit", "[unit]") {
         "layer_bytes: 3, must be 4, one per layer");
   CHECK(
       refused([](R r) { r.layer_bytes[1] = -1; }).starts_with("layer_bytes[1]: -1, must be 0 to "));
-  CHECK(refused([](R r) { r.workers = ids({7, 7}); }) ==
-        "cluster: id: 7 twice, must be of one worker");
+  CHECK(refused([](R r) {
+          r.workers = ids({7, 7});
+        }) == "cluster: id: 7 twice, must be of one worker");
   CHECK(refused([](R r) { r.workers = ids({-1, 7}); }) == "cluster: id: -1, must be at least 0");
   CHECK(refused([](R r) { r.workers.clear(); }) == "workers: 0, must be 1 to 10000");
   CHECK(refused([](R r) { r.copies = 0; }) == "copies: 0, must be at least 1");

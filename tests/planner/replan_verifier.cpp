@@ -134,8 +134,8 @@ double step_ms_of(const PipelineAssignment& pipeline, const std::vector<double>&
   PlannedPipeline& planned = plan.pipelines.emplace_back();
   planned.micro_batches = pipeline.micro_batches;
   for (const StageAssignment& stage : pipeline.stages) {
-    planned.stages.push_back({.layers = stage.layers,
-                              .worker = WorkerId{static_cast<int>(planned.stages.size())}});
+    planned.stages.push_back(
+        {.layers = stage.layers, .worker = WorkerId{static_cast<int>(planned.stages.size())}});
   }
   const auto stages = static_cast<int>(planned.stages.size());
   return verified_cost(plan, profile_of_costs(layer_costs),
@@ -197,8 +197,7 @@ void require_consistent(const ReplanCase& request, const Replan& answer) {
   require_sources(request, shadowed_in(answer.layout), answer.fills);
   require_shadows(answer.layout, request.layer_bytes, request.workers, request.holders,
                   request.copies);
-  REQUIRE(answer.step_ms ==
-          Approx(step_ms_of(answer.layout, request.layer_costs)).epsilon(1e-9));
+  REQUIRE(answer.step_ms == Approx(step_ms_of(answer.layout, request.layer_costs)).epsilon(1e-9));
   std::int64_t bytes = 0;
   for (const Transfer& transfer : answer.transfers) {
     bytes += request.layer_bytes[static_cast<std::size_t>(transfer.layer.value)];

@@ -236,7 +236,8 @@ TEST_CASE("neither plans a shorter step for few workers of ample memory", "[unit
 
 TEST_CASE("neither plans a shorter step for workers alike", "[unit]") {
   const Profile profile = gpt_cases::gpt(2);
-  for (const int workers : {5, 7, 8, 9, 11, 12, 16, 17, 31, 32, 33, 39, 48, 52, 64, 72, 97, 128, 285}) {
+  for (const int workers :
+       {5, 7, 8, 9, 11, 12, 16, 17, 31, 32, 33, 39, 48, 52, 64, 72, 97, 128, 285}) {
     const Cluster cluster = identical_workers(workers, memory_bytes);
     const RivalPlans plans = check_match(profile, cluster, both);
     CHECK(plans.varuna.has_value() == (workers > 5));

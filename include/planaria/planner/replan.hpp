@@ -33,7 +33,7 @@ struct ReplanRequest {
   int lane_size = 1;
   std::string schedule = "1f1b";  // one of kinds_and_automatic()
   Recompute recompute = Recompute::never;
-  LayerHolders holders;           // others than the cluster's workers in it are ignored
+  LayerHolders holders;  // others than the cluster's workers in it are ignored
   /// What was computed until now; may name workers gone. Not repaired where pipelines share
   /// workers (rerouting.hpp goes on from there) or where the schedule has chunks.
   std::optional<Layout> before;
@@ -75,8 +75,8 @@ struct AskedShape {
                                      int workers);
 
 /// Returns the schedule by which best_plan() is to plan layouts for runs of `schedule`: nothing
-/// (any) for "any", and for "auto", which finds its own later; 1f1b for Varuna's, whose rules for recompute no
-/// plan has.
+/// (any) for "any", and for "auto", which finds its own later; 1f1b for Varuna's, whose rules for
+/// recompute no plan has.
 [[nodiscard]] std::optional<std::string> planned_schedule(const std::string& schedule);
 
 /// Chooses the layout that costs least over the horizon: transfer_ms + horizon_steps x step_ms; of

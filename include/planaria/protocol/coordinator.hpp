@@ -32,7 +32,7 @@ struct CoordinatorOptions {
   int spares = 0;   // how many join beyond them and stay idle; all must join before the first step
   std::optional<int> width;
   std::optional<int> depth;
-  std::optional<Layout> layout;  // excludes width and depth
+  std::optional<Layout> layout;   // excludes width and depth
   std::string schedule = "1f1b";  // "any": the first layout's plan chooses one; needs a profile
   std::optional<std::string> schedule_text;  // one text form for every pipeline, in place of a kind
   /// What the model's layers were measured to take: layouts are planned by it. Nothing: by the

@@ -9,8 +9,7 @@
 
 int main() {
   const planaria::Profile profile = planaria::profile_of_costs({1, 1, 1, 1});
-  const planaria::Cluster cluster =
-      planaria::identical_workers(4, planaria::memory_without_limit);
+  const planaria::Cluster cluster = planaria::identical_workers(4, planaria::memory_without_limit);
   const auto plan = planaria::best_plan(
       {.profile = &profile, .cluster = &cluster, .micro_batches = 8, .width = 2, .depth = 2});
   if (!plan.ok()) return 1;
