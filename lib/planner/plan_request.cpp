@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 #include <tuple>
 #include <vector>
 
@@ -122,12 +123,12 @@ class Changes {
 
   void try_sizes() {
     const auto& sizes = request_.profile->micro_batch_sizes;
-    for (auto size = sizes.rbegin(); size != sizes.rend(); ++size) {
-      if (*size >= *request_.micro_batch_size) continue;
+    for (const int size : sizes | std::views::reverse) {
+      if (size >= *request_.micro_batch_size) continue;
       BestPlanRequest other = request_;
-      other.micro_batch_size = *size;
+      other.micro_batch_size = size;
       if (!fits_(other)) continue;
-      changes_.push_back(fmt::format("--micro-batch-size {}", *size));
+      changes_.push_back(fmt::format("--micro-batch-size {}", size));
       return;
     }
   }

@@ -36,6 +36,7 @@ std::vector<int> ranks_by_stage(const std::string& kind, int ranks) {
 
 std::vector<int> even_depths(int width, int workers) {
   std::vector<int> depths;
+  depths.reserve(static_cast<std::size_t>(width));
   for (int i = 0; i < width; ++i) depths.push_back((workers + width - 1 - i) / width);
   return depths;
 }
@@ -226,6 +227,7 @@ std::optional<std::vector<int>> Spreader::lasts_of(CutRule rule, int stages) {
   const auto known = template_lasts_.find(stages);
   if (known != template_lasts_.end()) return known->second;
   std::vector<double> layer_ms;
+  layer_ms.reserve(static_cast<std::size_t>(layers));
   for (int layer = 0; layer < layers; ++layer) {
     layer_ms.push_back(tools_.terms.layer(layer).compute_ms());
   }
@@ -294,8 +296,9 @@ bool Spreader::cut_anew(const PlanDraft& draft, PipelineDraft& pipeline) {
   }
   auto stages = partition({draft.schedule, draft.lane_size, draft.pipelines.size()}, workers,
                           pipeline.micro_batches);
-  if (stages) pipeline.stages = *std::move(stages);
-  return stages.has_value();
+  if (!stages) return false;
+  pipeline.stages = *std::move(stages);
+  return true;
 }
 
 double Spreader::bottleneck_ms(int stages) {

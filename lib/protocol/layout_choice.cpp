@@ -88,6 +88,7 @@ Result<Choice> asked_or_planned(const CoordinatorState& state) {
   }
   PLANARIA_TRY_VOID(verify_profile(state));
   std::vector<WorkerId> workers;
+  workers.reserve(static_cast<std::size_t>(options.workers));
   for (int worker = 0; worker < options.workers; ++worker) workers.emplace_back(worker);
   const Cluster cluster = cluster_of(state, workers);
   BestPlanRequest request = plan_request(state, cluster);
@@ -213,6 +214,7 @@ std::optional<int> plan_ahead(CoordinatorState& state) {
   for (const int count : {there - 1, there + 1, there}) {
     if (count < 1 || state.planned.contains(count)) continue;
     std::vector<WorkerId> places;
+    places.reserve(static_cast<std::size_t>(count));
     for (int place = 0; place < count; ++place) places.emplace_back(place);
     const Cluster cluster = cluster_of(state, places);
     auto best = planned_anew(replan_request(state, cluster));
