@@ -35,7 +35,10 @@ StepEstimate::StepEstimate(const SearchTools& tools, const SearchLimits& limits,
 double StepEstimate::of_even(const std::string& schedule, int width, int used) {
   const int share = (limits_.micro_batches + width - 1) / width;
   const double speed = speed_sums_[static_cast<std::size_t>(used)] / used;
-  return of_pipeline({schedule, static_cast<double>(used) / width, share, width, speed}, share);
+  // Of pipelines alike one takes the rounded share; deeper ones take up what others do not.
+  const double mean = static_cast<double>(limits_.micro_batches) / width;
+  return of_pipeline({schedule, static_cast<double>(used) / width, share, width, speed},
+                     used % width == 0 ? share : mean);
 }
 
 double StepEstimate::of_one(const std::string& schedule, int depth, int micro_batches, int width) {
@@ -44,7 +47,7 @@ double StepEstimate::of_one(const std::string& schedule, int depth, int micro_ba
       micro_batches);
 }
 
-double StepEstimate::of_pipeline(const EvenPipeline& pipeline, int micro_batches) {
+double StepEstimate::of_pipeline(const EvenPipeline& pipeline, double micro_batches) {
   const auto& [schedule, depth, share, width, speed] = pipeline;
   const LayerSums& sums = tools_.sums;
   const double forward_ms = sums.forward_ms(0, layers()) / depth / speed;
@@ -71,8 +74,10 @@ double StepEstimate::even_round_ms(const std::string& schedule, double depth, in
 
 // As if all layers were alike.
 double StepEstimate::slowest_stage_ms(const std::string& schedule, double depth, int share) {
-  const double recomputing = recomputing_share(schedule, depth, share);
+  double recomputing = recomputing_share(schedule, depth, share);
   if (recomputing > 1) return infinity;
+  // Of less than half a stage fewer layers may do.
+  if (limits_.recompute == Recompute::any && recomputing * depth < 0.5) recomputing = 0;
   const auto stages = static_cast<int>(depth);
   if (chunks_of(schedule) > 1 || stages < depth) {
     const double all_ms = tools_.sums.compute_ms(0, layers());

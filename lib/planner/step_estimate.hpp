@@ -39,7 +39,7 @@ class StepEstimate {
     int width = 1;     // of the plan
     double speed = 1;
   };
-  [[nodiscard]] double of_pipeline(const EvenPipeline& pipeline, int micro_batches);
+  [[nodiscard]] double of_pipeline(const EvenPipeline& pipeline, double micro_batches);
   [[nodiscard]] double slowest_stage_ms(const std::string& schedule, double depth, int share);
   [[nodiscard]] double even_round_ms(const std::string& schedule, double depth, int share,
                                      double speed) const;
