@@ -12,6 +12,7 @@
 
 #include <planaria/schedule/builders.hpp>
 
+#include "planner/covers.hpp"
 #include "planner/refine.hpp"
 #include "planner/spread.hpp"
 #include "planner/step_estimate.hpp"
@@ -23,6 +24,14 @@ namespace {
 constexpr double estimate_slack = 1.03;
 /// Actions simulated and layers reduced, after which no more shapes are priced.
 constexpr std::int64_t effort_max = 700'000;
+/// Covers are looked for at so many times, from this factor of the best step on, by this step; the
+/// first so many are priced.
+constexpr int cover_times = 16;
+constexpr double cover_first = 0.975;
+constexpr double cover_step = 0.003;
+constexpr std::size_t covers_most = 40;
+/// Widths x workers x depths, beyond which they are not looked for.
+constexpr std::int64_t cover_cells_max = 600'000;
 /// To cut and share out, in the same unit.
 constexpr std::int64_t effort_of_draft = 2000;
 
@@ -59,6 +68,8 @@ class BroadSearch {
       for (const std::string& schedule : limits_.schedules) {
         if (chunks_of(schedule) == 1) price_mixtures(schedule);
       }
+      const std::string schedule = found_->draft.schedule;
+      if (chunks_of(schedule) == 1) price_covers(schedule);
     }
     if (found_) refine(tools_, spreader_, *found_);
     tell_families();
@@ -225,6 +236,22 @@ class BroadSearch {
     }
   }
 
+  struct LaneForm {
+    int size;   // of a lane
+    int lanes;  // that there are
+    int width;  // of the plan
+  };
+  /// The estimate is linear in the share: of a pipeline of this depth in so wide a plan.
+  [[nodiscard]] int capacity_of(const std::string& schedule, int depth, double step_ms,
+                                const LaneForm& form) {
+    const double ahead_ms = estimate_.of_one(schedule, depth, 0, form.width);
+    const double lane_ms = estimate_.of_one(schedule, depth, form.size, form.width) - ahead_ms;
+    if (ahead_ms == infinity) return 0;
+    const double fits = lane_ms > 0 ? (step_ms - ahead_ms) / lane_ms : form.lanes;
+    const int most = static_cast<int>(std::clamp<double>(fits, 0, form.lanes));
+    return schedule == "zb-h2" && most * form.size < (2 * depth) - 1 ? 0 : most;
+  }
+
   [[nodiscard]] std::optional<std::vector<int>> depths_for(const std::string& schedule,
                                                            int lane_size, double step_ms,
                                                            int lanes) {
@@ -232,17 +259,7 @@ class BroadSearch {
     const int width = static_cast<int>(found_->draft.pipelines.size());
     std::vector<int> capacity{0};
     for (int depth = 1; depth <= depth_most; ++depth) {
-      // The estimate is linear in the share: a pipeline of this depth in so wide a plan.
-      const double ahead_ms = estimate_.of_one(schedule, depth, 0, width);
-      const double lane_ms = estimate_.of_one(schedule, depth, lane_size, width) - ahead_ms;
-      if (ahead_ms == infinity) {
-        capacity.push_back(0);
-        continue;
-      }
-      const double fits = lane_ms > 0 ? (step_ms - ahead_ms) / lane_ms : lanes;
-      int most = static_cast<int>(std::clamp<double>(fits, 0, lanes));
-      if (schedule == "zb-h2" && most * lane_size < (2 * depth) - 1) most = 0;
-      capacity.push_back(most);
+      capacity.push_back(capacity_of(schedule, depth, step_ms, {lane_size, lanes, width}));
     }
     std::vector<int> best(static_cast<std::size_t>(workers()) + 1, 0);
     std::vector<int> last(best.size(), 0);
@@ -268,6 +285,61 @@ class BroadSearch {
     std::ranges::sort(depths, std::greater<>());
     if (static_cast<int>(depths.size()) > lanes) return std::nullopt;
     return depths;
+  }
+
+  /// Of every width by itself, that cover of the workers by pipelines of depths not far from the
+  /// best plan's that is done first, about; the first of these are priced, cut in two ways.
+  void price_covers(const std::string& schedule) {
+    const PlanDraft& best = found_->draft;
+    std::size_t stages = 0;
+    for (const PipelineDraft& pipeline : best.pipelines) stages += pipeline.stages.size();
+    const double mean = static_cast<double>(stages) / static_cast<double>(best.pipelines.size());
+    const Depths depths{std::max(1, static_cast<int>(mean / 2)),
+                        std::min({layers(), workers(), static_cast<int>(3 * mean)})};
+    const int width_most =
+        std::min(workers() / depths.least, lanes_in(limits_.micro_batches, best.lane_size));
+    const std::int64_t cells =
+        std::int64_t{width_most} * workers() * (depths.most - depths.least + 1);
+    if (cells > cover_cells_max) return;
+    std::vector<std::vector<int>> covers;
+    std::vector<bool> covered(static_cast<std::size_t>(width_most) + 1, false);
+    for (int at = 0; at < cover_times && covers.size() < covers_most; ++at) {
+      const double step_ms = best_ms_ * (cover_first + (at * cover_step));
+      const Covers found(depths, capacities(schedule, step_ms, depths), workers(), width_most);
+      for (int width = limits_.width_least; width <= width_most; ++width) {
+        const auto index = static_cast<std::size_t>(width);
+        if (covered[index] ||
+            found.lanes(width) < lanes_in(limits_.micro_batches, best.lane_size)) {
+          continue;
+        }
+        covered[index] = true;
+        std::vector<int> cover = found.depths(width);
+        // Fewer take all lanes as well, and may be too few holders of a layer.
+        if (static_cast<int>(cover.size()) == width) covers.push_back(std::move(cover));
+      }
+    }
+    const int lane_size = best.lane_size;
+    for (std::size_t i = 0; i < std::min(covers.size(), covers_most); ++i) {
+      for (const CutRule cut : {CutRule::by_rounds, CutRule::by_template}) {
+        auto draft =
+            spreader_.draft({schedule, lane_size, covers[i], WorkerOrder::as_numbered, cut});
+        effort_ += effort_of_draft;
+        if (draft && estimate_.of(*draft) <= estimate_slack * best_ms_) price(*std::move(draft));
+      }
+    }
+  }
+
+  /// Lanes that a pipeline of each depth takes by `step_ms`.
+  [[nodiscard]] std::vector<int> capacities(const std::string& schedule, double step_ms,
+                                            const Depths& depths) {
+    const int lane_size = found_->draft.lane_size;
+    const int lanes = lanes_in(limits_.micro_batches, lane_size);
+    const int width = static_cast<int>(found_->draft.pipelines.size());
+    std::vector<int> capacities;
+    for (int depth = depths.least; depth <= depths.most; ++depth) {
+      capacities.push_back(capacity_of(schedule, depth, step_ms, {lane_size, lanes, width}));
+    }
+    return capacities;
   }
 
   const SearchTools& tools_;
