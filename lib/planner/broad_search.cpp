@@ -222,7 +222,7 @@ class BroadSearch {
     double low = best_ms_ / 2;
     for (int round = 0; round < 12; ++round) {
       const double middle = (low + high) / 2;
-      const auto depths = depths_for(schedule, lane_size, middle, lanes);
+      const auto depths = depths_for(schedule, middle, lanes);
       if (!depths) {
         low = middle;
         continue;
@@ -236,39 +236,41 @@ class BroadSearch {
     }
   }
 
-  struct LaneForm {
-    int size;   // of a lane
-    int lanes;  // that there are
-    int width;  // of the plan
-  };
-  /// The estimate is linear in the share: of a pipeline of this depth in so wide a plan.
-  [[nodiscard]] int capacity_of(const std::string& schedule, int depth, double step_ms,
-                                const LaneForm& form) {
-    const double ahead_ms = estimate_.of_one(schedule, depth, 0, form.width);
-    const double lane_ms = estimate_.of_one(schedule, depth, form.size, form.width) - ahead_ms;
-    if (ahead_ms == infinity) return 0;
-    const double fits = lane_ms > 0 ? (step_ms - ahead_ms) / lane_ms : form.lanes;
-    const int most = static_cast<int>(std::clamp<double>(fits, 0, form.lanes));
-    return schedule == "zb-h2" && most * form.size < (2 * depth) - 1 ? 0 : most;
+  /// Lanes that a pipeline of each of these depths takes by `step_ms`. The estimate is linear in
+  /// the share: of a pipeline in a plan as wide as the best.
+  [[nodiscard]] std::vector<int> capacities(const std::string& schedule, double step_ms,
+                                            const Depths& depths) {
+    const int lane_size = found_->draft.lane_size;
+    const int lanes = lanes_in(limits_.micro_batches, lane_size);
+    const int width = static_cast<int>(found_->draft.pipelines.size());
+    std::vector<int> capacities;
+    for (int depth = depths.least; depth <= depths.most; ++depth) {
+      const double ahead_ms = estimate_.of_one(schedule, depth, 0, width);
+      if (ahead_ms == infinity) {
+        capacities.push_back(0);
+        continue;
+      }
+      const double lane_ms = estimate_.of_one(schedule, depth, lane_size, width) - ahead_ms;
+      const double fits = lane_ms > 0 ? (step_ms - ahead_ms) / lane_ms : lanes;
+      int most = static_cast<int>(std::clamp<double>(fits, 0, lanes));
+      if (schedule == "zb-h2" && most * lane_size < (2 * depth) - 1) most = 0;
+      capacities.push_back(most);
+    }
+    return capacities;
   }
 
   [[nodiscard]] std::optional<std::vector<int>> depths_for(const std::string& schedule,
-                                                           int lane_size, double step_ms,
-                                                           int lanes) {
+                                                           double step_ms, int lanes) {
     const int depth_most = std::min(layers(), workers());
-    const int width = static_cast<int>(found_->draft.pipelines.size());
-    std::vector<int> capacity{0};
-    for (int depth = 1; depth <= depth_most; ++depth) {
-      capacity.push_back(capacity_of(schedule, depth, step_ms, {lane_size, lanes, width}));
-    }
+    const std::vector<int> capacity = capacities(schedule, step_ms, {1, depth_most});
     std::vector<int> best(static_cast<std::size_t>(workers()) + 1, 0);
     std::vector<int> last(best.size(), 0);
     for (int used = 1; used <= workers(); ++used) {
       const auto at = static_cast<std::size_t>(used);
       best[at] = best[at - 1];
       for (int depth = 1; depth <= std::min(depth_most, used); ++depth) {
-        const int together =
-            best[at - static_cast<std::size_t>(depth)] + capacity[static_cast<std::size_t>(depth)];
+        const int together = best[at - static_cast<std::size_t>(depth)] +
+                             capacity[static_cast<std::size_t>(depth) - 1];
         if (together > best[at]) {
           best[at] = together;
           last[at] = depth;
@@ -319,7 +321,9 @@ class BroadSearch {
       }
     }
     const int lane_size = best.lane_size;
+    const std::int64_t effort_most = effort_ + effort_max;
     for (std::size_t i = 0; i < std::min(covers.size(), covers_most); ++i) {
+      if (effort_ > effort_most) return;
       for (const CutRule cut : {CutRule::by_rounds, CutRule::by_template}) {
         auto draft =
             spreader_.draft({schedule, lane_size, covers[i], WorkerOrder::as_numbered, cut});
@@ -327,19 +331,6 @@ class BroadSearch {
         if (draft && estimate_.of(*draft) <= estimate_slack * best_ms_) price(*std::move(draft));
       }
     }
-  }
-
-  /// Lanes that a pipeline of each depth takes by `step_ms`.
-  [[nodiscard]] std::vector<int> capacities(const std::string& schedule, double step_ms,
-                                            const Depths& depths) {
-    const int lane_size = found_->draft.lane_size;
-    const int lanes = lanes_in(limits_.micro_batches, lane_size);
-    const int width = static_cast<int>(found_->draft.pipelines.size());
-    std::vector<int> capacities;
-    for (int depth = depths.least; depth <= depths.most; ++depth) {
-      capacities.push_back(capacity_of(schedule, depth, step_ms, {lane_size, lanes, width}));
-    }
-    return capacities;
   }
 
   const SearchTools& tools_;

@@ -29,6 +29,8 @@ struct LayerTerms {
   [[nodiscard]] double compute_ms() const {
     return forward_ms + backward_input_ms + backward_weight_ms;
   }
+  /// What who shadows it holds of it.
+  [[nodiscard]] std::int64_t shadow_bytes() const { return state_bytes + gradient_bytes; }
 };
 
 struct WorkerTerms {

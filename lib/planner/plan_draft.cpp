@@ -30,8 +30,7 @@ std::int64_t shadow_bytes(const CostTerms& terms, const PlanDraft& draft, int wo
   std::int64_t bytes = 0;
   for (std::size_t layer = 0; layer < draft.shadows.size(); ++layer) {
     if (std::ranges::find(draft.shadows[layer], worker) == draft.shadows[layer].end()) continue;
-    const LayerTerms& of = terms.layer(static_cast<int>(layer));
-    bytes += of.state_bytes + of.gradient_bytes;
+    bytes += terms.layer(static_cast<int>(layer)).shadow_bytes();
   }
   return bytes;
 }

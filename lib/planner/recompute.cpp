@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 
 #include <planaria/base/check.hpp>
 
@@ -48,9 +49,18 @@ Result<std::vector<int>> recomputing_ranks(const PipelineAssignment& pipeline,
   const int lanes = lanes_in(pipeline.micro_batches, request.lane_size);
   const std::vector<std::int64_t> peak_bytes =
       peak_bytes_of(problem_of(terms, stages, lanes), schedule);
+  std::map<int, std::int64_t> shadowed_bytes;  // by worker
+  for (const ShadowAssignment& shadow : request.shadows) {
+    const int worker = terms.index_of(shadow.worker);
+    for (const LayerId layer : shadow.layers) {
+      shadowed_bytes[worker] += terms.layer(layer.value).shadow_bytes();
+    }
+  }
   for (int rank = 0; rank < schedule.depth(); ++rank) {
     const auto stage = static_cast<std::size_t>(schedule.stage_of(rank, 0));
-    const bool fits = peak_bytes[stage] <= terms.worker(stages[stage].worker).memory_bytes;
+    const int worker = stages[stage].worker;
+    const bool fits =
+        peak_bytes[stage] + shadowed_bytes[worker] <= terms.worker(worker).memory_bytes;
     if (request.recompute == Recompute::always || !fits) ranks.push_back(rank);
   }
   return ranks;

@@ -7,6 +7,7 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
+#include <planaria/planner/chunks.hpp>
 #include <planaria/planner/placement.hpp>
 #include <planaria/schedule/builders.hpp>
 
@@ -44,10 +45,8 @@ class Replanner {
   /// Brings all candidates before the judge. Those of before first: they are cheap and often good,
   /// which spares assignments of the others.
   [[nodiscard]] Result<void> consider_all() {
-    if (request_.before) {
-      if (!shares_workers(*request_.before) && price_.chunks() == 1) {
-        consider_repairs(*request_.before);
-      }
+    if (request_.before && stands_for_schedule(*request_.before)) {
+      if (price_.chunks() == 1) consider_repairs(*request_.before);
       PLANARIA_TRY_VOID(consider_shape_of(*request_.before));
     }
     PLANARIA_TRY(shapes, shapes_anew());
@@ -56,6 +55,14 @@ class Replanner {
   }
 
  private:
+  /// A layout may have other chunks than the schedule: a text of its own gave them to it.
+  [[nodiscard]] bool stands_for_schedule(const Layout& before) const {
+    return !shares_workers(before) &&
+           std::ranges::all_of(before.pipelines, [&](const PipelineAssignment& pipeline) {
+             return chunks_in(pipeline) == price_.chunks();
+           });
+  }
+
   void consider_repairs(const Layout& before) {
     const Repair repair(before, holdings_);
     if (!repair.possible()) return;
@@ -174,7 +181,6 @@ class Replanner {
   }
 
   [[nodiscard]] Result<void> consider_shape_of(const Layout& before) {
-    if (shares_workers(before)) return {};
     const std::vector<WorkerId> places = workers_of(Layout{before.pipelines, {}});
     if (places.size() > static_cast<std::size_t>(holdings_.workers())) return {};
     // Of what kind who is gone was, nobody knows.

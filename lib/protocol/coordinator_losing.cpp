@@ -204,7 +204,8 @@ Decision on_tick(CoordinatorState& state, Instant now) {
   }
   if (state.phase == Phase::training) {
     if (const auto count = plan_ahead(state)) {
-      decision.explanation += fmt::format(", planned ahead for {} workers", *count);
+      decision.explanation +=
+          fmt::format(", planned ahead for {} worker{}", *count, *count == 1 ? "" : "s");
     }
   }
   return decision;

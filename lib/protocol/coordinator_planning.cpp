@@ -72,6 +72,21 @@ bool stays_rerouted(const CoordinatorState& state, const std::vector<WorkerId>& 
   return cost && other && cost.value() <= other.value();
 }
 
+// Whether all pipelines run by the text that was asked for: another layout would give it up.
+bool stays_by_text(const CoordinatorState& state, const std::vector<WorkerId>& usable) {
+  const auto& text = state.options.schedule_text;
+  return text && all_among(state.view.layout, usable) &&
+         std::ranges::all_of(state.view.schedules, [&](const std::string& schedule) {
+           return schedule.empty() || schedule == *text;
+         });
+}
+
+Plan members_changed(const CoordinatorState& state, const std::vector<WorkerId>& usable) {
+  Layout layout{state.view.layout.pipelines, shadows_for(state, state.view.layout, usable)};
+  std::string explanation = fmt::format("{}: members and shadows changed", text_of(layout));
+  return {std::move(layout), std::move(explanation)};
+}
+
 // The layout of the next view; nothing where it stays as it is.
 std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<WorkerId>& usable) {
   if (state.target && !all_among(*state.target, usable)) {
@@ -84,6 +99,7 @@ std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<Worke
     return Plan{layout, fmt::format("{}: all that compute hold their layers", text_of(layout))};
   }
   if (!std::exchange(state.plan_wanted, false)) return std::nullopt;
+  if (stays_by_text(state, usable)) return members_changed(state, usable);
   const Cluster cluster = cluster_of(state, usable);
   ReplanRequest request = replan_request(state, cluster);
   request.horizon_steps = 1;  // the fastest step; of equals the fewest bytes
@@ -92,8 +108,7 @@ std::optional<Plan> next_layout(CoordinatorState& state, const std::vector<Worke
   const Layout& best = answer.value().layout;
   if (best.pipelines == state.view.layout.pipelines || stays_rerouted(state, usable, best)) {
     state.target.reset();
-    Layout layout{state.view.layout.pipelines, shadows_for(state, state.view.layout, usable)};
-    return Plan{layout, fmt::format("{}: members and shadows changed", text_of(layout))};
+    return members_changed(state, usable);
   }
   state.target = Layout{best.pipelines, {}};
   return Plan{staging(state, *state.target, usable),

@@ -175,6 +175,15 @@ bool all_among(const Layout& layout, const std::vector<WorkerId>& workers) {
   });
 }
 
+std::string schedule_to_plan_by(const CoordinatorOptions& options) {
+  const ChunkForm form = form_asked(options);
+  if (!options.schedule_text || form.chunks == 1) return options.schedule;
+  for (const char* const kind : {"zb-v", "interleaved"}) {
+    if (form == ChunkForm{placement_of(kind), chunks_of(kind)}) return kind;
+  }
+  return options.schedule;
+}
+
 Cluster cluster_of(const CoordinatorState& state, const std::vector<WorkerId>& workers) {
   Cluster cluster = identical_workers(static_cast<int>(workers.size()),
                                       state.options.memory_bytes.value_or(memory_without_limit));
@@ -190,7 +199,7 @@ ReplanRequest replan_request(const CoordinatorState& state, const Cluster& clust
   request.micro_batches = state.spec->micro_batches;
   request.micro_batch_size = state.spec->micro_batch_size;
   request.lane_size = state.spec->lane_size;
-  request.schedule = state.options.schedule;
+  request.schedule = schedule_to_plan_by(state.options);
   request.recompute = state.options.recompute;
   for (LayerId layer{0}; layer.value < layer_count(state); layer = layer.next()) {
     const auto holders = state.holders.find(layer);

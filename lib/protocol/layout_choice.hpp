@@ -28,6 +28,9 @@ struct Choice {
 
 /// Whether every worker with a role is among `workers`, which ascend.
 [[nodiscard]] bool all_among(const Layout& layout, const std::vector<WorkerId>& workers);
+/// The kind of schedule that layouts are planned for: the one asked for, or one that stands as the
+/// asked-for text does, if any.
+[[nodiscard]] std::string schedule_to_plan_by(const CoordinatorOptions& options);
 /// What replan() is asked for the cluster's workers; prices are the caller's to set.
 [[nodiscard]] ReplanRequest replan_request(const CoordinatorState& state, const Cluster& cluster);
 /// The workers as the planner sees them: alike.

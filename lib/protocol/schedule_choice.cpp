@@ -107,7 +107,7 @@ Shape shape_of(const PipelineAssignment& pipeline, int micro_batches) {
 // The schedule, its ranks recomputing as asked. A schedule's text and Varuna's rules say so
 // themselves.
 Result<Schedule> recomputing(const CoordinatorState& state, const PipelineAssignment& pipeline,
-                             Schedule schedule) {
+                             const std::vector<ShadowAssignment>& shadows, Schedule schedule) {
   const CoordinatorOptions& options = state.options;
   const bool own = options.schedule_text || options.schedule.starts_with("varuna");
   if (options.recompute == Recompute::never || own) return schedule;
@@ -119,19 +119,21 @@ Result<Schedule> recomputing(const CoordinatorState& state, const PipelineAssign
                                          .cluster = &cluster,
                                          .micro_batch_size = state.spec->micro_batch_size,
                                          .lane_size = state.spec->lane_size,
-                                         .recompute = options.recompute}));
+                                         .recompute = options.recompute,
+                                         .shadows = shadows}));
   if (ranks.empty()) return schedule;
   return with_recompute(schedule, ranks);
 }
 
-Result<Schedule> schedule_alone(const CoordinatorState& state, const PipelineAssignment& pipeline,
-                                int micro_batches, Asked asked) {
+Result<Schedule> schedule_alone(const CoordinatorState& state, const Layout& layout,
+                                std::size_t index, int micro_batches, Asked asked) {
+  const PipelineAssignment& pipeline = layout.pipelines[index];
   const Shape shape = shape_of(pipeline, micro_batches);
   auto schedule = fitting(state, pipeline, shape, asked);
-  if (schedule) return recomputing(state, pipeline, std::move(schedule).value());
+  if (schedule) return recomputing(state, pipeline, layout.shadows, std::move(schedule).value());
   if (asked == Asked::must_fit) return schedule;
   if (auto other = substitute(pipeline, shape)) {
-    return recomputing(state, pipeline, *std::move(other));
+    return recomputing(state, pipeline, layout.shadows, *std::move(other));
   }
   return schedule;
 }
@@ -225,9 +227,9 @@ Result<Schedules> schedules_for(const CoordinatorState& state, const Layout& lay
         joined, [&](int one) { return micro_batches[static_cast<std::size_t>(one)] > 0; });
     if (joined.front() != pipeline || !any) continue;
     const auto index = static_cast<std::size_t>(pipeline);
-    auto schedule = joined.size() > 1 ? shared_schedule(state, layout, joined, micro_batches, asked)
-                                      : schedule_alone(state, layout.pipelines[index],
-                                                       micro_batches[index], asked);
+    auto schedule = joined.size() > 1
+                        ? shared_schedule(state, layout, joined, micro_batches, asked)
+                        : schedule_alone(state, layout, index, micro_batches[index], asked);
     const auto proof = schedule ? proven(state, schedule.value()) : Result<void>(schedule.fault());
     if (!proof) {
       return Fault{proof.fault().kind,

@@ -70,6 +70,22 @@ TEST_CASE("never and always are what they say, and sizes must be the profile's",
   RecomputeRequest request{.profile = &even.profile, .cluster = &even.cluster};
   const Schedule schedule = one_forward_one_backward({2, 4});
   CHECK(recomputing_ranks(pipeline, schedule, request).value().empty());
+  // A worker of which nothing is left beside what it shadows.
+  EvenCase tight = even;
+  request.cluster = &tight.cluster;
+  for (std::int64_t memory = 200'000; memory > 0; memory -= 100) {
+    for (ClusterWorker& worker : tight.cluster.workers) worker.memory_bytes = memory;
+    if (!recomputing_ranks(pipeline, schedule, request).value().empty()) break;
+    request.shadows = {{WorkerId{1}, {LayerId{0}, LayerId{1}, LayerId{2}}}};
+    const bool beside = !recomputing_ranks(pipeline, schedule, request).value().empty();
+    request.shadows.clear();
+    if (beside) break;
+  }
+  CHECK(recomputing_ranks(pipeline, schedule, request).value().empty());
+  request.shadows = {{WorkerId{1}, {LayerId{0}, LayerId{1}, LayerId{2}}}};
+  CHECK(recomputing_ranks(pipeline, schedule, request).value() == std::vector{1});
+  request.shadows.clear();
+  request.cluster = &even.cluster;
   request.recompute = Recompute::always;
   CHECK(recomputing_ranks(pipeline, schedule, request).value() == std::vector{0, 1});
   request.recompute = Recompute::never;

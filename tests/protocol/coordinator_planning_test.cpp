@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <planaria/planner/chunks.hpp>
+
 #include "protocol/coordinator_story.hpp"
 
 namespace planaria::protocol {
@@ -48,6 +50,32 @@ TEST_CASE("a record names no view where nobody came and nothing would be better"
   story.start();
   for (int i = 0; i < 3; ++i) CHECK_FALSE(commit_of(story.whole_step()).next.has_value());
   CHECK(story.state.view.view == ViewNumber{1});
+}
+
+TEST_CASE("pipelines by a schedule's text stay while their workers do, and stand after a loss",
+          "[unit]") {
+  for (const char* const kind : {"zb-v", "1f1b"}) {
+    INFO(kind);
+    CoordinatorStory by_kind({.workers = 2, .width = 1, .depth = 2, .schedule = kind},
+                             spec_of_twenty());
+    by_kind.gather();
+    const std::string text = by_kind.state.view.schedules.at(0);
+    CoordinatorStory story(
+        {.workers = 2, .width = 1, .depth = 2, .schedule_text = text, .commit_domains = 2},
+        spec_of_twenty());
+    story.start();
+    const Layout first = story.state.view.layout;
+    story.whole_step();
+    story.newcomer();
+    for (int step = 0; step < 4; ++step) story.whole_step();
+    CHECK(story.state.view.layout.pipelines == first.pipelines);
+    CHECK(story.state.view.schedules.at(0) == text);
+    story.lose(1);
+    REQUIRE(story.state.phase == Phase::preparing);
+    for (const PipelineAssignment& pipeline : story.state.view.layout.pipelines) {
+      CHECK(form_of(pipeline).has_value());
+    }
+  }
 }
 
 TEST_CASE("a newcomer that is not connected to the others is not planned with", "[unit]") {

@@ -27,10 +27,11 @@ struct RecomputeRequest {
   int micro_batch_size = 1;          // one of the profile's
   int lane_size = 1;
   Recompute recompute = Recompute::any;
+  std::vector<ShadowAssignment> shadows = {};  // what workers hold beside; others' are ignored
 };
 
 /// Returns the ranks of the pipeline that recompute, ascending: none, all, or, of any, those that
-/// would hold more than their worker's memory by the cost model (plan.hpp), nothing shadowed.
+/// would hold more than their worker's memory by the cost model (plan.hpp), with what it shadows.
 /// Requires a schedule of as many stages, whose ranks recompute nothing. invalid_input: a size that
 /// the profile does not have. O(actions).
 [[nodiscard]] Result<std::vector<int>> recomputing_ranks(const PipelineAssignment& pipeline,

@@ -65,15 +65,6 @@ struct Replan {
   std::string explanation;          // one line: what was chosen and why
 };
 
-/// Returns the width and depth to plan anew with: min(width, workers) pipelines, the depth asked
-/// too if workers suffice for both; depth alone: min(depth, workers) stages.
-struct AskedShape {
-  std::optional<int> width;
-  std::optional<int> depth;
-};
-[[nodiscard]] AskedShape asked_shape(std::optional<int> width, std::optional<int> depth,
-                                     int workers);
-
 /// Returns the schedule by which best_plan() is to plan layouts for runs of `schedule`: nothing
 /// (any) for "any", and for "auto", which finds its own later; 1f1b for Varuna's, whose rules for
 /// recompute no plan has.
@@ -85,8 +76,10 @@ struct AskedShape {
 /// by the schedule asked for, in 1F1B where its kind has no such shape; stages must fit their
 /// workers' memory, recomputing as asked. Candidates:
 /// - Planned anew: best_plan()'s for the workers there are, and of every width the workers spread
-///   evenly, in asked_shape(). Also the shape of before, if there are workers for every place of
-///   it. Places go to workers so that the fewest bytes are transferred (place_workers()).
+///   evenly. Width asked: min(width, workers) pipelines, of the depth asked too if workers suffice
+///   for both. Depth alone: min(depth, workers) stages. Also the shape of before, if there are
+///   workers for every place of it. Places go to workers so that the fewest bytes are transferred
+///   (place_workers()).
 /// - The layout before, repaired: the layers of a run of lost stages go to the stages beside it in
 ///   the pipeline, parted by one cut; a pipeline that is lost whole is dropped. The cuts of fewest
 ///   bytes first, then every combination where that is at most 512, else cut by cut till no single
@@ -107,8 +100,8 @@ struct AskedShape {
 /// 9 ms, 300 39 to 93 ms (bench_planner), the longer where steps are weighed.
 [[nodiscard]] Result<Replan> replan(const ReplanRequest& request);
 
-/// Returns best_plan()'s for the workers there are, in asked_shape(), with no more effort than
-/// somebody waits for; nothing where nothing fits. Reads neither holders nor before.
+/// Returns best_plan()'s for the workers there are, as replan() plans anew, with no more effort
+/// than somebody waits for; nothing where nothing fits. Reads neither holders nor before.
 [[nodiscard]] Result<std::optional<Plan>> planned_anew(const ReplanRequest& request);
 
 /// Chooses shadows so that every layer is held by `copies` workers (all, if there are fewer), those
