@@ -55,6 +55,21 @@ TEST_CASE("in chunks nothing moves where nobody is gone", "[unit]") {
   }
 }
 
+TEST_CASE("pipelines with more stages a worker than the schedule has are planned anew", "[unit]") {
+  const std::vector<double> costs(12, 1.0);
+  const std::vector<WorkerId> all{WorkerId{0}, WorkerId{1}, WorkerId{2}};
+  Layout before = in_chunks(even_layout(costs, 12, 1, 3), costs, v.form);
+  before.shadows = place_shadows(before, std::vector<std::int64_t>(12, 100), all, {}, 2);
+  ReplanCase request = request_for(before, costs, v, {WorkerId{0}, WorkerId{2}});
+  request.schedule = "1f1b";
+  request.width = 1;
+  request.ms_per_byte = 1;
+  request.horizon_steps = 0;  // as it is, or repaired, fewer bytes would move
+  const Replan answer = replan(request).value();
+  INFO(answer.explanation);
+  for (const auto& pipeline : answer.layout.pipelines) CHECK(chunks_in(pipeline) == 1);
+}
+
 TEST_CASE("too few layers for a schedule's chunks: pipelines without them", "[unit]") {
   ReplanCase request = request_for({}, {1}, v, {WorkerId{0}, WorkerId{3}});
   request.before.reset();
