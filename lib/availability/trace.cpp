@@ -1,0 +1,46 @@
+#include <planaria/availability/trace.hpp>
+
+#include <cstddef>
+
+namespace planaria {
+namespace {
+
+std::int64_t last_known_ms(const Trace& trace) {
+  return trace.end_known ? trace.end_ms : trace.end_ms - 1;
+}
+
+}  // namespace
+
+std::vector<IntervalCounts> intervals_of(const Trace& trace, std::int64_t interval_ms) {
+  const auto index_of = [&](std::int64_t at_ms) {
+    return static_cast<std::size_t>(at_ms / interval_ms);
+  };
+  std::vector<IntervalCounts> intervals(index_of(last_known_ms(trace)) + 1);
+  intervals[index_of(trace.first_ms)].joined = trace.initial;
+  for (const TraceChange& change : trace.changes) {
+    IntervalCounts& interval = intervals[index_of(change.at_ms)];
+    interval.joined += change.joined;
+    interval.lost += change.lost;
+  }
+  int count = 0;
+  for (IntervalCounts& interval : intervals) {
+    count += interval.joined - interval.lost;
+    interval.count = count;
+  }
+  return intervals;
+}
+
+std::vector<int> counts_on_grid(const Trace& trace, std::int64_t step_ms) {
+  std::vector<int> counts;
+  std::size_t next = 0;
+  int count = trace.initial;
+  for (std::int64_t at_ms = trace.first_ms; at_ms <= last_known_ms(trace); at_ms += step_ms) {
+    for (; next < trace.changes.size() && trace.changes[next].at_ms <= at_ms; ++next) {
+      count += trace.changes[next].joined - trace.changes[next].lost;
+    }
+    counts.push_back(count);
+  }
+  return counts;
+}
+
+}  // namespace planaria
