@@ -10,6 +10,7 @@
 
 #include <planaria/base/check.hpp>
 #include <planaria/base/text.hpp>
+#include <planaria/model/transfer_table.hpp>
 
 namespace planaria {
 namespace {
@@ -147,21 +148,20 @@ std::optional<std::size_t> Profile::at_size(int micro_batch_size) const {
   return static_cast<std::size_t>(found - micro_batch_sizes.begin());
 }
 
-double transfer_ms(const std::vector<TransferPoint>& points, std::int64_t bytes) {
+double measured_ms(const std::vector<TransferPoint>& points, double bytes) {
   check(!points.empty() && points.back().bytes > 0, "a transfer of more than nothing was measured");
-  if (bytes <= 0) return 0;
-  if (bytes <= points.front().bytes) return points.front().ms;
-  if (bytes > points.back().bytes) {
-    return points.back().ms * static_cast<double>(bytes) / static_cast<double>(points.back().bytes);
-  }
-  const auto above =
-      std::lower_bound(points.begin(), points.end(), bytes,
-                       [](const TransferPoint& point, std::int64_t b) { return point.bytes < b; });
+  const auto bytes_of = [](const TransferPoint& point) { return static_cast<double>(point.bytes); };
+  if (bytes <= bytes_of(points.front())) return points.front().ms;
+  if (bytes > bytes_of(points.back())) return points.back().ms * bytes / bytes_of(points.back());
+  const auto above = std::ranges::lower_bound(points, bytes, {}, bytes_of);
   const TransferPoint& high = *above;
   const TransferPoint& low = *(above - 1);
-  const double share =
-      static_cast<double>(bytes - low.bytes) / static_cast<double>(high.bytes - low.bytes);
+  const double share = (bytes - bytes_of(low)) / (bytes_of(high) - bytes_of(low));
   return low.ms + (share * (high.ms - low.ms));
+}
+
+double transfer_ms(const std::vector<TransferPoint>& points, std::int64_t bytes) {
+  return bytes <= 0 ? 0 : measured_ms(points, static_cast<double>(bytes));
 }
 
 Profile profile_of_costs(const std::vector<double>& layer_costs, int micro_batch_size) {
@@ -182,6 +182,19 @@ Profile profile_of_costs(const std::vector<double>& layer_costs, int micro_batch
   return profile;
 }
 
+Result<std::vector<TransferPoint>> transfer_from_json(const Json& list, const std::string& source) {
+  PLANARIA_TRY_VOID(check_count(list, Profile::transfer_points_max, source, "transfer"));
+  std::vector<TransferPoint> points;
+  std::vector<std::int64_t> bytes;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    PLANARIA_TRY(point, point_from_json(list[i], source, fmt::format("transfer[{}]", i)));
+    points.push_back(point);
+    bytes.push_back(point.bytes);
+  }
+  PLANARIA_TRY_VOID(check_ascending(bytes, source, "transfer"));
+  return points;
+}
+
 Result<Profile> profile_from_json(const Json& json, const std::string& source) {
   ObjectReader reader(json, source, "");
   reader.integer("version", 1, 1);
@@ -195,7 +208,6 @@ Result<Profile> profile_from_json(const Json& json, const std::string& source) {
   PLANARIA_TRY_VOID(
       check_count(sizes, Profile::micro_batch_sizes_max, source, "micro_batch_sizes"));
   PLANARIA_TRY_VOID(check_count(layers, Profile::layers_max, source, "layers"));
-  PLANARIA_TRY_VOID(check_count(transfer, Profile::transfer_points_max, source, "transfer"));
   PLANARIA_TRY(read_sizes,
                numbers<int>(reader, "micro_batch_sizes", source,
                             [](ObjectReader& one, const std::string& name) {
@@ -209,13 +221,8 @@ Result<Profile> profile_from_json(const Json& json, const std::string& source) {
     profile.layers.push_back(std::move(layer));
   }
   PLANARIA_TRY_VOID(check_names(profile, source));
-  std::vector<std::int64_t> bytes;
-  for (std::size_t i = 0; i < transfer.size(); ++i) {
-    PLANARIA_TRY(point, point_from_json(transfer[i], source, fmt::format("transfer[{}]", i)));
-    profile.transfer.push_back(point);
-    bytes.push_back(point.bytes);
-  }
-  PLANARIA_TRY_VOID(check_ascending(bytes, source, "transfer"));
+  PLANARIA_TRY(points, transfer_from_json(transfer, source));
+  profile.transfer = std::move(points);
   return profile;
 }
 

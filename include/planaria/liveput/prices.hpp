@@ -1,0 +1,85 @@
+// liveput/prices.hpp: what layouts earn and what changes between them cost. Floor 4, pure.
+// Is: the interface that policies, liveput and the simulator ask; and the prices of a measured
+// setting. Is not: a choice. No state that changes, any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <planaria/liveput/setting.hpp>
+
+namespace planaria {
+
+/// A change at the begin of an interval: of `workers`, `lost` have just vanished, nobody knows
+/// which beforehand; `from` ran on the first of them, and `to` takes its place.
+struct LayoutChange {
+  GridLayout from;
+  GridLayout to;
+  int workers = 0;
+  int lost = 0;
+};
+
+class PriceModel {
+ public:
+  virtual ~PriceModel() = default;
+
+  /// Returns all layouts that may be chosen, ascending by width, then depth.
+  [[nodiscard]] virtual const std::vector<MeasuredLayout>& layouts() const = 0;
+  /// Returns the most workers there may be.
+  [[nodiscard]] virtual int workers_max() const = 0;
+  /// Returns how long nobody trains, expected over which workers vanished, each set as likely. To
+  /// nothing: 0. Requires layouts() or nothing, and from.workers() <= workers.
+  [[nodiscard]] virtual double change_ms(const LayoutChange& change) const = 0;
+  /// Returns how long all take to begin anew as `to`, with newcomers or without.
+  [[nodiscard]] virtual double restart_ms(const GridLayout& to, bool grows) const = 0;
+  /// Returns how long `to` takes to read all its state, one stage after the other.
+  [[nodiscard]] virtual double read_all_ms(const GridLayout& to) const = 0;
+  /// Returns how long a checkpoint takes to be written and read.
+  [[nodiscard]] virtual double checkpoint_ms() const = 0;
+};
+
+/// Whether a change brings in workers that did not compute: a newcomer, or a spare in a lost one's
+/// place.
+[[nodiscard]] inline bool grows(const LayoutChange& change) {
+  return change.from.empty() || change.to.workers() > change.from.workers() - change.lost;
+}
+
+/// Prices as Parcae (NSDI 2024) has them, from its measured table; the expectation exact
+/// (docs/liveput.md, "Prices of a setting").
+class SettingPrices final : public PriceModel {
+ public:
+  /// Takes what setting_from_json() accepts. O(layouts x depths x workers) at most.
+  explicit SettingPrices(Setting setting);
+
+  [[nodiscard]] const std::vector<MeasuredLayout>& layouts() const override { return layouts_; }
+  [[nodiscard]] int workers_max() const override { return setting_.max_workers; }
+  /// O(depth x lost^2) where the depth stays, else O(old depth x new depth).
+  [[nodiscard]] double change_ms(const LayoutChange& change) const override;
+  [[nodiscard]] double restart_ms(const GridLayout& to, bool grows) const override;
+  [[nodiscard]] double read_all_ms(const GridLayout& to) const override;
+  [[nodiscard]] double checkpoint_ms() const override { return setting_.checkpoint_ms; }
+
+  /// Returns the first layer of each stage, and behind them the number of layers.
+  [[nodiscard]] std::vector<int> cuts(int depth) const;
+  /// Returns how long the state of each stage takes from one worker to another, ms.
+  [[nodiscard]] const std::vector<double>& moves_ms(int depth) const;
+  /// Returns how long fetching takes when the depth changes, ms.
+  [[nodiscard]] double pull_ms(const GridLayout& from, int depth) const;
+
+ private:
+  [[nodiscard]] double regrouped_ms(const LayoutChange& change) const;
+  [[nodiscard]] double parameters(int first, int end) const {
+    return sums_[static_cast<std::size_t>(end)] - sums_[static_cast<std::size_t>(first)];
+  }
+  [[nodiscard]] double move_ms(double parameter_count) const;
+
+  Setting setting_;
+  std::vector<MeasuredLayout> layouts_;
+  std::vector<double> sums_;  // parameters of all layers before
+  std::map<int, double> build_ms_;
+  std::map<GridLayout, MeasuredRegroup> regroup_;
+  std::map<int, std::vector<double>> moves_ms_;
+};
+
+}  // namespace planaria

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <planaria/base/check.hpp>
+#include <planaria/liveput/prices.hpp>
+#include <planaria/model/transfer_table.hpp>
+
+#include "liveput/vanishing.hpp"
+
+namespace planaria {
+namespace {
+
+/// What the stages looked at so far must fetch, were so many of their workers lost.
+struct Fetched {
+  int lost = 0;
+  bool any = false;
+  double slowest_ms = 0;
+  double sole_ms = 0;  // together, of stages nobody holds any more
+  double probability = 1;
+  [[nodiscard]] bool same_as(const Fetched& other) const {
+    return lost == other.lost && any == other.any && slowest_ms == other.slowest_ms &&
+           sole_ms == other.sole_ms;
+  }
+};
+
+/// The counts lost of each stage, stage after stage, told apart by what they make fetch alone.
+class Vanishing {
+ public:
+  explicit Vanishing(const LayoutChange& change) : change_(change), cases_{Fetched{}} {}
+
+  void add_stage(double move_ms, bool last) {
+    std::vector<Fetched> after;
+    const int stage_workers = change_.from.width;
+    const int left = change_.workers - (stages_ * stage_workers);
+    for (const Fetched& one : cases_) {
+      const Draw draw{left, stage_workers, change_.lost - one.lost};
+      for (int lost = 0; lost <= std::min(stage_workers, draw.drawn); ++lost) {
+        const double probability = probability_of_hits(draw, lost);
+        if (probability == 0) continue;
+        Fetched more = one;
+        more.lost += lost;
+        more.probability *= probability;
+        const int missing = std::max(0, change_.to.width - (stage_workers - lost));
+        if (missing > 0) {
+          more.any = true;
+          more.slowest_ms = std::max(more.slowest_ms, move_ms);
+          const bool sole =
+              missing == change_.to.width || (last && missing == change_.to.width - 1);
+          if (sole) more.sole_ms += move_ms;
+        }
+        add(after, more);
+      }
+    }
+    cases_ = std::move(after);
+    ++stages_;
+  }
+
+  [[nodiscard]] const std::vector<Fetched>& cases() const { return cases_; }
+
+ private:
+  static void add(std::vector<Fetched>& all, const Fetched& one) {
+    const auto found =
+        std::ranges::find_if(all, [&](const Fetched& other) { return one.same_as(other); });
+    if (found == all.end()) {
+      all.push_back(one);
+    } else {
+      found->probability += one.probability;
+    }
+  }
+
+  const LayoutChange& change_;
+  std::vector<Fetched> cases_;
+  int stages_ = 0;
+};
+
+}  // namespace
+
+SettingPrices::SettingPrices(Setting setting)
+    : setting_(std::move(setting)), layouts_(setting_.throughput), sums_{0} {
+  std::ranges::sort(layouts_, {}, &MeasuredLayout::layout);
+  for (const double count : setting_.layer_parameters) sums_.push_back(sums_.back() + count);
+  for (const MeasuredBuild& build : setting_.model_build) build_ms_[build.depth] = build.ms;
+  for (const MeasuredRegroup& one : setting_.regroup) regroup_[one.layout] = one;
+  for (const auto& [depth, ms] : build_ms_) {
+    const std::vector<int> firsts = cuts(depth);
+    std::vector<double>& moves = moves_ms_[depth];
+    for (std::size_t q = 0; q + 1 < firsts.size(); ++q) {
+      moves.push_back(move_ms(parameters(firsts[q], firsts[q + 1])));
+    }
+  }
+}
+
+std::vector<int> SettingPrices::cuts(int depth) const {
+  const auto layers = static_cast<int>(setting_.layer_parameters.size());
+  const int each = (layers - 1) / depth;
+  const int rest = (layers - 1) % depth;
+  std::vector<int> firsts{0};
+  for (int stage = 0; stage < depth; ++stage) {
+    const bool one_more = stage == 0;
+    const bool of_rest = stage >= depth - 1 - rest && stage < depth - 1;
+    firsts.push_back(firsts.back() + each + (one_more ? 1 : 0) + (of_rest ? 1 : 0));
+  }
+  return firsts;
+}
+
+double SettingPrices::move_ms(double parameter_count) const {
+  return measured_ms(setting_.transfer, setting_.state_bytes_per_parameter * parameter_count);
+}
+
+const std::vector<double>& SettingPrices::moves_ms(int depth) const {
+  return moves_ms_.at(depth);
+}
+
+double SettingPrices::restart_ms(const GridLayout& to, bool grows) const {
+  const MeasuredRegroup& regroup = regroup_.at(to);
+  const double both_ms = setting_.process_ms + build_ms_.at(to.depth);
+  if (!grows) return both_ms + regroup.shrink_ms;
+  return both_ms + regroup.grow_ms + setting_.rendezvous_ms + setting_.growth_extra_ms;
+}
+
+double SettingPrices::read_all_ms(const GridLayout& to) const {
+  double all_ms = 0;
+  for (const double ms : moves_ms(to.depth)) all_ms += ms;
+  return all_ms;
+}
+
+double SettingPrices::change_ms(const LayoutChange& change) const {
+  if (change.to.empty()) return 0;
+  if (change.from.depth == change.to.depth) {
+    if (change.from == change.to && change.lost == 0) return 0;
+    return regrouped_ms(change);
+  }
+  const auto& moves = moves_ms(change.to.depth);
+  const double broadcast_ms = change.to.width > 1 ? *std::ranges::max_element(moves) : 0;
+  return pull_ms(change.from, change.to.depth) + broadcast_ms +
+         restart_ms(change.to, grows(change));
+}
+
+double SettingPrices::regrouped_ms(const LayoutChange& change) const {
+  Vanishing vanishing(change);
+  const auto& moves = moves_ms(change.to.depth);
+  for (std::size_t q = 0; q < moves.size(); ++q) {
+    vanishing.add_stage(moves[q], q + 1 == moves.size());
+  }
+  const double intra_ms = setting_.process_ms + regroup_.at(change.to).shrink_ms;
+  const double restart = restart_ms(change.to, grows(change));
+  double expected_ms = 0;
+  for (const Fetched& one : vanishing.cases()) {
+    const double ms = one.any ? std::max(one.slowest_ms, one.sole_ms) + restart : intra_ms;
+    expected_ms += one.probability * ms;
+  }
+  return expected_ms;
+}
+
+double SettingPrices::pull_ms(const GridLayout& from, int depth) const {
+  if (from.empty()) return move_ms(0);
+  const std::vector<int> old = cuts(from.depth);
+  const std::vector<int> now = cuts(depth);
+  std::vector<int> taken(static_cast<std::size_t>(from.depth), 0);
+  double last = 0;
+  for (int q = 0; q < std::min(depth, from.workers()); ++q) {
+    const auto at = static_cast<std::size_t>(q);
+    double least = std::numeric_limits<double>::infinity();
+    std::size_t best = 0;
+    for (std::size_t s = 0; s < taken.size(); ++s) {
+      if (taken[s] == from.width) continue;
+      const int first = std::max(old[s], now[at]);
+      const int end = std::max(first, std::min(old[s + 1], now[at + 1]));
+      const double missing = parameters(now[at], now[at + 1]) - parameters(first, end);
+      // Of equals the worker of the lowest number: of the first pipeline that has one left.
+      if (missing < least || (missing == least && taken[s] < taken[best])) {
+        least = missing;
+        best = s;
+      }
+    }
+    ++taken[best];
+    last = least;
+  }
+  return move_ms(last);
+}
+
+}  // namespace planaria
