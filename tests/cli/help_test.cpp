@@ -16,8 +16,8 @@ namespace {
 /// Option as it is written, and its description with single spaces.
 using Options = std::map<std::string, std::string>;
 
-const std::vector<std::string> commands = {"run",     "profile", "schedule", "plan",  "templates",
-                                           "compare", "export",  "init",     "doctor"};
+const std::vector<std::string> commands = {"run",      "profile", "schedule", "plan", "templates",
+                                           "survival", "compare", "export",   "init", "doctor"};
 
 std::string one_line(const std::string& text) {
   std::istringstream words(text);
@@ -108,7 +108,8 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "planaria: no command; planaria --help lists them"},
       {{"fly"},
-       "planaria: fly: no such command, must be run, profile, schedule, plan, templates, compare, "
+       "planaria: fly: no such command, must be run, profile, schedule, plan, templates, survival, "
+       "compare, "
        "export, init or "
        "doctor"},
       {{"--fly"}, "planaria: --fly: no such option, see planaria --help"},

@@ -7,6 +7,8 @@
 
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
+#include <planaria/liveput/holders.hpp>
+#include <planaria/liveput/survival.hpp>
 #include <planaria/model/layout.hpp>
 #include <planaria/model/run_spec.hpp>
 
@@ -37,6 +39,32 @@ std::optional<Fault> refusal_of(const Fault& fault) {
 
 namespace {
 
+/// A layout that fits has holders, and outlives losses with a probability or is too wide.
+void take_survival(const Layout& layout, int workers) {
+  constexpr int workers_asked = 64;
+  if (workers > workers_asked) return;
+  const auto holders = holders_of(layout, workers);
+  hold(holders.ok(), "a layout that fits has holders");
+  SurvivalOptions options;
+  options.limits = {.cells_max = 100'000, .products_max = 1'000'000};
+  const auto survival = survival_by_losses(holders.value(), options);
+  if (!survival) {
+    hold_sentence(survival.fault());
+    hold(survival.fault().kind == FaultKind::exhausted, "no survival: the layout is too wide");
+    return;
+  }
+  for (int replicas = 1; replicas <= survival.value().replicas_max(); ++replicas) {
+    double before = survival.value().at_least(replicas, 0);
+    hold(before == 1, "without losses every layer keeps its holders");
+    for (int lost = 1; lost <= workers; ++lost) {
+      const double now = survival.value().at_least(replicas, lost);
+      hold(now >= 0 && now <= before * (1 + 1e-12), "more losses are no better");
+      before = now;
+    }
+    hold(before == 0, "nothing outlives the loss of all");
+  }
+}
+
 /// What a layout is asked once it is known to fit.
 void take_layout(const Layout& layout, const LayoutRequirements& requirements) {
   hold(!text_of(layout).empty(), "a layout has a text");
@@ -46,6 +74,7 @@ void take_layout(const Layout& layout, const LayoutRequirements& requirements) {
          "a worker computes no more layers than there are");
     static_cast<void>(shadowed_by(layout, worker));
   }
+  take_survival(layout, requirements.workers);
   int micro_batches = 0;
   for (int pipeline = 0; pipeline < static_cast<int>(layout.pipelines.size()); ++pipeline) {
     micro_batches += micro_batches_of(layout, pipeline).size();
