@@ -173,9 +173,11 @@ Result<TraceLaw> fit_law(const Trace& trace) {
   law.machines_max = summary.max;
   law.mean_machines = std::min(summary.mean, 0.98 * summary.max);
   law.initial = trace.initial;
-  law.hazard = trace.form == TraceForm::events
-                   ? hazard_by_age(trace)
-                   : std::vector<HazardPiece>{{0, *summary.preemptions_per_machine_hour}};
+  law.hazard = hazard_by_age(trace);
+  const bool tells_ages = trace.form == TraceForm::events &&
+                          std::any_of(law.hazard.begin(), law.hazard.end(),
+                                      [](const HazardPiece& piece) { return piece.per_hour > 0; });
+  if (!tells_ages) law.hazard = {{0, *summary.preemptions_per_machine_hour}};
   for (HazardPiece& piece : law.hazard) piece.per_hour = std::min(piece.per_hour, 1000.0);
   law.loss_bursts = bursts_of(trace.changes, &TraceChange::lost);
   law.join_bursts = bursts_of(trace.changes, &TraceChange::joined);

@@ -79,7 +79,7 @@ Result<std::string> counts_text(const Trace& trace, std::optional<std::int64_t> 
   const std::int64_t step_ms = tick_ms.value_or(exact_tick_ms(trace));
   const auto ticks = static_cast<std::size_t>((trace.end_ms - trace.first_ms) / step_ms) + 1;
   if (ticks > TraceLimits::records_max) {
-    return Fault::invalid_input(fmt::format("tick: {} s, must be longer: {} ticks are more than {}",
+    return Fault::invalid_input(fmt::format("tick-s: {}, must be longer: {} ticks are more than {}",
                                             static_cast<double>(step_ms) / 1000, ticks,
                                             TraceLimits::records_max));
   }

@@ -68,7 +68,7 @@ TEST_CASE("a tick so short that the file would be too long is refused", "[unit]"
   const auto text = counts_text(trace, std::nullopt);
   REQUIRE_FALSE(text.ok());
   CHECK(text.fault().sentence ==
-        "tick: 0.001 s, must be longer: 86400001 ticks are more than 2000000");
+        "tick-s: 0.001, must be longer: 86400001 ticks are more than 2000000");
 }
 
 TEST_CASE("a synthetic trace has the same counts in both forms", "[unit]") {
