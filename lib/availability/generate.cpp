@@ -76,6 +76,15 @@ class Generation {
     return day * (stormy_ ? 1 + law_.storm_strength : 1 - law_.storm_strength);
   }
 
+  /// Returns the machines of as many bursts as are expected, rounded up or down by lot, of `most`
+  /// at most.
+  int drawn_bursts(const std::vector<BurstSize>& sizes, double expected, int most) {
+    const double bursts = std::floor(expected + random_.uniform());
+    int machines = 0;
+    for (int i = 0; i < bursts && machines < most; ++i) machines += drawn_size(sizes, random_);
+    return std::min(machines, most);
+  }
+
   /// Returns how many went.
   int lose_in(int zone, std::int64_t tick) {
     std::vector<std::size_t> there;
@@ -91,8 +100,8 @@ class Generation {
     if (there.empty()) return 0;
     const auto most = static_cast<int>(there.size());
     const double chance = rate * weather_at(tick) * tick_h_ / mean_burst(law_.loss_bursts, most);
-    if (random_.uniform() >= chance) return 0;
-    const int lost = std::min(drawn_size(law_.loss_bursts, random_), most);
+    const int lost = drawn_bursts(law_.loss_bursts, chance, most);
+    if (lost == 0) return 0;
     std::vector<bool> gone(machines_.size());
     for (int i = 0; i < lost; ++i) gone[there[take_one(rates)]] = true;
     std::vector<Machine> left;
@@ -126,8 +135,8 @@ class Generation {
     if (room <= 0) return 0;
     const double rate =
         law_.mean_machines / life_h_ * room / (law_.machines_max - law_.mean_machines);
-    if (random_.uniform() >= rate * tick_h_ / mean_burst(law_.join_bursts, room)) return 0;
-    const int joined = std::min(drawn_size(law_.join_bursts, random_), room);
+    const double chance = rate * tick_h_ / mean_burst(law_.join_bursts, room);
+    const int joined = drawn_bursts(law_.join_bursts, chance, room);
     for (int i = 0; i < joined; ++i) join(tick);
     return joined;
   }

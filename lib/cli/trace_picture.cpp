@@ -194,7 +194,7 @@ class TracePicture {
     text_ += fmt::format("<path class=\"band\" d=\"M{} {}{}{}Z\"/>\n", decimal(left_px),
                          decimal(y_of(all.front().most)), upper, lower);
     text_ += fmt::format("<path class=\"line\" d=\"{}\"/>\n", middle);
-    word(right_px, 50, "end", "line: the mean of each column; band: fewest to most");
+    word(right_px, 68, "end", "line: the mean of each column; band: fewest to most");
   }
 
   /// What joined points up, what was lost down; each column of pixels is one bar.

@@ -75,6 +75,18 @@ TEST_CASE("the same law and seed give the same bytes, another seed others", "[un
   CHECK(trace.end_ms == 86'400'000);
 }
 
+TEST_CASE("many machines come and go in one tick", "[unit]") {
+  TraceLaw law;
+  law.mean_machines = 900;
+  law.machines_max = 1000;
+  law.initial = 900;
+  law.hazard = {{0, 1}};
+  const TraceSummary summary = describe(made(law, 60, 9));
+  CHECK(summary.mean == Approx(900).epsilon(0.03));
+  CHECK(*summary.preemptions_per_machine_hour == Approx(1).epsilon(0.03));
+  CHECK(summary.allocations.largest > 5);
+}
+
 TEST_CASE("a long trace has its law's mean, hazard and sizes of bursts", "[unit]") {
   TraceLaw law = small_law();
   law.loss_bursts = {{1, 3}, {2, 2}, {4, 1}};
