@@ -1,0 +1,40 @@
+// availability/trace_forms.hpp: a reader for each form of record. Private.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <planaria/availability/trace_text.hpp>
+#include <planaria/base/result.hpp>
+
+#include "availability/trace_building.hpp"
+
+namespace planaria {
+
+/// One file's text, and where what is odd in it is counted.
+struct TraceInput {
+  std::string_view text;
+  const std::string& source;
+  const TraceReading& reading;
+  OddityCounts& oddities;
+};
+
+[[nodiscard]] Fault nothing_in(const std::string& source);
+
+// Each reads its own form and nothing else; the trace's oddities are still to be filled in.
+[[nodiscard]] Result<Trace> read_events(const TraceInput& input);
+[[nodiscard]] Result<Trace> read_replay(const TraceInput& input);
+[[nodiscard]] Result<Trace> read_count_events(const TraceInput& input);
+[[nodiscard]] Result<Trace> read_staircase(const TraceInput& input);
+[[nodiscard]] Result<Trace> read_tick_counts(const TraceInput& input);
+[[nodiscard]] Result<Trace> read_availability(const TraceInput& input);
+[[nodiscard]] Result<Trace> read_count_log(const TraceInput& input);
+[[nodiscard]] Result<Trace> read_rounds(const std::vector<RoundFile>& files,
+                                        const std::string& source, const TraceReading& reading,
+                                        OddityCounts& oddities);
+
+/// Returns the form that the text has, or a refusal that points at its first line.
+[[nodiscard]] Result<TraceForm> detected_form(std::string_view text, const std::string& source);
+
+}  // namespace planaria
