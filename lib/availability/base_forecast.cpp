@@ -12,21 +12,28 @@ constexpr double growth_kept = 0.05;
 // The part of every forecast that is spread over all values, falling with the square of the
 // distance, for what no rate foretells.
 constexpr double unforeseen = 0.005;
-constexpr double negligible = 1e-9;
+// Far below what the unforeseen adds.
+constexpr double negligible = 1e-6;
 
-void make_all_possible(double* row, std::size_t length, int center) {
+/// What the unforeseen adds to each value, around `center`.
+std::vector<double> unforeseen_around(int center, std::size_t length) {
+  std::vector<double> shares(length);
   double sum = 0;
-  double spread = 0;
-  const auto share = [&](std::size_t value) {
+  for (std::size_t value = 0; value < length; ++value) {
     const double distance = static_cast<double>(value) - center;
-    return 1 / (1 + distance * distance);
-  };
-  for (std::size_t value = 0; value < length; ++value) {
-    sum += row[value];
-    spread += share(value);
+    shares[value] = 1 / (1 + distance * distance);
+    sum += shares[value];
   }
-  for (std::size_t value = 0; value < length; ++value) {
-    row[value] = (1 - unforeseen) * row[value] / sum + unforeseen * share(value) / spread;
+  for (double& share : shares) share *= unforeseen / sum;
+  return shares;
+}
+
+void make_all_possible(double* row, const std::vector<double>& shares) {
+  double sum = 0;
+  for (std::size_t value = 0; value < shares.size(); ++value) sum += row[value];
+  const double kept = (1 - unforeseen) / sum;
+  for (std::size_t value = 0; value < shares.size(); ++value) {
+    row[value] = kept * row[value] + shares[value];
   }
 }
 
@@ -87,6 +94,8 @@ BaseForecast base_forecast(const HazardEstimate& hazard, int count, int most, in
   made.lost.assign(cells, 0.0);
   made.joined.assign(cells, 0.0);
   made.count.assign(cells, 0.0);
+  const std::vector<double> around_none = unforeseen_around(0, made.length);
+  const std::vector<double> around_count = unforeseen_around(count, made.length);
   const int largest = static_cast<int>(made.length) - 1;
   const EventsAhead losses = events_ahead(hazard.loss, look_ahead, largest);
   const EventsAhead joins = events_ahead(hazard.join, look_ahead, largest);
@@ -96,9 +105,9 @@ BaseForecast base_forecast(const HazardEstimate& hazard, int count, int most, in
     std::ranges::copy(joins.in_interval[h], made.joined.data() + h * made.length);
     count_row(losses.in_total[h], joins.in_total[h], count, most,
               made.count.data() + h * made.length, made.length);
-    make_all_possible(lost, made.length, 0);
-    make_all_possible(made.joined.data() + h * made.length, made.length, 0);
-    make_all_possible(made.count.data() + h * made.length, made.length, count);
+    make_all_possible(lost, around_none);
+    make_all_possible(made.joined.data() + h * made.length, around_none);
+    make_all_possible(made.count.data() + h * made.length, around_count);
   }
   return made;
 }

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <utility>
 
 namespace planaria {
 namespace {
 
 // Tails end where they cannot matter beside the floor that forecasts have anyway.
 constexpr double size_tail_min = 1e-5;
-constexpr double total_tail_min = 1e-6;
+constexpr double total_tail_min = 1e-5;
 
 double sum_of(const std::vector<double>& values) {
   double sum = 0;
@@ -28,6 +30,33 @@ std::vector<double> geometric(double mean) {
   const double sum = sum_of(made);
   for (double& weight : made) weight /= sum;
   return made;
+}
+
+constexpr std::size_t phases = EventHazard::burst_intervals + 1;
+
+/// Returns the probability of each size, what is `values` and more counting as the largest.
+std::vector<double> sizes_up_to(const Distribution& size, std::size_t values) {
+  const std::span<const double> all = size.probabilities();
+  std::vector<double> sizes(
+      all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), values)));
+  for (std::size_t more = values; more < all.size(); ++more) sizes.back() += all[more];
+  return sizes;
+}
+
+/// Adds to `to` what an event leads to from each number of machines so far.
+void add_events(const std::vector<double>& from, std::size_t reach,
+                const std::vector<double>& sizes, std::vector<double>& to) {
+  for (std::size_t k = 0; k <= reach; ++k) {
+    if (from[k] < total_tail_min) {
+      to[k] += from[k];  // what is too rare to follow keeps its number
+      continue;
+    }
+    const std::size_t whole = std::min(sizes.size(), to.size() - k);
+    for (std::size_t size = 1; size < whole; ++size) to[k + size] += from[k] * sizes[size];
+    for (std::size_t size = whole; size < sizes.size(); ++size) {
+      to.back() += from[k] * sizes[size];
+    }
+  }
 }
 
 }  // namespace
@@ -107,24 +136,12 @@ EventHazard HazardCounter::estimate_of(const Events& events) const {
 }
 
 EventsAhead events_ahead(const EventHazard& hazard, int look_ahead, int most) {
-  constexpr std::size_t phases = EventHazard::burst_intervals + 1;
   const std::size_t values = static_cast<std::size_t>(most) + 1;
-  struct Size {
-    std::size_t machines;
-    double probability;
-  };
-  std::vector<Size> sizes;
-  for (int size = 1; size <= hazard.size.largest(); ++size) {
-    const double probability = hazard.size.probability(size);
-    if (probability > 0) {
-      sizes.push_back({std::min(static_cast<std::size_t>(size), values - 1), probability});
-    }
-  }
+  const std::vector<double> sizes = sizes_up_to(hazard.size, values);
   // by[i][k]: i intervals since the last event (the last phase: more), k machines so far.
   std::vector<std::vector<double>> by(phases, std::vector<double>(values));
-  const auto phase = static_cast<std::size_t>(
-      std::min(hazard.intervals_since_event, EventHazard::burst_intervals));
-  by[phase][0] = 1;
+  by[static_cast<std::size_t>(std::min(hazard.intervals_since_event, EventHazard::burst_intervals))]
+    [0] = 1;
   EventsAhead ahead;
   std::size_t reach = 0;  // the most machines that have a probability so far
   std::vector<double> with_event(values);
@@ -140,25 +157,17 @@ EventsAhead events_ahead(const EventHazard& hazard, int look_ahead, int most) {
       }
     }
     for (std::size_t k = 0; k <= reach; ++k) by[phases - 1][k] += by[phases - 2][k];
-    for (std::size_t i = phases - 2; i > 0; --i) by[i] = by[i - 1];
+    for (std::size_t i = phases - 2; i > 0; --i) by[i].swap(by[i - 1]);
     std::fill(by[0].begin(), by[0].end(), 0.0);
-    for (std::size_t k = 0; k <= reach; ++k) {
-      if (with_event[k] < total_tail_min) {
-        by[0][k] += with_event[k];  // what is too rare to follow keeps its number
-        continue;
-      }
-      for (const Size& size : sizes) {
-        by[0][std::min(k + size.machines, values - 1)] += with_event[k] * size.probability;
-      }
-    }
-    if (!sizes.empty()) reach = std::min(reach + sizes.back().machines, values - 1);
+    add_events(with_event, reach, sizes, by[0]);
+    reach = std::min(reach + sizes.size() - 1, values - 1);
     std::vector<double> total(values);
     for (std::size_t i = 0; i < phases; ++i) {
       for (std::size_t k = 0; k <= reach; ++k) total[k] += by[i][k];
     }
     std::vector<double> now(values);
-    now[0] += 1 - event;
-    for (const Size& size : sizes) now[size.machines] += event * size.probability;
+    now[0] = 1 - event;
+    for (std::size_t size = 1; size < sizes.size(); ++size) now[size] = event * sizes[size];
     ahead.in_interval.push_back(std::move(now));
     ahead.in_total.push_back(std::move(total));
   }

@@ -76,13 +76,21 @@ Kernel::Kernel(const KernelKind& kind, int look_ahead)
       look_ahead_(look_ahead),
       kept_(kind.half_life > 0 ? std::exp2(-1 / kind.half_life) : 1.0) {}
 
-void Kernel::foretell(const Situation& now, std::span<double> rows) const {
-  const std::size_t length = rows.size() / static_cast<std::size_t>(look_ahead_);
+Kernel::Seen Kernel::seen_in(const Situation& now) {
+  Seen seen;
   for (const std::uint64_t key : kind_.classes(now)) {
-    const auto found = seen_.find(key);
-    if (found == seen_.end()) continue;
+    std::vector<Outcomes>& by_interval = classes_[key];
+    if (by_interval.empty()) by_interval.resize(static_cast<std::size_t>(look_ahead_));
+    seen.push_back(&by_interval);
+  }
+  return seen;
+}
+
+void Kernel::foretell(const Situation& now, const Seen& seen, std::span<double> rows) const {
+  const std::size_t length = rows.size() / static_cast<std::size_t>(look_ahead_);
+  for (const std::vector<Outcomes>* by_interval : seen) {
     for (int h = 0; h < look_ahead_; ++h) {
-      shrink(found->second[static_cast<std::size_t>(h)], now, strength_first + strength_more * h,
+      shrink((*by_interval)[static_cast<std::size_t>(h)], now, strength_first + strength_more * h,
              rows.subspan(static_cast<std::size_t>(h) * length, length));
     }
   }
@@ -90,8 +98,10 @@ void Kernel::foretell(const Situation& now, std::span<double> rows) const {
 
 void Kernel::shrink(const Outcomes& outcomes, const Situation& now, double strength,
                     std::span<double> row) const {
+  if (outcomes.counts.empty()) return;
   const double whole = outcomes.sum + strength;
-  for (double& probability : row) probability *= strength / whole;
+  const double believed = strength / whole;
+  for (double& probability : row) probability *= believed;
   const int last = static_cast<int>(row.size()) - 1;
   for (const auto& [outcome, times] : outcomes.counts) {
     const double share = times / whole;
@@ -108,18 +118,16 @@ void Kernel::shrink(const Outcomes& outcomes, const Situation& now, double stren
   }
 }
 
-void Kernel::learn(const Situation& then, int h, int outcome) {
+void Kernel::learn(const Situation& then, const Seen& seen, int h, int outcome) const {
   const int kept_as = kind_.outcome == Outcome::change ? outcome - then.count : outcome;
-  for (const std::uint64_t key : kind_.classes(then)) {
-    ByInterval& intervals = seen_[key];
-    if (intervals.empty()) intervals.resize(static_cast<std::size_t>(look_ahead_));
-    Outcomes& outcomes = intervals[static_cast<std::size_t>(h - 1)];
+  for (std::vector<Outcomes>* by_interval : seen) {
+    Outcomes& outcomes = (*by_interval)[static_cast<std::size_t>(h - 1)];
     if (kept_ < 1) {
       for (auto& [of, times] : outcomes.counts) times *= kept_;
       outcomes.sum *= kept_;
     }
     const auto found = std::find_if(outcomes.counts.begin(), outcomes.counts.end(),
-                                    [&](const auto& seen) { return seen.first == kept_as; });
+                                    [&](const auto& known) { return known.first == kept_as; });
     if (found == outcomes.counts.end()) {
       outcomes.counts.emplace_back(kept_as, 1.0);
     } else {

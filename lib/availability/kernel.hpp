@@ -30,25 +30,30 @@ struct KernelKind {
 
 class Kernel {
  public:
-  Kernel(const KernelKind& kind, int look_ahead);
-  /// Turns what is believed without it, `look_ahead` rows of equal length one after the other,
-  /// into what it foretells. O(classes (row + distinct outcomes)) a row.
-  void foretell(const Situation& now, std::span<double> rows) const;
-  /// Learns that `outcome` came `h` intervals after `then`. O(distinct outcomes).
-  void learn(const Situation& then, int h, int outcome);
-
- private:
   struct Outcomes {
     std::vector<std::pair<int, double>> counts;  // outcome, how often; in the order of coming
     double sum = 0;
   };
-  using ByInterval = std::vector<Outcomes>;
+  /// The classes of a situation, from wide to narrow: what was seen in each, by interval ahead.
+  using Seen = std::vector<std::vector<Outcomes>*>;
+
+  Kernel(const KernelKind& kind, int look_ahead);
+  /// Returns the situation's classes, which stay where they are as long as the kernel lives.
+  [[nodiscard]] Seen seen_in(const Situation& now);
+  /// Turns what is believed without it, `look_ahead` rows of equal length one after the other,
+  /// into what it foretells. O(classes (row + distinct outcomes)) a row.
+  void foretell(const Situation& now, const Seen& seen, std::span<double> rows) const;
+  /// Learns that `outcome` came `h` intervals after `then`. O(classes distinct outcomes).
+  void learn(const Situation& then, const Seen& seen, int h, int outcome) const;
+
+ private:
   void shrink(const Outcomes& outcomes, const Situation& now, double strength,
               std::span<double> row) const;
   KernelKind kind_;
   int look_ahead_;
   double kept_;
-  std::unordered_map<std::uint64_t, ByInterval> seen_;  // looked up only: its order never shows
+  // Looked up only: its order never shows. Its values do not move.
+  std::unordered_map<std::uint64_t, std::vector<Outcomes>> classes_;
 };
 
 /// The five kinds for the machine count, and the two for machines lost and for machines joined.

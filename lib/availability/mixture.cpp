@@ -29,7 +29,10 @@ void Mixture::settle(int outcome) {
   for (std::size_t back = 0; back < foretold_.size(); ++back) {
     const int h = static_cast<int>(back) + 1;
     weigh(foretold_[back], h, outcome);
-    for (Kernel& kernel : kernels_) kernel.learn(foretold_[back].situation, h, outcome);
+    const Foretold& then = foretold_[back];
+    for (std::size_t kernel = 0; kernel < kernels_.size(); ++kernel) {
+      kernels_[kernel].learn(then.situation, then.seen[kernel], h, outcome);
+    }
   }
 }
 
@@ -58,13 +61,15 @@ void Mixture::foretell(const Situation& now, std::span<const double> slow,
   const auto look_ahead = static_cast<std::size_t>(look_ahead_);
   made.situation = now;
   made.length = length;
+  made.seen.clear();
   made.rows.resize(experts() * look_ahead * length);
   std::ranges::copy(slow, made.of(0, look_ahead).begin());
   std::ranges::copy(fast, made.of(1, look_ahead).begin());
   for (std::size_t kernel = 0; kernel < kernels_.size(); ++kernel) {
     const std::span<double> rows = made.of(bases + kernel, look_ahead);
     std::ranges::copy(slow, rows.begin());
-    kernels_[kernel].foretell(now, rows);
+    made.seen.push_back(kernels_[kernel].seen_in(now));
+    kernels_[kernel].foretell(now, made.seen.back(), rows);
   }
   foretold_.push_front(std::move(made));
 }

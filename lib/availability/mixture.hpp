@@ -31,6 +31,7 @@ class Mixture {
  private:
   struct Foretold {
     Situation situation;
+    std::vector<Kernel::Seen> seen;  // by kernel
     std::size_t length = 0;
     std::vector<double> rows;  // [expert][h - 1][value]
     [[nodiscard]] std::span<double> of(std::size_t expert, std::size_t look_ahead) {
