@@ -32,8 +32,14 @@ class PersistenceForecaster : public Forecaster {
   int count_ = 0;
 };
 
-/// Each kind of event by itself, from few intervals' worth of belief: what anybody would count.
-constexpr HazardPrior plain_prior{.event_intervals = 20, .shared_intervals = 0};
+/// What anybody would count who knows nothing before: half an event in one interval (Krichevsky and
+/// Trofimov), bursts as they come, each kind by itself.
+constexpr HazardPrior plain_prior{.event_probability = 0.5,
+                                  .event_intervals = 1,
+                                  .shared_intervals = 0,
+                                  .burst_factor = 1,
+                                  .burst_intervals = 1,
+                                  .sizes = 1};
 
 class HazardForecaster : public Forecaster {
  public:

@@ -40,7 +40,7 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
                ? fmt::format("{}: no such option, see planaria --help", own.front())
                : fmt::format(
                      "{}: no such command, must be run, profile, schedule, plan, templates, "
-                     "compare, export, init or doctor",
+                     "forecast, compare, export, init or doctor",
                      own.front());
   }
   const std::string command = chosen_command(app);
@@ -88,6 +88,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
   add_schedule(app, action);
   add_plan(app, action);
   add_templates(app, action);
+  add_forecast(app, action);
   add_compare(app, action);
   add_export(app, action);
   add_init(app, action);
