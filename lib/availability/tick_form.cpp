@@ -55,9 +55,10 @@ Result<Trace> read_tick_counts(const TraceInput& input) {
     return refused(input.source, "data", data == json.end() ? Json() : *data,
                    "a list of one count at least");
   }
-  if (static_cast<std::int64_t>(data->size()) > TraceLimits::span_ms_max / gap_ms) {
+  const std::int64_t ticks_max = TraceLimits::span_ms_max / gap_ms + 1;
+  if (static_cast<std::int64_t>(data->size()) > ticks_max) {
     return refused(input.source, "data", data->size(),
-                   fmt::format("at most {} ticks, 1000 days", TraceLimits::span_ms_max / gap_ms));
+                   fmt::format("at most {} ticks, 1000 days", ticks_max));
   }
   const int high = input.reading.inverted ? 1 : TraceLimits::machines_max;
   std::vector<CountRecord> records;

@@ -10,12 +10,12 @@
 #include <planaria/availability/backtest.hpp>
 #include <planaria/availability/forecast.hpp>
 #include <planaria/availability/forecast_file.hpp>
-#include <planaria/availability/trace_text.hpp>
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/option_ranges.hpp"
+#include "cli/trace_reading_options.hpp"
 
 namespace planaria::cli {
 namespace {
@@ -27,10 +27,9 @@ constexpr double shown_min = 0.005;  // less likely numbers of machines are not 
 struct ForecastFlags {
   std::string trace, history, output;
   std::string method = "best";
-  std::string kind, zone = "all";
+  TraceReadingFlags reading;
   int look_ahead = 12;
   int interval_s = 60;
-  bool strict = false;
   bool json = false;
   [[nodiscard]] const std::string& file() const { return trace.empty() ? history : trace; }
 };
@@ -44,15 +43,7 @@ Result<ForecastMethod> method_of(const ForecastFlags& flags) {
 
 /// The record as intervals; the machines that it begins with are no event.
 Result<std::vector<IntervalCounts>> record_of(const ForecastFlags& flags) {
-  TraceReading reading{.strict = flags.strict, .zone = flags.zone};
-  if (!flags.kind.empty()) {
-    reading.form = trace_form_named(flags.kind);
-    if (!reading.form) {
-      return Fault::invalid_input(fmt::format("--trace-kind: {}, must be one of {}",
-                                              printable(flags.kind), trace_form_names()));
-    }
-  }
-  PLANARIA_TRY(trace, read_trace(flags.file(), reading));
+  PLANARIA_TRY(trace, read_trace_as_told(flags.file(), flags.reading));
   const std::int64_t interval_ms = std::int64_t{1000} * flags.interval_s;
   const std::int64_t intervals = (trace.end_ms - trace.first_ms) / interval_ms + 1;
   if (intervals > intervals_max) {
@@ -172,13 +163,7 @@ void add_forecast(CLI::App& app, Action& action) {
                   "How long an interval is. 1 to 86400; default 60")
       ->check(between(1, ForecastFileLimits::interval_s_max))
       ->type_name("T");
-  sub->add_option("--trace-kind", flags->kind,
-                  "The record's form: events, replay, count-events, staircase, counts, "
-                  "availability, count-log or probes; default: by its content")
-      ->type_name("NAME");
-  sub->add_option("--zone", flags->zone, "Of probes: the zone that is read; default all, their sum")
-      ->type_name("NAME");
-  sub->add_flag("--strict", flags->strict, "Refuse a record with oddities");
+  add_trace_reading(*sub, flags->reading);
   sub->add_flag("--json", flags->json, "Print one JSON object");
   sub->add_option("-o", flags->output,
                   "Write the answer to FILE in place of stdout; a forecast as JSON in any case")

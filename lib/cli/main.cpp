@@ -27,9 +27,14 @@ std::string sentence_of(const CLI::ParseError& error) {
   return text;
 }
 
+// With the subcommand of a subcommand: "planaria trace plot".
 std::string chosen_command(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  return chosen.empty() ? "planaria" : "planaria " + chosen.front()->get_name();
+  std::string name = "planaria";
+  for (auto chosen = app.get_subcommands(); !chosen.empty();
+       chosen = chosen.front()->get_subcommands()) {
+    name += " " + chosen.front()->get_name();
+  }
+  return name;
 }
 
 // What CLI11 says, in our words where its own would not help.
@@ -40,7 +45,7 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
                ? fmt::format("{}: no such option, see planaria --help", own.front())
                : fmt::format(
                      "{}: no such command, must be run, profile, schedule, plan, templates, "
-                     "forecast, compare, export, init or doctor",
+                     "trace, forecast, compare, export, init or doctor",
                      own.front());
   }
   const std::string command = chosen_command(app);
@@ -88,6 +93,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
   add_schedule(app, action);
   add_plan(app, action);
   add_templates(app, action);
+  add_trace(app, action);
   add_forecast(app, action);
   add_compare(app, action);
   add_export(app, action);

@@ -19,7 +19,7 @@ CLI::Validator between(double low, double high) {
   const auto refuse = [=](const std::string& text) -> std::string {
     double value = 0;
     const bool within = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
-    return within ? "" : fmt::format("Value {} not in range {:.0f} to {:.0f}", text, low, high);
+    return within ? "" : fmt::format("Value {} not in range {} to {}", text, low, high);
   };
   return CLI::Validator(refuse, "");
 }

@@ -16,8 +16,25 @@ namespace {
 /// Option as it is written, and its description with single spaces.
 using Options = std::map<std::string, std::string>;
 
-const std::vector<std::string> commands = {"run",     "profile", "schedule", "plan",  "templates",
-                                           "compare", "export",  "init",     "doctor"};
+const std::vector<std::string> commands = {"run",   "profile", "schedule", "plan", "templates",
+                                           "trace", "compare", "export",   "init", "doctor"};
+const std::vector<std::string> trace_commands = {"trace describe", "trace convert",
+                                                 "trace generate", "trace plot"};
+
+/// Those with options of their own.
+std::vector<std::string> commands_with_options() {
+  std::vector<std::string> all = trace_commands;
+  for (const std::string& command : commands) {
+    if (command != "trace") all.push_back(command);
+  }
+  return all;
+}
+
+Ended help_of(const std::string& command) {
+  std::vector<std::string> arguments = split(command, ' ');
+  arguments.emplace_back("--help");
+  return planaria_ends(arguments);
+}
 
 std::string one_line(const std::string& text) {
   std::istringstream words(text);
@@ -28,7 +45,7 @@ std::string one_line(const std::string& text) {
 
 // "  --width D      How many …" and lines that go on further right.
 Options options_of_help(const std::string& command) {
-  const Ended help = planaria_ends({command, "--help"});
+  const Ended help = help_of(command);
   REQUIRE(help.status == 0);
   const std::regex begins("^  (\\S.*?)(?:  +(\\S.*))?$");
   Options options;
@@ -75,7 +92,7 @@ Options options_of_docs(const std::string& command) {
 }  // namespace
 
 TEST_CASE("docs/options.md lists every option with the words of --help") {
-  for (const std::string& command : commands) {
+  for (const std::string& command : commands_with_options()) {
     INFO(command);
     const Options help = options_of_help(command);
     CHECK(!help.empty());
@@ -84,8 +101,10 @@ TEST_CASE("docs/options.md lists every option with the words of --help") {
 }
 
 TEST_CASE("help fits a hundred columns and does not show what serves nobody") {
-  for (const std::string& command : commands) {
-    for (const auto& line : lines_of(planaria_ends({command, "--help"}).out)) {
+  std::vector<std::string> all = commands_with_options();
+  all.emplace_back("trace");
+  for (const std::string& command : all) {
+    for (const auto& line : lines_of(help_of(command).out)) {
       INFO(line);
       CHECK(line.size() <= 100);
     }
@@ -108,9 +127,8 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "planaria: no command; planaria --help lists them"},
       {{"fly"},
-       "planaria: fly: no such command, must be run, profile, schedule, plan, templates, compare, "
-       "export, init or "
-       "doctor"},
+       "planaria: fly: no such command, must be run, profile, schedule, plan, templates, trace, "
+       "compare, export, init or doctor"},
       {{"--fly"}, "planaria: --fly: no such option, see planaria --help"},
       {{"run", "--fly", "--", "true"},
        "planaria: The following argument was not expected: --fly; the program and its arguments go "
@@ -157,6 +175,8 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
        "planaria: --nodes-max is required; see planaria templates --help"},
       {{"templates", "--nodes-min", "0"},
        "planaria: --nodes-min: Value 0 not in range 1 to 4096; see planaria templates --help"},
+      {{"trace"}, "planaria: A subcommand is required; see planaria trace --help"},
+      {{"trace", "plot", "a"}, "planaria: -o is required; see planaria trace plot --help"},
       {{"compare", "a"}, "planaria: B is required; see planaria compare --help"},
       {{"compare", "no-a", "no-b"}, "planaria: run directory no-a: no such folder"},
       {{"export", "no-a"}, "planaria: -o is required; see planaria export --help"},

@@ -101,10 +101,10 @@ std::optional<Fault> read_run_spec(std::string_view text) {
 }
 
 const std::vector<Reader>& readers() {
-  static const std::vector<Reader> all{{"profile", read_profile},   {"cluster", read_cluster},
-                                       {"plan", read_plan},         {"layout", read_layout},
-                                       {"run_spec", read_run_spec}, {"schedule", read_schedule},
-                                       {"costs", read_costs},       {"jitter", read_jitter}};
+  static const std::vector<Reader> all{
+      {"profile", read_profile}, {"cluster", read_cluster},   {"plan", read_plan},
+      {"layout", read_layout},   {"run_spec", read_run_spec}, {"schedule", read_schedule},
+      {"costs", read_costs},     {"jitter", read_jitter},     {"trace", read_trace_text}};
   return all;
 }
 

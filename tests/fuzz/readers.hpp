@@ -43,5 +43,6 @@ std::optional<Fault> read_run_spec(std::string_view text);
 std::optional<Fault> read_schedule(std::string_view text);
 std::optional<Fault> read_costs(std::string_view text);
 std::optional<Fault> read_jitter(std::string_view text);
+std::optional<Fault> read_trace_text(std::string_view text);
 
 }  // namespace planaria::test
