@@ -16,6 +16,7 @@ struct Sums {
   bool impossible = false;  // something that had probability 0 came
   std::array<double, 9> below{};
   std::int64_t forecasts = 0;
+  std::int64_t origins = 0;
 };
 
 double stated_at(std::size_t point) {
@@ -45,6 +46,19 @@ void score(const Distribution& forecast, int value, Sums& sums) {
   }
 }
 
+Backtest result_of(const Sums& sums) {
+  Backtest result;
+  const auto forecasts = static_cast<double>(std::max<std::int64_t>(sums.forecasts, 1));
+  result.normalized_l1 = sums.counts > 0 ? sums.absolute_error / sums.counts : 0;
+  result.crps = sums.crps / forecasts;
+  if (!sums.impossible && sums.forecasts > 0) result.log_loss = sums.log_loss / forecasts;
+  result.intervals = sums.origins;
+  for (std::size_t point = 0; point < sums.below.size(); ++point) {
+    result.calibration[point] = {stated_at(point), sums.below[point] / forecasts};
+  }
+  return result;
+}
+
 }  // namespace
 
 double crps_of(const Distribution& forecast, int value) {
@@ -59,26 +73,33 @@ double crps_of(const Distribution& forecast, int value) {
 }
 
 Backtest backtest(std::span<const IntervalCounts> record, Forecaster& forecaster, int look_ahead) {
-  Sums sums;
-  Backtest result;
-  const auto ahead = static_cast<std::size_t>(look_ahead);
+  return backtests(record, forecaster, std::span(&look_ahead, 1)).front();
+}
+
+std::vector<Backtest> backtests(std::span<const IntervalCounts> record, Forecaster& forecaster,
+                                std::span<const int> look_aheads) {
+  std::vector<Sums> sums(look_aheads.size());
   for (std::size_t origin = 0; origin < record.size(); ++origin) {
     forecaster.observe(record[origin]);
-    if (origin + ahead >= record.size()) continue;
-    const Forecast forecast = forecaster.forecast(look_ahead);
-    for (std::size_t h = 1; h <= ahead; ++h) {
-      score(forecast[h - 1].count, record[origin + h].count, sums);
+    const auto inside = static_cast<int>(
+        std::min<std::size_t>(record.size() - 1 - origin, forecast_look_ahead_max));
+    int farthest = 0;
+    for (const int look_ahead : look_aheads) {
+      if (look_ahead <= inside) farthest = std::max(farthest, look_ahead);
     }
-    ++result.intervals;
+    if (farthest == 0) continue;
+    const Forecast forecast = forecaster.forecast(farthest);
+    for (std::size_t i = 0; i < look_aheads.size(); ++i) {
+      if (look_aheads[i] > inside) continue;
+      for (std::size_t h = 1; h <= static_cast<std::size_t>(look_aheads[i]); ++h) {
+        score(forecast[h - 1].count, record[origin + h].count, sums[i]);
+      }
+      ++sums[i].origins;
+    }
   }
-  const auto forecasts = static_cast<double>(std::max<std::int64_t>(sums.forecasts, 1));
-  result.normalized_l1 = sums.counts > 0 ? sums.absolute_error / sums.counts : 0;
-  result.crps = sums.crps / forecasts;
-  if (!sums.impossible && sums.forecasts > 0) result.log_loss = sums.log_loss / forecasts;
-  for (std::size_t point = 0; point < sums.below.size(); ++point) {
-    result.calibration[point] = {stated_at(point), sums.below[point] / forecasts};
-  }
-  return result;
+  std::vector<Backtest> results;
+  for (const Sums& of : sums) results.push_back(result_of(of));
+  return results;
 }
 
 std::vector<IntervalCounts> intervals_on_grid(const Trace& trace, std::int64_t step_ms) {

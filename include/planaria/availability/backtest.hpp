@@ -46,6 +46,11 @@ struct Backtest {
 [[nodiscard]] Backtest backtest(std::span<const IntervalCounts> record, Forecaster& forecaster,
                                 int look_ahead);
 
+/// Returns the back-test of each look-ahead, from one pass with a forecaster made for the largest.
+[[nodiscard]] std::vector<Backtest> backtests(std::span<const IntervalCounts> record,
+                                              Forecaster& forecaster,
+                                              std::span<const int> look_aheads);
+
 /// Returns the CRPS of one forecast, as above. O(values).
 [[nodiscard]] double crps_of(const Distribution& forecast, int value);
 
