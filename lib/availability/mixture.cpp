@@ -9,7 +9,7 @@ namespace planaria::forecasting {
 namespace {
 
 // What all kernels weigh together before anything is known: a new trace has taught them nothing.
-constexpr double kernels_at_first = 0.3;
+constexpr double kernels_at_first = 0.2;
 // Forecasts of one interval from several origins are nearly one forecast: each counts in part.
 constexpr double trust = 0.25;
 // So much of the weight is dealt out evenly each time: who was wrong for days may come back.

@@ -80,7 +80,7 @@ struct EventsAhead {
 };
 
 /// Returns what a hazard says of the next `look_ahead` intervals; numbers above `most` count as
-/// `most`. O(look_ahead (most + 1) sizes).
+/// `most`, 1 at least. O(look_ahead (most + 1) sizes).
 [[nodiscard]] EventsAhead events_ahead(const EventHazard& hazard, int look_ahead, int most);
 
 }  // namespace planaria

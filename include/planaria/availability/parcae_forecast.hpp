@@ -27,7 +27,7 @@ struct ParcaeOptions {
   int count_max = 32;
   /// Guard 6 draws Poisson numbers keyed by this and the number of counts known. Nothing: their
   /// expectation, whole machines falling where its running sum rounds up.
-  std::optional<std::uint64_t> seed;
+  std::optional<std::uint64_t> seed = std::nullopt;
 };
 
 /// Returns the next `look_ahead` intervals after `counts`, all machine counts so far, the oldest
