@@ -37,6 +37,7 @@ void add_plan(CLI::App& app, Action& action);
 void add_templates(CLI::App& app, Action& action);
 void add_survival(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
+void add_forecast(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_init(CLI::App& app, Action& action);

@@ -129,7 +129,7 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
       {{}, "planaria: no command; planaria --help lists them"},
       {{"fly"},
        "planaria: fly: no such command, must be run, profile, schedule, plan, templates, trace, "
-       "survival, compare, export, init or doctor"},
+       "forecast, survival, compare, export, init or doctor"},
       {{"--fly"}, "planaria: --fly: no such option, see planaria --help"},
       {{"run", "--fly", "--", "true"},
        "planaria: The following argument was not expected: --fly; the program and its arguments go "

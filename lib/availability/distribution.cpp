@@ -1,0 +1,55 @@
+#include <planaria/availability/distribution.hpp>
+
+#include <cstddef>
+#include <utility>
+
+#include <planaria/base/check.hpp>
+
+namespace planaria {
+
+Distribution Distribution::certain(int value) {
+  check(value >= 0, "a number of machines is 0 at least");
+  Distribution made;
+  made.probabilities_.assign(static_cast<std::size_t>(value) + 1, 0.0);
+  made.probabilities_.back() = 1;
+  return made;
+}
+
+Distribution Distribution::from_weights(std::vector<double> weights) {
+  double sum = 0;
+  for (const double weight : weights) {
+    check(weight >= 0, "a weight is 0 at least");
+    sum += weight;
+  }
+  check(sum > 0, "weights of a distribution have a sum above 0");
+  while (weights.back() == 0) weights.pop_back();
+  for (double& weight : weights) weight /= sum;
+  Distribution made;
+  made.probabilities_ = std::move(weights);
+  return made;
+}
+
+double Distribution::probability(int value) const {
+  return value < 0 || value > largest() ? 0.0 : probabilities_[static_cast<std::size_t>(value)];
+}
+
+double Distribution::mean() const {
+  double mean = 0;
+  for (std::size_t value = 1; value < probabilities_.size(); ++value) {
+    mean += static_cast<double>(value) * probabilities_[value];
+  }
+  return mean;
+}
+
+int Distribution::median() const {
+  // Sums are rounded: a half that should be reached exactly must not be missed by a last bit.
+  constexpr double half = 0.5 - 1e-12;
+  double below = 0;
+  for (int value = 0; value < largest(); ++value) {
+    below += probability(value);
+    if (below >= half) return value;
+  }
+  return largest();
+}
+
+}  // namespace planaria
