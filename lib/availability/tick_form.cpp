@@ -55,7 +55,7 @@ Result<Trace> read_tick_counts(const TraceInput& input) {
     return refused(input.source, "data", data == json.end() ? Json() : *data,
                    "a list of one count at least");
   }
-  const std::int64_t ticks_max = TraceLimits::span_ms_max / gap_ms + 1;
+  const std::int64_t ticks_max = TraceLimits::span_ms_max / gap_ms;
   if (static_cast<std::int64_t>(data->size()) > ticks_max) {
     return refused(input.source, "data", data->size(),
                    fmt::format("at most {} ticks, 1000 days", ticks_max));

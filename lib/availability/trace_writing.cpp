@@ -84,6 +84,11 @@ Result<std::string> counts_text(const Trace& trace, std::optional<std::int64_t> 
                                             TraceLimits::records_max));
   }
   const std::vector<int> counts = counts_on_grid(trace, step_ms);
+  if (static_cast<std::int64_t>(counts.size()) > TraceLimits::span_ms_max / step_ms) {
+    return Fault::invalid_input(
+        fmt::format("tick-s: {}, must be shorter: the last tick would end after 1000 days",
+                    static_cast<double>(step_ms) / 1000));
+  }
   const double gap_s = static_cast<double>(step_ms) / 1000;
   return fmt::format("{{\"metadata\": {{\"gap_seconds\": {}}}, \"data\": [{}]}}\n", gap_s,
                      fmt::join(counts, ", "));

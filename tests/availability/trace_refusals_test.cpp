@@ -62,7 +62,7 @@ TEST_CASE("a malformed record is refused with its place, value and what is allow
       {R"({"metadata": {"gap_seconds": 60}, "data": [1, 2.5]})",
        "t:1:1: data[1]: 2.5, must be a whole number from 0 to 10000"},
       {R"({"metadata": {"gap_seconds": 86400000}, "data": [1, 2, 3]})",
-       "t:1:1: data: 3, must be at most 2 ticks, 1000 days"},
+       "t:1:1: data: 3, must be at most 1 ticks, 1000 days"},
       {R"([0, "add", {"nodes": ["a"]}]
 [60000, "fly", {}])",
        "t:2:1: [1]: \"fly\", must be add, remove, no-op, migration, other or DONE"},

@@ -17,7 +17,7 @@ namespace planaria {
 [[nodiscard]] std::string events_text(const Trace& trace);
 
 /// Returns form E, a count every `tick_ms`; without one, every longest tick that no change falls
-/// between. invalid_input: that would be more than 2,000,000 ticks.
+/// between. invalid_input: that would be more than 2,000,000 ticks, or end after 1000 days.
 [[nodiscard]] Result<std::string> counts_text(const Trace& trace,
                                               std::optional<std::int64_t> tick_ms);
 
