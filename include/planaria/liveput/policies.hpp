@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include <planaria/liveput/optimizer.hpp>
 #include <planaria/liveput/policy.hpp>
 #include <planaria/liveput/simulation.hpp>
 
@@ -22,5 +23,10 @@ namespace planaria {
 /// segment. Exact: a dynamic program over layouts, of each the pairs of (samples, leftover) that no
 /// other beats in both. O(intervals x layouts^2 x pairs).
 [[nodiscard]] std::unique_ptr<Policy> oracle_policy(const SimulationRequest& request);
+
+/// Ours: what LiveputOptimizer expects most of, by what OutlookCounter has seen until now, and by
+/// the losses that are known ahead (docs/liveput.md, "The optimizer").
+[[nodiscard]] std::unique_ptr<Policy> liveput_policy(const PriceModel& prices,
+                                                     const OptimizerOptions& options);
 
 }  // namespace planaria

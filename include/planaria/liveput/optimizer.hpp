@@ -1,0 +1,57 @@
+// liveput/optimizer.hpp: the layout that is expected to train most samples from now on. Floor 4,
+// pure.
+// Is: liveput (Parcae, NSDI 2024: expected throughput once machines have vanished) as a Markov
+// decision process over machines and layouts, solved exactly, without sampling. Is not: a forecast
+// (outlook.hpp), or a price (prices.hpp). Deterministic; one thread at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <planaria/liveput/outlook.hpp>
+#include <planaria/liveput/policy.hpp>
+
+namespace planaria {
+
+struct OptimizerOptions {
+  /// Intervals looked ahead. Longer sees growth pay back later, and costs time in proportion.
+  /// 1 to 60.
+  int look_ahead = 12;
+  double interval_ms = 60'000;
+};
+
+/// A layout and what is expected of choosing it now.
+struct ValuedLayout {
+  GridLayout layout;
+  Charge charge;
+  double samples = 0;  // until the horizon, comparable within one decision
+};
+
+class LiveputOptimizer {
+ public:
+  /// Borrows `prices`.
+  LiveputOptimizer(const PriceModel& prices, const OptimizerOptions& options);
+  ~LiveputOptimizer();
+
+  /// Returns every layout worth a thought for this interval, best first (of equals the narrowest,
+  /// then the shallowest). Of each: what it earns in the interval that begins, and the most that
+  /// can be expected of the intervals behind it by deciding anew in each, knowing what has come
+  /// and gone by then. Behind the horizon the last layout is held for as long as nothing is
+  /// expected to happen. Empty where none fits.
+  /// O(look_ahead x machines in reach x sizes of events x layouts in reach^2).
+  [[nodiscard]] std::vector<ValuedLayout> choices(const Situation& situation,
+                                                  const Outlook& outlook);
+
+ private:
+  class Lookahead;
+  class PriceTable;
+
+  const PriceModel& prices_;
+  OptimizerOptions options_;
+  std::vector<MeasuredLayout> layouts_;  // worth a thought at some number of machines
+  std::unique_ptr<PriceTable> table_;
+};
+
+}  // namespace planaria

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include <planaria/base/check.hpp>
+#include <planaria/liveput/optimizer.hpp>
+
+#include "liveput/price_table.hpp"
+
+namespace planaria {
+namespace {
+
+constexpr double no_plan = -std::numeric_limits<double>::infinity();
+
+/// Returns the layouts of every depth that is the fastest's for some number of workers: what a
+/// sequence of fast layouts passes through, and what it shrinks to without another cut.
+std::vector<MeasuredLayout> worth_a_thought(const PriceModel& prices) {
+  std::set<int> depths;
+  for (int workers = 1; workers <= prices.workers_max(); ++workers) {
+    const GridLayout best = best_layout(prices, workers);
+    if (!best.empty()) depths.insert(best.depth);
+  }
+  std::vector<MeasuredLayout> layouts;
+  for (const MeasuredLayout& one : prices.layouts()) {
+    if (depths.contains(one.layout.depth)) layouts.push_back(one);
+  }
+  return layouts;
+}
+
+/// So many machines go or come, with this probability.
+struct Outcome {
+  int lost = 0;
+  int joined = 0;
+  double probability = 0;
+};
+
+}  // namespace
+
+/// Backward over the intervals ahead: values[workers][layout] is the most expected of the rest, if
+/// that many machines are there and this layout has just run; the last index: none has.
+class LiveputOptimizer::Lookahead {
+ public:
+  Lookahead(const PriceModel& prices, const std::vector<MeasuredLayout>& layouts, PriceTable& table,
+            const OptimizerOptions& options, const Outlook& outlook)
+      : layouts_(layouts),
+        table_(table),
+        options_(options),
+        outlook_(outlook),
+        workers_max_(prices.workers_max()),
+        loss_reach_(common_most(outlook.loss_size)),
+        join_reach_(common_most(outlook.join_size)) {}
+
+  /// Returns values for `workers` machines at the end of the interval that begins now.
+  std::vector<double> values(int workers) {
+    const auto steps = static_cast<int>(outlook_.loss.size());
+    set_range(workers, steps);
+    std::vector<std::vector<double>> after(static_cast<std::size_t>(workers_max_) + 1);
+    for (int n = low_; n <= high_; ++n) after[index(n)] = held(n);
+    for (int step = steps - 1; step >= 0; --step) {
+      set_range(workers, step);
+      std::vector<std::vector<double>> before(after.size());
+      for (int n = low_; n <= high_; ++n) before[index(n)] = expected(n, step, after);
+      after = std::move(before);
+    }
+    return after[index(workers)];
+  }
+
+ private:
+  static std::size_t index(int workers) { return static_cast<std::size_t>(workers); }
+
+  [[nodiscard]] bool fits(std::size_t layout, int workers) const {
+    return layouts_[layout].layout.workers() <= workers;
+  }
+
+  /// Machines there may be after so many steps; what is rarer counts as the most that is common.
+  void set_range(int workers, int steps) {
+    int known = 0;
+    for (const int lost : outlook_.known_lost) known += lost;
+    low_ = std::max(0, workers - (loss_reach_ * steps) - known);
+    high_ = std::min(workers_max_, workers + (join_reach_ * steps));
+  }
+
+  /// What a layout earns in an interval in which nobody trains for this long; what is left over
+  /// counts against the next.
+  [[nodiscard]] double earned(std::size_t layout, double standing_ms, double intervals = 1) const {
+    return layouts_[layout].samples_per_s * ((intervals * options_.interval_ms) - standing_ms) /
+           1000;
+  }
+
+  /// At the horizon: one more decision, held until something is expected to happen.
+  std::vector<double> held(int workers) {
+    const double events = outlook_.loss.back() + join_probability(workers, outlook_.join.back());
+    const double intervals = 1 / std::max(events, 1e-3);
+    std::vector<double> values(layouts_.size() + 1, 0);
+    for (std::size_t from = 0; from < layouts_.size(); ++from) {
+      if (!fits(from, workers)) continue;
+      const std::vector<double>& price_ms = table_.from(from, workers, 0);
+      double best = no_plan;
+      for (std::size_t to = 0; to < layouts_.size(); ++to) {
+        if (fits(to, workers)) best = std::max(best, earned(to, price_ms[to], intervals));
+      }
+      values[from] = best;
+    }
+    return values;
+  }
+
+  std::vector<double> expected(int workers, int step,
+                               const std::vector<std::vector<double>>& after) {
+    std::vector<double> values(layouts_.size() + 1, 0);
+    for (const Outcome& outcome : outcomes(workers, step)) {
+      const int left = workers - outcome.lost + outcome.joined;
+      const std::vector<double>& then = after[index(left)];
+      for (std::size_t from = 0; from < layouts_.size(); ++from) {
+        if (!fits(from, workers)) continue;
+        const std::vector<double>& price_ms = table_.from(from, workers, outcome.lost);
+        double best = no_plan;
+        for (std::size_t to = 0; to < layouts_.size(); ++to) {
+          if (!fits(to, left)) continue;
+          best = std::max(best, earned(to, price_ms[to]) + then[to]);
+        }
+        values[from] += outcome.probability * (best == no_plan ? then.back() : best);
+      }
+    }
+    return values;
+  }
+
+  /// Machines that may come at once.
+  [[nodiscard]] int room(int workers) const {
+    const int most = workers < outlook_.most_seen ? outlook_.most_seen : workers_max_;
+    return std::min(most - workers, join_reach_);
+  }
+
+  [[nodiscard]] double join_probability(int workers, double below_most_seen) const {
+    if (room(workers) == 0) return 0;
+    return workers < outlook_.most_seen ? below_most_seen : outlook_.join_beyond;
+  }
+
+  [[nodiscard]] std::vector<Outcome> outcomes(int workers, int step) const {
+    const auto at = static_cast<std::size_t>(step);
+    const bool known = at < outlook_.known_lost.size();
+    if (known && outlook_.known_lost[at] > 0) {
+      return {{std::min(outlook_.known_lost[at], workers), 0, 1}};
+    }
+    const double loss = known || workers == 0 ? 0 : outlook_.loss[at];
+    const double join = join_probability(workers, outlook_.join[at]);
+    std::vector<Outcome> all{{0, 0, 1 - loss - join}};
+    add(all, loss, outlook_.loss_size, std::min(workers, loss_reach_), [](int size) {
+      return Outcome{size, 0, 0};
+    });
+    add(all, join, outlook_.join_size, room(workers), [](int size) { return Outcome{0, size, 0}; });
+    return all;
+  }
+
+  /// Sizes above `most` count as `most`.
+  template <class Make>
+  static void add(std::vector<Outcome>& all, double probability, const Distribution& sizes,
+                  int most, const Make& make) {
+    if (probability <= 0 || most <= 0) return;
+    std::vector<double> share(static_cast<std::size_t>(most) + 1, 0);
+    for (int size = 1; size <= sizes.largest(); ++size) {
+      share[static_cast<std::size_t>(std::min(size, most))] += sizes.probability(size);
+    }
+    for (int size = 1; size <= most; ++size) {
+      Outcome outcome = make(size);
+      outcome.probability = probability * share[static_cast<std::size_t>(size)];
+      if (outcome.probability > 0) all.push_back(outcome);
+    }
+  }
+
+  /// Returns the least size that is exceeded by one event of fifty at most.
+  static int common_most(const Distribution& sizes) {
+    double above = 1;
+    int size = 0;
+    while (size < sizes.largest() && above > 0.02) above -= sizes.probability(++size);
+    return std::max(size, 1);
+  }
+
+  const std::vector<MeasuredLayout>& layouts_;
+  PriceTable& table_;
+  const OptimizerOptions& options_;
+  const Outlook& outlook_;
+  int workers_max_;
+  int loss_reach_;
+  int join_reach_;
+  int low_ = 0;
+  int high_ = 0;
+};
+
+LiveputOptimizer::LiveputOptimizer(const PriceModel& prices, const OptimizerOptions& options)
+    : prices_(prices),
+      options_(options),
+      layouts_(worth_a_thought(prices)),
+      table_(std::make_unique<PriceTable>(prices_, layouts_)) {}
+
+LiveputOptimizer::~LiveputOptimizer() = default;
+
+std::vector<ValuedLayout> LiveputOptimizer::choices(const Situation& situation,
+                                                    const Outlook& outlook) {
+  const int workers = situation.now().count;
+  check(workers <= prices_.workers_max(), "as many machines as the prices are for, at most");
+  const std::vector<double> values =
+      Lookahead(prices_, layouts_, *table_, options_, outlook).values(workers);
+  std::vector<ValuedLayout> choices;
+  for (std::size_t to = 0; to < layouts_.size(); ++to) {
+    const MeasuredLayout& one = layouts_[to];
+    if (one.layout.workers() > workers) continue;
+    ValuedLayout choice{one.layout, migration_charge(prices_, situation, one.layout)};
+    double standing_ms = situation.leftover_ms;
+    if (choice.charge.ms > 0) {
+      standing_ms = choice.charge.ms + (standing_ms > 0 ? choice.charge.again_ms : 0);
+    }
+    choice.samples = (one.samples_per_s * (options_.interval_ms - standing_ms) / 1000) + values[to];
+    choices.push_back(choice);
+  }
+  std::ranges::stable_sort(choices, std::ranges::greater{}, &ValuedLayout::samples);
+  return choices;
+}
+
+}  // namespace planaria

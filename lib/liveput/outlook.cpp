@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <planaria/liveput/outlook.hpp>
+
+namespace planaria {
+namespace {
+
+constexpr int rounds = 5;                 // of fitting the factors of one age, then of the other
+constexpr double probability_max = 0.45;  // of one kind: the two exclude each other
+constexpr int first_sizes = 16;           // believed possible before larger ones are seen
+
+/// Returns the events seen of one age over those expected at the rate and the other age's factors.
+template <class At>
+double factor(std::size_t count, double weight, double rate, const At& at) {
+  double seen = weight;
+  double expected = weight;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto [events, intervals, other] = at(i);
+    seen += events;
+    expected += intervals * rate * other;
+  }
+  return seen / expected;
+}
+
+}  // namespace
+
+std::size_t OutlookCounter::age_class(int intervals_since) {
+  std::size_t age = 0;
+  for (int most = 1; age + 1 < ages && intervals_since > most; most *= 2) ++age;
+  return age;
+}
+
+void OutlookCounter::count(Kind& kind, std::size_t loss_age, std::size_t join_age, int machines) {
+  kind.intervals[loss_age][join_age] += 1;
+  if (machines > 0) kind.events[loss_age][join_age] += 1;
+}
+
+void OutlookCounter::observe(const IntervalCounts& interval) {
+  const bool lost = interval.lost > 0;
+  const bool joined = began_ && interval.joined > 0;
+  if (began_) {
+    const std::size_t loss_age = age_class(since_loss_);
+    const std::size_t join_age = age_class(since_join_);
+    count(losses_, loss_age, join_age, interval.lost);
+    if (count_ < most_seen_) {
+      count(joins_, loss_age, join_age, interval.joined);
+    } else {
+      beyond_intervals_ += 1;
+      if (joined) beyond_events_ += 1;
+    }
+    for (const auto& [kind, machines] :
+         {std::pair{&losses_, interval.lost}, std::pair{&joins_, interval.joined}}) {
+      if (machines <= 0) continue;
+      kind->sizes.resize(std::max(kind->sizes.size(), static_cast<std::size_t>(machines) + 1));
+      kind->sizes[static_cast<std::size_t>(machines)] += 1;
+    }
+  }
+  since_loss_ = lost ? 1 : since_loss_ + 1;
+  since_join_ = joined ? 1 : since_join_ + 1;
+  count_ = interval.count;
+  most_seen_ = std::max(most_seen_, interval.count);
+  began_ = true;
+}
+
+OutlookCounter::ByAges OutlookCounter::probabilities(const Kind& kind) const {
+  double events = belief_.event_intervals * belief_.event_probability;
+  double intervals = belief_.event_intervals;
+  for (std::size_t i = 0; i < ages; ++i) {
+    for (std::size_t j = 0; j < ages; ++j) {
+      events += kind.events[i][j];
+      intervals += kind.intervals[i][j];
+    }
+  }
+  const double rate = events / intervals;
+  std::array<double, ages> by_loss;
+  std::array<double, ages> by_join;
+  by_loss.fill(1);
+  by_join.fill(1);
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < ages; ++i) {
+      by_loss[i] = factor(ages, belief_.factor_events, rate, [&](std::size_t j) {
+        return std::tuple(kind.events[i][j], kind.intervals[i][j], by_join[j]);
+      });
+    }
+    for (std::size_t j = 0; j < ages; ++j) {
+      by_join[j] = factor(ages, belief_.factor_events, rate, [&](std::size_t i) {
+        return std::tuple(kind.events[i][j], kind.intervals[i][j], by_loss[i]);
+      });
+    }
+  }
+  ByAges all;
+  for (std::size_t i = 0; i < ages; ++i) {
+    for (std::size_t j = 0; j < ages; ++j) {
+      all[i][j] = std::min(probability_max, rate * by_loss[i] * by_join[j]);
+    }
+  }
+  return all;
+}
+
+Distribution OutlookCounter::sizes(const Kind& kind) const {
+  std::vector<double> weights(std::max<std::size_t>(kind.sizes.size(), first_sizes + 1), 0);
+  const double goes_on = 1 - (1 / belief_.mean_size);
+  double share = 1 - goes_on;
+  for (std::size_t size = 1; size <= first_sizes; ++size, share *= goes_on) {
+    weights[size] = belief_.size_events * share;
+  }
+  for (std::size_t size = 0; size < kind.sizes.size(); ++size) weights[size] += kind.sizes[size];
+  return Distribution::from_weights(std::move(weights));
+}
+
+Outlook OutlookCounter::outlook(int look_ahead, std::span<const int> known_lost) const {
+  Outlook outlook;
+  outlook.known_lost.assign(known_lost.begin(), known_lost.end());
+  outlook.most_seen = most_seen_;
+  outlook.loss_size = sizes(losses_);
+  outlook.join_size = sizes(joins_);
+  outlook.join_beyond = (beyond_events_ + (belief_.event_intervals * belief_.event_probability *
+                                           belief_.beyond_share)) /
+                        (beyond_intervals_ + belief_.event_intervals);
+  const ByAges losses = probabilities(losses_);
+  const ByAges joins = probabilities(joins_);
+  // Ages of the last loss and the last join, and how likely they are by then.
+  std::map<std::pair<int, int>, double> now{{{since_loss_, since_join_}, 1.0}};
+  for (int h = 0; h < look_ahead; ++h) {
+    std::map<std::pair<int, int>, double> next;
+    const auto at = static_cast<std::size_t>(h);
+    double loss = 0;
+    double join = 0;
+    for (const auto& [since, probability] : now) {
+      const std::size_t i = age_class(since.first);
+      const std::size_t j = age_class(since.second);
+      const bool known = at < known_lost.size();
+      const double losing = known ? (known_lost[at] > 0 ? 1.0 : 0.0) : losses[i][j];
+      const double lost = probability * losing;
+      const double joined = losing < 1 ? probability * joins[i][j] : 0;
+      loss += lost;
+      join += joined;
+      next[{1, since.second + 1}] += lost;
+      next[{since.first + 1, 1}] += joined;
+      next[{since.first + 1, since.second + 1}] += probability - lost - joined;
+    }
+    outlook.loss.push_back(loss);
+    outlook.join.push_back(join);
+    now = std::move(next);
+  }
+  return outlook;
+}
+
+}  // namespace planaria
