@@ -35,6 +35,7 @@ void add_profile(CLI::App& app, const std::vector<std::string>& command, Action&
 void add_schedule(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_templates(CLI::App& app, Action& action);
+void add_simulate(CLI::App& app, Action& action);
 void add_survival(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_forecast(CLI::App& app, Action& action);
