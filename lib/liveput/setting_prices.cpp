@@ -6,7 +6,7 @@
 #include <planaria/liveput/prices.hpp>
 #include <planaria/model/transfer_table.hpp>
 
-#include "liveput/vanishing.hpp"
+#include "liveput/loss_rows.hpp"
 
 namespace planaria {
 namespace {
@@ -34,9 +34,9 @@ class Vanishing {
     const int stage_workers = change_.from.width;
     const int left = change_.workers - (stages_ * stage_workers);
     for (const Fetched& one : cases_) {
-      const Draw draw{left, stage_workers, change_.lost - one.lost};
-      for (int lost = 0; lost <= std::min(stage_workers, draw.drawn); ++lost) {
-        const double probability = probability_of_hits(draw, lost);
+      const LossSplit split({stage_workers, left - stage_workers}, change_.lost - one.lost);
+      for (int lost = split.low(); lost <= split.high(); ++lost) {
+        const double probability = split.at(lost);
         if (probability == 0) continue;
         Fetched more = one;
         more.lost += lost;

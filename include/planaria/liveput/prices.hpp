@@ -49,12 +49,13 @@ class PriceModel {
 /// (docs/liveput.md, "Prices of a setting").
 class SettingPrices final : public PriceModel {
  public:
-  /// Takes what setting_from_json() accepts. O(layouts x depths x workers) at most.
+  /// Takes what setting_from_json() accepts. O(layouts log layouts + depths x stages).
   explicit SettingPrices(Setting setting);
 
   [[nodiscard]] const std::vector<MeasuredLayout>& layouts() const override { return layouts_; }
   [[nodiscard]] int workers_max() const override { return setting_.max_workers; }
-  /// O(depth x lost^2) where the depth stays, else O(old depth x new depth).
+  /// O(depth x lost^2) where the depth stays, times the moves that differ; else O(old depth x new
+  /// depth).
   [[nodiscard]] double change_ms(const LayoutChange& change) const override;
   [[nodiscard]] double restart_ms(const GridLayout& to, bool grows) const override;
   [[nodiscard]] double read_all_ms(const GridLayout& to) const override;
