@@ -112,7 +112,7 @@ TEST_CASE("zones vanish whole, beside the workers that are lost") {
   asked.insert(asked.end(), zones.begin(), zones.end());
   // Of three pipelines of four a has the first, b the others.
   check_close(probabilities(grid("12", "3", "4", asked)), {1 - (0.5 * 0.25), 0.75, 0.375});
-  asked[1] = "1";
+  asked[1] = std::string("1");
   const double both = 0.5 * 0.75;
   check_close(probabilities(grid("12", "3", "4", asked)),
               {0.75 + (0.25 * 0.5 * 8 / 12), both + (0.5 * 0.75 * 4 / 12), 0});

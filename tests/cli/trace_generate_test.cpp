@@ -48,7 +48,7 @@ TEST_CASE("a record is made up by the law that is told, the same by the same see
   CHECK(describe(trace.value()).max <= 15);
   CHECK(first.out.find("b-node") != std::string::npos);
   Arguments other = law;
-  other.back() = "6";
+  other.back() = std::string("6");
   CHECK(generate_ends(other).out != first.out);
 }
 
