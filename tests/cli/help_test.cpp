@@ -16,9 +16,9 @@ namespace {
 /// Option as it is written, and its description with single spaces.
 using Options = std::map<std::string, std::string>;
 
-const std::vector<std::string> commands = {"run",       "profile", "schedule", "plan",
-                                           "templates", "trace", "forecast", "survival", "simulate",
-                                           "compare",   "export",  "init",     "doctor"};
+const std::vector<std::string> commands = {
+    "run",      "profile",  "schedule", "plan",   "templates", "trace", "forecast",
+    "survival", "simulate", "compare",  "export", "init",      "doctor"};
 const std::vector<std::string> trace_commands = {"trace describe", "trace convert",
                                                  "trace generate", "trace plot"};
 
