@@ -142,8 +142,7 @@ void add_forecast(CLI::App& app, Action& action) {
       app.add_subcommand("forecast", "Forecast machines, and say what forecasts were worth");
   sub->footer(
       "With --trace every interval of a record is forecast from those before it, and scored. With\n"
-      "--from-history the intervals after a record are forecast, into a file for planaria "
-      "liveput.\n\n"
+      "--from-history the intervals after a record are forecast, in words or into a file.\n\n"
       "  planaria forecast --trace p3-trace.csv --look-ahead 12\n"
       "  planaria forecast --from-history p3-trace.csv -o forecast.json");
   auto flags = std::make_shared<ForecastFlags>();
