@@ -1,4 +1,4 @@
-// Scores of forecasts over a record, by hand and against published figures.
+// Scores of forecasts over a record, by hand.
 #include <cmath>
 #include <memory>
 #include <string>
@@ -7,9 +7,6 @@
 #include <catch2/catch.hpp>
 
 #include <planaria/availability/backtest.hpp>
-#include <planaria/availability/trace_text.hpp>
-
-#include "availability/shared_traces.hpp"
 
 using namespace planaria;
 
@@ -37,34 +34,6 @@ std::vector<IntervalCounts> counts(const std::vector<int>& of) {
   }
   return record;
 }
-
-/// A row of the table of persistence in the traces' own description.
-struct Persistence {
-  std::string file;
-  std::array<double, 3> normalized_l1;
-  std::array<double, 3> error;
-};
-
-const std::vector<Persistence> published{
-    {"parcae__p3.csv", {.0743, .0864, .0971}, {1.790, 2.084, 2.342}},
-    {"parcae__p3trace.csv", {.0743, .0864, .0971}, {1.790, 2.084, 2.342}},
-    {"bamboo__p3-trace.csv", {.0743, .0864, .0971}, {1.790, 2.084, 2.342}},
-    {"parcae__gpt-1.5b__trace_hh_55_65.txt", {.0900, .1051, .1210}, {2.428, 2.822, 3.234}},
-    {"parcae__gpt-1.5b__trace_hl_15_25.txt", {.0496, .0543, .0550}, {1.502, 1.654, 1.679}},
-    {"parcae__gpt-1.5b__trace_lh_80_90.txt", {.1467, .1742, .1984}, {2.457, 2.918, 3.321}},
-    {"parcae__gpt-1.5b__trace_ll_10_11.txt", {.0237, .0290, .0341}, {.341, .416, .488}},
-    {"bamboo__aws-spot-instances-g4dn-xlarge-us-east-1c-2020-11-20-1930-to-2020-11-21-2200.csv",
-     {.0486, .0570, .0649},
-     {.397, .465, .530}},
-    {"bamboo__aws-spot-instances-p2-xlarge-2020-11-20-to-2020-11-23.csv",
-     {.0138, .0156, .0172},
-     {.215, .242, .267}},
-    {"skynomad__16-nodes__us-east-2b_v100_1.json", {.0576, .0704, .0832}, {.505, .617, .729}},
-    {"skynomad__16-nodes__us-west-2a_v100_1.json", {.0794, .0954, .1095}, {.548, .658, .756}},
-    {"skynomad__4-nodes-real-preemption__us-west-2c_v100_1.json",
-     {.0350, .0423, .0493},
-     {.114, .138, .161}},
-    {"skynomad__processed__us-east-1c_v100_1.csv", {.1010, .1232, .1427}, {.047, .057, .067}}};
 
 }  // namespace
 
@@ -113,25 +82,4 @@ TEST_CASE("intervals on a grid begin with the first stamp and keep what came bet
   trace.end_ms = 150'000;
   CHECK(intervals_on_grid(trace, 60'000) ==
         std::vector<IntervalCounts>{{2, 0, 2}, {2, 1, 3}, {0, 1, 2}});
-}
-
-TEST_CASE("persistence has the errors that were published with the traces", "[unit]") {
-  const std::string folder = test::shared_traces_folder();
-  if (folder.empty()) {
-    WARN("not checked: no ../shared/traces and no PLANARIA_SHARED");
-    return;
-  }
-  const std::vector<int> look_aheads{8, 10, 12};
-  for (const Persistence& row : published) {
-    INFO(row.file);
-    const auto trace = read_trace(folder + "/" + row.file, {});
-    REQUIRE(trace.ok());
-    const auto forecaster = make_forecaster(ForecastMethod::persistence);
-    const auto results =
-        backtests(intervals_on_grid(trace.value(), 60'000), *forecaster, look_aheads);
-    for (std::size_t i = 0; i < look_aheads.size(); ++i) {
-      CHECK(results[i].normalized_l1 == Approx(row.normalized_l1[i]).margin(6e-5));
-      CHECK(results[i].crps == Approx(row.error[i]).margin(6e-4));
-    }
-  }
 }

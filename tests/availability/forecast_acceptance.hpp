@@ -13,6 +13,7 @@
 #include <planaria/availability/backtest.hpp>
 
 #include "availability/forecast_records.hpp"
+#include "support/shared_folder.hpp"
 
 namespace planaria::test {
 
@@ -33,8 +34,8 @@ inline std::vector<Backtest> results_of(ForecastMethod method,
 }
 
 /// Prints the record's row of docs/forecasts.md, and holds each figure to what is promised of it.
-inline void check_record(const std::string& name, Pool& pool) {
-  const auto record = published_record(name);
+inline void check_record(const std::string& folder, const std::string& name, Pool& pool) {
+  const auto record = published_record(folder, name);
   const auto persistence = results_of(ForecastMethod::persistence, record);
   const auto hazard = results_of(ForecastMethod::hazard, record);
   const auto best = results_of(ForecastMethod::best, record);
@@ -69,13 +70,6 @@ inline void check_pool(const Pool& pool, double ratio_max) {
       CHECK(std::abs(pool.observed[i][point] / pool.forecasts[i] - stated) <= 0.05);
     }
   }
-}
-
-/// Says so where the published traces are not there.
-inline bool without_traces() {
-  if (!shared_traces_folder().empty()) return false;
-  std::printf("SKIPPED: no ../shared/traces, and PLANARIA_SHARED names no folder of them\n");
-  return true;
 }
 
 }  // namespace planaria::test

@@ -8,10 +8,11 @@
 using namespace planaria::test;
 
 TEST_CASE("best forecasts all fourteen published records better, with one setting", "[slow]") {
-  if (without_traces()) return;
+  const auto folder = shared_folder("traces");
+  if (!folder) return;
   Pool pool;
-  for (const std::string& name : short_records) check_record(name, pool);
-  for (const std::string& name : long_records) check_record(name, pool);
+  for (const std::string& name : short_records) check_record(*folder, name, pool);
+  for (const std::string& name : long_records) check_record(*folder, name, pool);
   CHECK(pool.records == 14);
   check_pool(pool, 0.85);
 }

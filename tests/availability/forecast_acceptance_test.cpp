@@ -9,8 +9,9 @@ using namespace planaria::test;
 
 TEST_CASE("best forecasts published records of hours better than persistence and hazards",
           "[unit]") {
-  if (without_traces()) return;
+  const auto folder = shared_folder("traces");
+  if (!folder) return;
   Pool pool;
-  for (const std::string& name : short_records) check_record(name, pool);
+  for (const std::string& name : short_records) check_record(*folder, name, pool);
   check_pool(pool, 0.85);
 }

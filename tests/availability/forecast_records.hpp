@@ -11,8 +11,6 @@
 #include <planaria/availability/trace_text.hpp>
 #include <planaria/base/random.hpp>
 
-#include "availability/shared_traces.hpp"
-
 namespace planaria::test {
 
 /// Machines that go in bursts of up to 3 and come back in ones and twos, at most `most` at once.
@@ -35,8 +33,9 @@ inline std::vector<IntervalCounts> made_up_record(std::uint64_t seed, int interv
 }
 
 /// The published record as intervals of a minute.
-inline std::vector<IntervalCounts> published_record(const std::string& name) {
-  const auto trace = read_trace(shared_traces_folder() + "/" + name, {});
+inline std::vector<IntervalCounts> published_record(const std::string& folder,
+                                                    const std::string& name) {
+  const auto trace = read_trace(folder + "/" + name, {});
   REQUIRE(trace.ok());
   return intervals_on_grid(trace.value(), 60'000);
 }

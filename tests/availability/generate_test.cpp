@@ -7,10 +7,7 @@
 
 #include <planaria/availability/describe.hpp>
 #include <planaria/availability/generate.hpp>
-#include <planaria/availability/trace_text.hpp>
 #include <planaria/availability/trace_writing.hpp>
-
-#include "availability/shared_traces.hpp"
 
 namespace planaria::test {
 namespace {
@@ -173,31 +170,6 @@ TEST_CASE("what goes together is of one zone", "[unit]") {
     }
   }
   CHECK(describe(trace).mean == Approx(12).epsilon(0.15));
-}
-
-TEST_CASE("a trace by the law of a published one is like it", "[unit]") {
-  const std::string folder = shared_traces_folder();
-  if (folder.empty()) {
-    WARN("not checked: no published traces in PLANARIA_SHARED/traces or ../shared/traces");
-    return;
-  }
-  const auto p3 = read_trace(folder + "/bamboo__p3-trace.csv", {});
-  REQUIRE(p3.ok());
-  const TraceSummary real = describe(p3.value());
-  const auto law = fit_law(p3.value());
-  REQUIRE(law.ok());
-  const TraceSummary like = describe(made(law.value(), 1000, 6));
-  CHECK(like.mean == Approx(real.mean).epsilon(0.08));
-  CHECK(like.max <= real.max);
-  CHECK(*like.preemptions_per_machine_hour ==
-        Approx(*real.preemptions_per_machine_hour).epsilon(0.1));
-  const auto burst = [](const TurnoverSummary& all) {
-    return static_cast<double>(all.machines) / static_cast<double>(all.events);
-  };
-  CHECK(burst(like.preemptions) == Approx(burst(real.preemptions)).epsilon(0.08));
-  CHECK(burst(like.allocations) == Approx(burst(real.allocations)).epsilon(0.15));
-  CHECK(*like.lifetimes->kaplan_meier_median_min ==
-        Approx(*real.lifetimes->kaplan_meier_median_min).epsilon(0.2));
 }
 
 TEST_CASE("a law that nothing can be drawn from is refused by its number", "[unit]") {

@@ -7,10 +7,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <planaria/availability/backtest.hpp>
 #include <planaria/availability/describe.hpp>
+#include <planaria/availability/generate.hpp>
 #include <planaria/availability/trace_text.hpp>
 
-#include "availability/shared_traces.hpp"
+#include "support/shared_folder.hpp"
 
 namespace planaria::test {
 namespace {
@@ -68,14 +70,6 @@ const std::vector<Measured> measured{
     {west_2c, "counts", 5131 * 5 * minute_ms, 4, 3.26, 0, 4, {181, 330, 4}, {176, 330, 4}},
     {east_1c, "availability", 45.57 * day_ms, 0, .467, 0, 1, {343, 343, 1}, {344, 344, 1}}};
 
-/// Nothing where the folder is not there, which is told.
-std::optional<std::string> folder_or_warning() {
-  const std::string folder = shared_traces_folder();
-  if (!folder.empty()) return folder;
-  WARN("not checked: no published traces in PLANARIA_SHARED/traces or ../shared/traces");
-  return std::nullopt;
-}
-
 Trace read(const std::string& folder, const std::string& file) {
   const auto trace = read_trace(folder + "/" + file, {});
   INFO((trace.ok() ? "" : trace.fault().sentence));
@@ -109,7 +103,7 @@ Persistence persistence(const std::vector<int>& series, std::size_t first, std::
 }  // namespace
 
 TEST_CASE("published traces are read without being told their form, and say what was measured") {
-  const auto folder = folder_or_warning();
+  const auto folder = shared_folder("traces");
   if (!folder) return;
   for (const Measured& row : measured) {
     INFO(row.file);
@@ -128,7 +122,7 @@ TEST_CASE("published traces are read without being told their form, and say what
 }
 
 TEST_CASE("lifetimes, spells and silences of published traces are those measured") {
-  const auto folder = folder_or_warning();
+  const auto folder = shared_folder("traces");
   if (!folder) return;
   const TraceSummary p3 = described(*folder, "bamboo__p3-trace.csv");
   REQUIRE(p3.lifetimes);
@@ -164,7 +158,7 @@ TEST_CASE("lifetimes, spells and silences of published traces are those measured
 }
 
 TEST_CASE("the oddities of published traces are those known") {
-  const auto folder = folder_or_warning();
+  const auto folder = shared_folder("traces");
   if (!folder) return;
   for (const Measured& row : measured) {
     INFO(row.file);
@@ -180,7 +174,7 @@ TEST_CASE("the oddities of published traces are those known") {
 }
 
 TEST_CASE("the counts of all forms of one record are equal") {
-  const auto folder = folder_or_warning();
+  const auto folder = shared_folder("traces");
   if (!folder) return;
   const Trace nodes = read(*folder, "bamboo__p3-trace.csv");
   CHECK(read(*folder, "parcae__p3trace.csv") == nodes);
@@ -197,7 +191,7 @@ TEST_CASE("the counts of all forms of one record are equal") {
 }
 
 TEST_CASE("persistence on the minutes of published traces errs as it was measured") {
-  const auto folder = folder_or_warning();
+  const auto folder = shared_folder("traces");
   if (!folder) return;
   struct Row {
     std::string file;
@@ -220,23 +214,29 @@ TEST_CASE("persistence on the minutes of published traces errs as it was measure
       {west_2a, 23680, {.0794, .0954, .1095}, {.1362, .1666, .1847}, {.548, .658, .756}},
       {west_2c, 25655, {.0350, .0423, .0493}, {.0610, .0754, .0870}, {.114, .138, .161}},
       {east_1c, 65627, {.1010, .1232, .1427}, {.1795, .2222, .2461}, {.047, .057, .067}}};
-  const std::vector<std::size_t> ahead{8, 10, 12};
+  const std::vector<int> ahead{8, 10, 12};
   for (const Row& row : rows) {
-    const std::vector<int> counts = counts_on_grid(read(*folder, row.file), 60'000);
+    const Trace trace = read(*folder, row.file);
+    const std::vector<int> counts = counts_on_grid(trace, 60'000);
+    const auto forecaster = make_forecaster(ForecastMethod::persistence);
+    const auto scores = backtests(intervals_on_grid(trace, 60'000), *forecaster, ahead);
     CHECK(counts.size() == row.points);
     for (std::size_t i = 0; i < ahead.size(); ++i) {
       INFO(row.file << ", I = " << ahead[i]);
-      const Persistence all = persistence(counts, 1, ahead[i]);
-      const Persistence last = persistence(counts, ahead[i], ahead[i]);
+      const auto farthest = static_cast<std::size_t>(ahead[i]);
+      const Persistence all = persistence(counts, 1, farthest);
+      const Persistence last = persistence(counts, farthest, farthest);
       CHECK(all.error / all.sum == Approx(row.pooled[i]).margin(0.00005));
       CHECK(last.error / last.sum == Approx(row.at[i]).margin(0.00005));
       CHECK(all.error / all.count == Approx(row.error[i]).margin(0.0005));
+      CHECK(scores[i].normalized_l1 == Approx(all.error / all.sum).epsilon(1e-12));
+      CHECK(scores[i].crps == Approx(all.error / all.count).epsilon(1e-12));
     }
   }
 }
 
 TEST_CASE("persistence on the ticks of published traces errs as it was measured") {
-  const auto folder = folder_or_warning();
+  const auto folder = shared_folder("traces");
   if (!folder) return;
   struct Row {
     std::string file;
@@ -253,6 +253,27 @@ TEST_CASE("persistence on the ticks of published traces errs as it was measured"
       CHECK(all.error / all.sum == Approx(row.pooled[i]).margin(0.00005));
     }
   }
+}
+
+TEST_CASE("a trace by the law of a published one is like it") {
+  const auto folder = shared_folder("traces");
+  if (!folder) return;
+  const Trace p3 = read(*folder, "bamboo__p3-trace.csv");
+  const TraceSummary real = describe(p3);
+  const auto law = fit_law(p3);
+  REQUIRE(law.ok());
+  const TraceSummary like = describe(generate(law.value(), {.hours = 1000, .seed = 6}).value());
+  CHECK(like.mean == Approx(real.mean).epsilon(0.08));
+  CHECK(like.max <= real.max);
+  CHECK(*like.preemptions_per_machine_hour ==
+        Approx(*real.preemptions_per_machine_hour).epsilon(0.1));
+  const auto burst = [](const TurnoverSummary& all) {
+    return static_cast<double>(all.machines) / static_cast<double>(all.events);
+  };
+  CHECK(burst(like.preemptions) == Approx(burst(real.preemptions)).epsilon(0.08));
+  CHECK(burst(like.allocations) == Approx(burst(real.allocations)).epsilon(0.15));
+  CHECK(*like.lifetimes->kaplan_meier_median_min ==
+        Approx(*real.lifetimes->kaplan_meier_median_min).epsilon(0.2));
 }
 
 }  // namespace planaria::test

@@ -12,7 +12,7 @@
 #include "liveput/shared_data.hpp"
 
 using namespace planaria;
-using namespace planaria::shared_data;
+using namespace planaria::test;
 
 namespace {
 
@@ -67,12 +67,13 @@ const std::vector<Price> prices_asked{
 }  // namespace
 
 TEST_CASE("restart, reactive and oracle earn what the independent program says", "[unit]") {
-  if (!present()) return;
-  const std::vector<IntervalCounts> intervals = p3_intervals();
+  const auto data = published_data();
+  if (!data) return;
+  const std::vector<IntervalCounts>& intervals = data->p3;
   REQUIRE(intervals.size() == 683);
   for (const Row& row : rows) {
     CAPTURE(row.model, row.first);
-    const SettingPrices prices = prices_of(row.model);
+    const SettingPrices& prices = data->prices.at(row.model);
     const SimulationRequest request{&prices, intervals, static_cast<std::size_t>(row.first),
                                     static_cast<std::size_t>(row.end)};
     CHECK(close(ideal_samples(request), row.ideal));
@@ -83,13 +84,14 @@ TEST_CASE("restart, reactive and oracle earn what the independent program says",
 }
 
 TEST_CASE("single changes cost what the independent program says", "[unit]") {
-  if (!present()) return;
+  const auto data = published_data();
+  if (!data) return;
   for (const Price& price : prices_asked) {
     CAPTURE(price.model, price.change.from.width, price.change.from.depth, price.change.to.width,
             price.change.to.depth, price.change.lost);
-    CHECK(close(prices_of(price.model).change_ms(price.change), price.ms));
+    CHECK(close(data->prices.at(price.model).change_ms(price.change), price.ms));
   }
-  const SettingPrices gpt2 = prices_of("gpt2-1.5b");
+  const SettingPrices& gpt2 = data->prices.at("gpt2-1.5b");
   CHECK(close(gpt2.restart_ms({4, 8}, true), 32189.815));
   CHECK(close(gpt2.restart_ms({4, 8}, false), 4858.315));
   CHECK(close(gpt2.restart_ms({3, 9}, true), 29689.815));
@@ -100,7 +102,7 @@ TEST_CASE("single changes cost what the independent program says", "[unit]") {
   CHECK(close(gpt2.moves_ms(8)[6], 2881.669));
   CHECK(close(gpt2.moves_ms(8)[7], 3158.157));
   CHECK(close(gpt2.pull_ms({1, 14}, 7), 1646.668));
-  const SettingPrices vgg19 = prices_of("vgg19");
+  const SettingPrices& vgg19 = data->prices.at("vgg19");
   CHECK(vgg19.cuts(4) == std::vector<int>{0, 5, 10, 15, 19});
   CHECK(close(vgg19.moves_ms(4)[2], 83.843));
   CHECK(close(vgg19.moves_ms(4)[3], 1623.151));
@@ -109,15 +111,16 @@ TEST_CASE("single changes cost what the independent program says", "[unit]") {
 }
 
 TEST_CASE("of each number of workers the fastest layout is the published one", "[unit]") {
-  if (!present()) return;
+  const auto data = published_data();
+  if (!data) return;
   const std::vector<GridLayout> gpt2{{1, 8},  {1, 9},  {1, 10}, {1, 11}, {2, 6},  {1, 13}, {2, 7},
                                      {2, 7},  {2, 8},  {1, 17}, {2, 9},  {2, 9},  {2, 10}, {3, 7},
                                      {2, 11}, {2, 11}, {3, 8},  {3, 8},  {2, 13}, {2, 13}, {2, 13},
                                      {2, 13}, {3, 10}, {3, 10}, {4, 8}};
   const std::vector<int> vgg19{4,  4,  5,  5,  6,  6,  7,  7,  8,  8,  8,  8, 10,
                                10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15, 16};
-  const SettingPrices prices = prices_of("gpt2-1.5b");
-  const SettingPrices wide = prices_of("vgg19");
+  const SettingPrices& prices = data->prices.at("gpt2-1.5b");
+  const SettingPrices& wide = data->prices.at("vgg19");
   for (std::size_t i = 0; i < gpt2.size(); ++i) {
     const int workers = 8 + static_cast<int>(i);
     CAPTURE(workers);

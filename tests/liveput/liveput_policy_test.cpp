@@ -10,7 +10,7 @@
 #include "liveput/shared_data.hpp"
 
 using namespace planaria;
-using namespace planaria::shared_data;
+using namespace planaria::test;
 
 namespace {
 
@@ -29,10 +29,11 @@ Earned earned(const SimulationRequest& request) {
 
 TEST_CASE("without notice liveput goes half of the way to a perfect future, and never back",
           "[unit]") {
-  if (!present()) return;
-  const std::vector<IntervalCounts> intervals = p3_intervals();
-  for (const std::string model : {"gpt2-1.5b", "vgg19"}) {
-    const SettingPrices prices = prices_of(model);
+  const auto data = published_data();
+  if (!data) return;
+  const std::vector<IntervalCounts>& intervals = data->p3;
+  for (const auto& [name, prices] : data->prices) {
+    const std::string& model = name;  // a structured binding cannot be captured
     Earned pooled;
     for (const auto& [first, end] : {std::pair<std::size_t, std::size_t>{330, 390},
                                      {90, 150},
@@ -57,10 +58,11 @@ TEST_CASE("without notice liveput goes half of the way to a perfect future, and 
 }
 
 TEST_CASE("two minutes of notice are worth more of the way than none", "[unit]") {
-  if (!present()) return;
-  const std::vector<IntervalCounts> intervals = p3_intervals();
-  for (const std::string model : {"gpt2-1.5b", "vgg19"}) {
-    const SettingPrices prices = prices_of(model);
+  const auto data = published_data();
+  if (!data) return;
+  const std::vector<IntervalCounts>& intervals = data->p3;
+  for (const auto& [name, prices] : data->prices) {
+    const std::string& model = name;  // a structured binding cannot be captured
     const SimulationRequest none{.prices = &prices, .intervals = intervals, .end = 683};
     SimulationRequest two = none;
     two.notice_intervals = 2;

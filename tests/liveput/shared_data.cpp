@@ -1,42 +1,24 @@
 #include "liveput/shared_data.hpp"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
-#include <catch2/catch.hpp>
-
+#include <planaria/availability/trace_text.hpp>
 #include <planaria/base/json.hpp>
 #include <planaria/liveput/setting.hpp>
 
-namespace planaria::shared_data {
+#include "support/shared_folder.hpp"
 
-std::string path_of(const std::string& name) {
-  const char* folder = std::getenv("PLANARIA_SHARED");
-  return std::string(folder == nullptr ? "../shared" : folder) + "/" + name;
+namespace planaria::test {
+
+std::optional<PublishedData> published_data() {
+  const auto settings = shared_folder("parcae-setting");
+  const auto traces = shared_folder("traces");
+  if (!settings || !traces) return std::nullopt;
+  const auto prices_of = [&](const std::string& model) {
+    const std::string path = *settings + "/" + model + ".setting.json";
+    return SettingPrices(setting_from_json(read_json_file(path).value(), path).value());
+  };
+  const Trace p3 = read_trace(*traces + "/parcae__p3trace.csv", {}).value();
+  return PublishedData{{{"gpt2-1.5b", prices_of("gpt2-1.5b")}, {"vgg19", prices_of("vgg19")}},
+                       intervals_of(p3, 60'000)};
 }
 
-bool present() {
-  if (std::filesystem::exists(path_of("parcae-setting/gpt2-1.5b.setting.json"))) return true;
-  WARN("skipped: " << path_of("parcae-setting") << " is not there (PLANARIA_SHARED)");
-  return false;
-}
-
-SettingPrices prices_of(const std::string& model) {
-  const std::string path = path_of("parcae-setting/" + model + ".setting.json");
-  return SettingPrices(setting_from_json(read_json_file(path).value(), path).value());
-}
-
-std::vector<IntervalCounts> p3_intervals() {
-  std::ifstream file(path_of("traces/parcae__p3trace.csv"));
-  std::vector<IntervalCounts> all;
-  for (std::string line; std::getline(file, line);) {
-    all.resize(static_cast<std::size_t>(std::stoll(line) / 60'000) + 1);
-    (line.find("add") == std::string::npos ? all.back().lost : all.back().joined) += 1;
-  }
-  int count = 0;
-  for (IntervalCounts& one : all) one.count = count += one.joined - one.lost;
-  return all;
-}
-
-}  // namespace planaria::shared_data
+}  // namespace planaria::test

@@ -1,24 +1,22 @@
-// liveput/shared_data.hpp: the published settings and traces, where they are at hand.
+// liveput/shared_data.hpp: the published settings, and a trace to price them over.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <planaria/availability/trace.hpp>
 #include <planaria/liveput/prices.hpp>
 
-namespace planaria::shared_data {
+namespace planaria::test {
 
-/// Returns whether the data are there (PLANARIA_SHARED, default ../shared); says so where not.
-[[nodiscard]] bool present();
+struct PublishedData {
+  std::map<std::string, SettingPrices> prices;  // by model
+  std::vector<IntervalCounts> p3;               // the full P3 trace, by minutes
+};
 
-/// Returns the path of a file under the shared folder.
-[[nodiscard]] std::string path_of(const std::string& name);
+/// Returns the data; nothing where they are not there, which is told.
+[[nodiscard]] std::optional<PublishedData> published_data();
 
-/// Returns the prices of parcae-setting/`model`.setting.json.
-[[nodiscard]] SettingPrices prices_of(const std::string& model);
-
-/// Returns the intervals of the full P3 trace, a minute each.
-[[nodiscard]] std::vector<IntervalCounts> p3_intervals();
-
-}  // namespace planaria::shared_data
+}  // namespace planaria::test
