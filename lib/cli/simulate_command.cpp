@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <planaria/base/clock.hpp>
 #include <planaria/base/json.hpp>
@@ -44,7 +43,7 @@ struct MoneyPrices {
   double on_demand_per_hour = 0;
 };
 
-/// What was asked.
+/// What was asked. May be moved: what `request` looks at stays where it is.
 struct Question {
   std::string model;
   std::unique_ptr<PriceModel> prices;
@@ -151,20 +150,25 @@ Result<Question> question_of(const SimulateFlags& flags) {
   return question;
 }
 
-Result<void> check_names(const std::vector<std::string>& names) {
+std::vector<std::string> policy_names() {
   std::vector<std::string> all;
   for (const auto& [name, make] : makers()) all.push_back(name);
+  return all;
+}
+
+Result<void> check_names(const std::vector<std::string>& names) {
+  const std::vector<std::string> all = policy_names();
   for (const std::string& name : names) {
     if (std::ranges::find(all, name) != all.end()) continue;
     return Fault::invalid_input(
-        fmt::format("--policy: {}, must be one of {}", printable(name), fmt::join(all, ", ")));
+        fmt::format("--policy: {}, must be one of {}", printable(name), join(all, ", ")));
   }
   return {};
 }
 
 /// Counts each change by the kind that it is expected to be: another depth; else whether workers
 /// come in that did not compute.
-void count_migrations(const Question& question, Answer& answer) {
+void count_migrations(Answer& answer) {
   GridLayout before;
   for (const SimulatedInterval& interval : answer.simulation.intervals) {
     const GridLayout& now = interval.choice.layout;
@@ -177,11 +181,7 @@ void count_migrations(const Question& question, Answer& answer) {
       ++answer.intra_stage;
     }
     before = now;
-    for (const MeasuredLayout& one : question.prices->layouts()) {
-      if (one.layout != now) continue;
-      answer.lost_samples += one.samples_per_s * interval.choice.rate * interval.standing_ms / 1000;
-    }
-    answer.lost_samples += interval.choice.lost_samples;
+    answer.lost_samples += interval.missed_samples;
   }
 }
 
@@ -189,7 +189,7 @@ Answer answer_of(const Question& question, const std::string& name, int look_ahe
   const auto maker = std::ranges::find(makers(), name, [](const auto& one) { return one.first; });
   Timed policy(maker->second(question, look_ahead));
   Answer answer{name, simulate(question.request, policy), policy.ms_max()};
-  count_migrations(question, answer);
+  count_migrations(answer);
   return answer;
 }
 
@@ -276,7 +276,6 @@ int simulate_policies(const SimulateFlags& flags) {
   const auto asked = question_of(flags);
   if (!asked.ok()) return failed(asked.fault());
   const Question& question = asked.value();
-  // Moved along with what it looks at: the vector's elements stay where they are.
   std::vector<Answer> answers;
   for (const std::string& name : flags.policies) {
     answers.push_back(answer_of(question, name, flags.look_ahead));
@@ -304,7 +303,7 @@ void add_simulate(CLI::App& app, Action& action) {
       ->required()
       ->type_name("FILE");
   sub->add_option("--policy", flags->policies,
-                  "Who decides: restart, reactive, liveput, oracle, with commas between")
+                  "Who decides: " + join(policy_names(), ", ") + ", with commas between")
       ->required()
       ->delimiter(',')
       ->type_name("NAME,...");

@@ -35,16 +35,14 @@ struct Outcome {
   double probability = 0;
 };
 
-}  // namespace
-
 /// Backward over the intervals ahead: values[workers][layout] is the most expected of the rest, if
-/// that many machines are there and this layout has just run; the last index: none has.
-class LiveputOptimizer::Lookahead {
+/// that many machines are there and this layout of the table (or nothing) has just run.
+class Lookahead {
  public:
-  Lookahead(const PriceModel& prices, const std::vector<MeasuredLayout>& layouts, PriceTable& table,
-            const OptimizerOptions& options, const Outlook& outlook)
-      : layouts_(layouts),
-        table_(table),
+  Lookahead(const PriceModel& prices, PriceTable& table, const OptimizerOptions& options,
+            const Outlook& outlook)
+      : table_(table),
+        layouts_(table.layouts()),
         options_(options),
         outlook_(outlook),
         workers_max_(prices.workers_max()),
@@ -70,7 +68,7 @@ class LiveputOptimizer::Lookahead {
   static std::size_t index(int workers) { return static_cast<std::size_t>(workers); }
 
   [[nodiscard]] bool fits(std::size_t layout, int workers) const {
-    return layouts_[layout].layout.workers() <= workers;
+    return layout == table_.nothing() || layouts_[layout].layout.workers() <= workers;
   }
 
   /// Machines there may be after so many steps; what is rarer counts as the most that is common.
@@ -93,14 +91,13 @@ class LiveputOptimizer::Lookahead {
     const double events = outlook_.loss.back() + join_probability(workers, outlook_.join.back());
     const double intervals = 1 / std::max(events, 1e-3);
     std::vector<double> values(layouts_.size() + 1, 0);
-    for (std::size_t from = 0; from < layouts_.size(); ++from) {
+    for (std::size_t from = 0; from <= table_.nothing(); ++from) {
       if (!fits(from, workers)) continue;
       const std::vector<double>& price_ms = table_.from(from, workers, 0);
-      double best = no_plan;
       for (std::size_t to = 0; to < layouts_.size(); ++to) {
-        if (fits(to, workers)) best = std::max(best, earned(to, price_ms[to], intervals));
+        if (!fits(to, workers)) continue;
+        values[from] = std::max(values[from], earned(to, price_ms[to], intervals));
       }
-      values[from] = best;
     }
     return values;
   }
@@ -111,7 +108,7 @@ class LiveputOptimizer::Lookahead {
     for (const Outcome& outcome : outcomes(workers, step)) {
       const int left = workers - outcome.lost + outcome.joined;
       const std::vector<double>& then = after[index(left)];
-      for (std::size_t from = 0; from < layouts_.size(); ++from) {
+      for (std::size_t from = 0; from <= table_.nothing(); ++from) {
         if (!fits(from, workers)) continue;
         const std::vector<double>& price_ms = table_.from(from, workers, outcome.lost);
         double best = no_plan;
@@ -119,7 +116,7 @@ class LiveputOptimizer::Lookahead {
           if (!fits(to, left)) continue;
           best = std::max(best, earned(to, price_ms[to]) + then[to]);
         }
-        values[from] += outcome.probability * (best == no_plan ? then.back() : best);
+        values[from] += outcome.probability * (best == no_plan ? then[table_.nothing()] : best);
       }
     }
     return values;
@@ -138,11 +135,10 @@ class LiveputOptimizer::Lookahead {
 
   [[nodiscard]] std::vector<Outcome> outcomes(int workers, int step) const {
     const auto at = static_cast<std::size_t>(step);
-    const bool known = at < outlook_.known_lost.size();
-    if (known && outlook_.known_lost[at] > 0) {
+    if (at < outlook_.known_lost.size() && outlook_.known_lost[at] > 0) {
       return {{std::min(outlook_.known_lost[at], workers), 0, 1}};
     }
-    const double loss = known || workers == 0 ? 0 : outlook_.loss[at];
+    const double loss = workers == 0 ? 0 : outlook_.loss[at];
     const double join = join_probability(workers, outlook_.join[at]);
     std::vector<Outcome> all{{0, 0, 1 - loss - join}};
     add(all, loss, outlook_.loss_size, std::min(workers, loss_reach_), [](int size) {
@@ -176,8 +172,8 @@ class LiveputOptimizer::Lookahead {
     return std::max(size, 1);
   }
 
-  const std::vector<MeasuredLayout>& layouts_;
   PriceTable& table_;
+  const std::vector<MeasuredLayout>& layouts_;
   const OptimizerOptions& options_;
   const Outlook& outlook_;
   int workers_max_;
@@ -187,11 +183,12 @@ class LiveputOptimizer::Lookahead {
   int high_ = 0;
 };
 
+}  // namespace
+
 LiveputOptimizer::LiveputOptimizer(const PriceModel& prices, const OptimizerOptions& options)
     : prices_(prices),
       options_(options),
-      layouts_(worth_a_thought(prices)),
-      table_(std::make_unique<PriceTable>(prices_, layouts_)) {}
+      table_(std::make_unique<PriceTable>(prices, worth_a_thought(prices))) {}
 
 LiveputOptimizer::~LiveputOptimizer() = default;
 
@@ -199,18 +196,14 @@ std::vector<ValuedLayout> LiveputOptimizer::choices(const Situation& situation,
                                                     const Outlook& outlook) {
   const int workers = situation.now().count;
   check(workers <= prices_.workers_max(), "as many machines as the prices are for, at most");
-  const std::vector<double> values =
-      Lookahead(prices_, layouts_, *table_, options_, outlook).values(workers);
+  const std::vector<double> values = Lookahead(prices_, *table_, options_, outlook).values(workers);
   std::vector<ValuedLayout> choices;
-  for (std::size_t to = 0; to < layouts_.size(); ++to) {
-    const MeasuredLayout& one = layouts_[to];
+  for (std::size_t to = 0; to < table_->nothing(); ++to) {
+    const MeasuredLayout& one = table_->layouts()[to];
     if (one.layout.workers() > workers) continue;
     ValuedLayout choice{one.layout, migration_charge(prices_, situation, one.layout)};
-    double standing_ms = situation.leftover_ms;
-    if (choice.charge.ms > 0) {
-      standing_ms = choice.charge.ms + (standing_ms > 0 ? choice.charge.again_ms : 0);
-    }
-    choice.samples = (one.samples_per_s * (options_.interval_ms - standing_ms) / 1000) + values[to];
+    const Standing standing = standing_of(situation.leftover_ms, choice.charge);
+    choice.samples = (one.samples_per_s * (options_.interval_ms - standing.ms) / 1000) + values[to];
     choices.push_back(choice);
   }
   std::ranges::stable_sort(choices, std::ranges::greater{}, &ValuedLayout::samples);

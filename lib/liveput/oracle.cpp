@@ -1,37 +1,35 @@
 #include <algorithm>
 #include <cstddef>
-#include <map>
-#include <tuple>
 #include <vector>
 
 #include <planaria/liveput/policies.hpp>
 
+#include "liveput/price_table.hpp"
+
 namespace planaria {
 namespace {
-
-constexpr std::size_t nothing = static_cast<std::size_t>(-1);
 
 /// What some sequence of layouts has earned until the end of an interval.
 struct Reached {
   double samples = 0;
   double leftover_ms = 0;
-  std::size_t before = nothing;  // index into the states of the interval before
+  std::size_t before = 0;  // index into the states of the interval before
 };
 
 /// A layout at the end of an interval, and one way to have come there.
 struct State {
-  std::size_t layout = nothing;  // of layouts(); nothing: none
+  std::size_t layout = 0;  // of the price table
   Reached reached;
 };
 
 class PerfectFuture {
  public:
   explicit PerfectFuture(const SimulationRequest& request)
-      : request_(request), prices_(*request.prices) {}
+      : request_(request), prices_(*request.prices), table_(prices_, prices_.layouts()) {}
 
   /// Returns the layout of each interval.
   std::vector<GridLayout> best() {
-    std::vector<std::vector<State>> all{{State{}}};
+    std::vector<std::vector<State>> all{{State{table_.nothing(), {}}}};
     for (std::size_t t = request_.first; t < request_.end; ++t) all.push_back(after(all.back(), t));
     std::size_t at = 0;
     for (std::size_t i = 1; i < all.back().size(); ++i) {
@@ -47,21 +45,21 @@ class PerfectFuture {
 
  private:
   [[nodiscard]] GridLayout layout_of(std::size_t layout) const {
-    return layout == nothing ? GridLayout{} : prices_.layouts()[layout].layout;
+    return layout == table_.nothing() ? GridLayout{} : table_.layouts()[layout].layout;
   }
 
   std::vector<State> after(const std::vector<State>& before, std::size_t t) {
     const IntervalCounts& event = request_.intervals[t];
     std::vector<State> states;
-    for (std::size_t to = 0; to < prices_.layouts().size(); ++to) {
-      if (prices_.layouts()[to].layout.workers() > event.count) continue;
+    for (std::size_t to = 0; to < table_.nothing(); ++to) {
+      if (table_.layouts()[to].layout.workers() > event.count) continue;
       std::vector<Reached> ways;
       for (std::size_t i = 0; i < before.size(); ++i) ways.push_back(way(before[i], i, to, event));
       for (const Reached& one : undominated(std::move(ways))) states.push_back({to, one});
     }
     if (!states.empty()) return states;
     // Nothing fits: all stand, and no change is under way any more.
-    State standing;
+    State standing{table_.nothing(), {}};
     for (std::size_t i = 0; i < before.size(); ++i) {
       if (i > 0 && before[i].reached.samples <= standing.reached.samples) continue;
       standing.reached = {before[i].reached.samples, 0, i};
@@ -71,25 +69,14 @@ class PerfectFuture {
 
   [[nodiscard]] Reached way(const State& from, std::size_t index, std::size_t to,
                             const IntervalCounts& event) {
-    const double change_ms = price(from.layout, to, event);
-    const MeasuredLayout& now = prices_.layouts()[to];
-    double leftover_ms = from.reached.leftover_ms;
-    if (change_ms > 0) {
-      const bool again = leftover_ms > 0;  // what was under way is dropped
-      leftover_ms = change_ms + (again ? prices_.restart_ms(now.layout, false) : 0);
-    }
-    const double trained_ms = std::max(0.0, request_.interval_ms - leftover_ms);
-    return {from.reached.samples + (now.samples_per_s * trained_ms / 1000),
-            std::max(0.0, leftover_ms - request_.interval_ms), index};
-  }
-
-  [[nodiscard]] double price(std::size_t from, std::size_t to, const IntervalCounts& event) {
     const int workers = event.count - event.joined + event.lost;
-    const auto [found, is_new] = known_.try_emplace({from, to, workers, event.lost}, 0);
-    if (is_new) {
-      found->second = prices_.change_ms({layout_of(from), layout_of(to), workers, event.lost});
-    }
-    return found->second;
+    const MeasuredLayout& now = table_.layouts()[to];
+    const Charge charge{table_.from(from.layout, workers, event.lost)[to],
+                        prices_.restart_ms(now.layout, false)};
+    const Standing standing = standing_of(from.reached.leftover_ms, charge);
+    const double trained_ms = request_.interval_ms - standing.within(request_.interval_ms);
+    return {from.reached.samples + (now.samples_per_s * trained_ms / 1000),
+            standing.beyond(request_.interval_ms), index};
   }
 
   /// Of those with as many samples or more, only who has less leftover stays.
@@ -107,7 +94,7 @@ class PerfectFuture {
 
   const SimulationRequest& request_;
   const PriceModel& prices_;
-  std::map<std::tuple<std::size_t, std::size_t, int, int>, double> known_;
+  PriceTable table_;
 };
 
 class Oracle final : public Policy {

@@ -4,18 +4,6 @@
 #include <planaria/liveput/simulation.hpp>
 
 namespace planaria {
-namespace {
-
-double rate_of(const PriceModel& prices, const GridLayout& layout) {
-  if (layout.empty()) return 0;
-  const auto& all = prices.layouts();
-  const auto found = std::ranges::lower_bound(all, layout, {}, &MeasuredLayout::layout);
-  check(found != all.end() && found->layout == layout, "a policy chooses one of layouts()");
-  return found->samples_per_s;
-}
-
-}  // namespace
-
 Simulation simulate(const SimulationRequest& request, Policy& policy) {
   Simulation simulation;
   GridLayout layout;
@@ -39,16 +27,14 @@ Simulation simulate(const SimulationRequest& request, Policy& policy) {
       leftover_ms = 0;
       continue;
     }
-    const Charge& charge = choice.charge;
-    if (charge.ms > 0) {
-      leftover_ms = charge.ms + (leftover_ms > 0 ? charge.again_ms : 0);
-    }
-    interval.standing_ms = std::min(leftover_ms, request.interval_ms);
-    const double trained_s = (request.interval_ms - interval.standing_ms) / 1000;
+    const Standing standing = standing_of(leftover_ms, choice.charge);
+    const double rate = samples_per_s(*request.prices, layout) * choice.rate;
+    interval.standing_ms = standing.within(request.interval_ms);
     interval.samples =
-        (rate_of(*request.prices, layout) * choice.rate * trained_s) - choice.lost_samples;
+        (rate * (request.interval_ms - interval.standing_ms) / 1000) - choice.lost_samples;
+    interval.missed_samples = (rate * interval.standing_ms / 1000) + choice.lost_samples;
     simulation.samples += interval.samples;
-    leftover_ms = std::max(0.0, leftover_ms - request.interval_ms);
+    leftover_ms = standing.beyond(request.interval_ms);
   }
   return simulation;
 }
@@ -57,7 +43,7 @@ double ideal_samples(const SimulationRequest& request) {
   double samples = 0;
   for (std::size_t t = request.first; t < request.end; ++t) {
     const GridLayout best = best_layout(*request.prices, request.intervals[t].count);
-    samples += rate_of(*request.prices, best) * request.interval_ms / 1000;
+    samples += samples_per_s(*request.prices, best) * request.interval_ms / 1000;
   }
   return samples;
 }

@@ -51,7 +51,7 @@ class EveryWay {
           (to.samples_per_s * (60'000 - standing_ms) / 1000) + best(to.layout, left, step + 1);
       most = std::max(most.value_or(samples), samples);
     }
-    return most.value_or(0);
+    return most ? *most : best({}, left, step + 1);
   }
 
   [[nodiscard]] double held(const GridLayout& layout, int workers) const {
@@ -144,7 +144,7 @@ TEST_CASE("a loss that is known is no matter of chance", "[unit]") {
   certain.join_beyond = 0;
   certain.loss_size = Distribution::certain(1);
   Outlook known = certain;
-  known.loss = {0.5, 0, 0};
+  known.loss_size = Distribution::certain(2);
   known.known_lost = {1};
   const std::vector<IntervalCounts> history{{4, 0, 4}};
   const Situation situation{{}, 0, true, history, {}};

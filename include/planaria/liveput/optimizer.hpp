@@ -5,9 +5,7 @@
 // (outlook.hpp), or a price (prices.hpp). Deterministic; one thread at a time.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <planaria/liveput/outlook.hpp>
@@ -21,6 +19,8 @@ struct OptimizerOptions {
   int look_ahead = 12;
   double interval_ms = 60'000;
 };
+
+class PriceTable;
 
 /// A layout and what is expected of choosing it now.
 struct ValuedLayout {
@@ -45,13 +45,9 @@ class LiveputOptimizer {
                                                   const Outlook& outlook);
 
  private:
-  class Lookahead;
-  class PriceTable;
-
   const PriceModel& prices_;
   OptimizerOptions options_;
-  std::vector<MeasuredLayout> layouts_;  // worth a thought at some number of machines
-  std::unique_ptr<PriceTable> table_;
+  std::unique_ptr<PriceTable> table_;  // of the layouts worth a thought
 };
 
 }  // namespace planaria

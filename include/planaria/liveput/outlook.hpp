@@ -22,7 +22,7 @@ struct Outlook {
   int most_seen = 0;
   Distribution loss_size;       // machines lost at once, 1 at least
   Distribution join_size;       // that come at once
-  std::vector<int> known_lost;  // of the nearest intervals: not left to chance
+  std::vector<int> known_lost;  // of the nearest intervals; their `loss` is 1 or 0
 };
 
 /// Counts events by how long ago the last loss and the last join were. An event's probability is

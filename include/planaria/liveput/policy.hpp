@@ -3,6 +3,7 @@
 // Is not: the simulator (simulation.hpp).
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -33,6 +34,16 @@ struct Charge {
   double again_ms = 0;
 };
 
+/// How long nobody trains from an interval's begin on. May outlast it.
+struct Standing {
+  double ms = 0;
+  [[nodiscard]] double within(double interval_ms) const { return std::min(ms, interval_ms); }
+  [[nodiscard]] double beyond(double interval_ms) const { return std::max(0.0, ms - interval_ms); }
+};
+
+/// Returns what a change adds to what the last one still takes: it is dropped for the new one.
+[[nodiscard]] Standing standing_of(double leftover_ms, const Charge& charge);
+
 struct Choice {
   GridLayout layout;  // empty: nobody trains
   Charge charge;
@@ -52,6 +63,9 @@ class Policy {
 /// a restart without newcomers where another change is dropped for it.
 [[nodiscard]] Charge migration_charge(const PriceModel& prices, const Situation& situation,
                                       const GridLayout& to);
+
+/// Returns how fast a layout of layouts() trains; 0 for none. O(log layouts).
+[[nodiscard]] double samples_per_s(const PriceModel& prices, const GridLayout& layout);
 
 /// Returns the layout of at most `workers` workers that trains fastest; of equals the narrowest,
 /// then the shallowest; empty where none is so small. O(layouts).

@@ -27,6 +27,7 @@ struct SimulatedInterval {
   Choice choice;
   double standing_ms = 0;  // nobody trained
   double samples = 0;
+  double missed_samples = 0;  // while nobody trained, and what was done again
 };
 
 struct Simulation {
