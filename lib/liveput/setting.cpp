@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <planaria/base/json_lists.hpp>
 #include <planaria/model/transfer_table.hpp>
 
 namespace planaria {
@@ -16,14 +17,6 @@ constexpr double interval_s_max = 86'400;
 constexpr double parameters_max = 1e15;
 constexpr double samples_per_s_max = 1e12;
 constexpr std::int64_t samples_max = 1'000'000'000;
-
-/// Lists are looked at before they are read, so that one of any length costs nothing.
-Result<void> check_count(const Json& list, int most, const std::string& source,
-                         const std::string& what) {
-  if (!list.empty() && list.size() <= static_cast<std::size_t>(most)) return {};
-  return Fault::invalid_input(
-      fmt::format("{}: {}: {}, must be from 1 to {}", source, what, list.size(), most));
-}
 
 GridLayout layout_from(ObjectReader& reader) {
   const std::int64_t width = reader.integer("width", 1, Setting::workers_max);
@@ -79,13 +72,11 @@ class SettingReader {
 
   Result<void> read_layers(const Json& list) {
     PLANARIA_TRY_VOID(check_count(list, Profile::layers_max, source_, "layer_parameters"));
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      const std::string name = fmt::format("layer_parameters[{}]", i);
-      const Json object = {{name, list[i]}};
-      ObjectReader one(object, source_, "");
-      setting_.layer_parameters.push_back(one.number(name, 0, parameters_max));
-      PLANARIA_TRY_VOID(one.finish());
-    }
+    PLANARIA_TRY(counts, numbers_from<double>(list, source_, "layer_parameters",
+                                              [](ObjectReader& one, const std::string& name) {
+                                                return one.number(name, 0, parameters_max);
+                                              }));
+    setting_.layer_parameters = std::move(counts);
     return {};
   }
 
@@ -121,18 +112,20 @@ class SettingReader {
     std::set<int> occur;
     for (const GridLayout& layout : layouts_) occur.insert(layout.*value);
     PLANARIA_TRY_VOID(check_count(list, Setting::layouts_max, source_, key));
+    PLANARIA_TRY(allowed, numbers_from<std::int64_t>(
+                              list, source_, key, [](ObjectReader& one, const std::string& name) {
+                                return one.integer(name, 1, Setting::workers_max);
+                              }));
     std::set<int> seen;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      const std::string name = fmt::format("{}[{}]", key, i);
-      const Json object = {{name, list[i]}};
-      ObjectReader one(object, source_, "");
-      const int allowed = static_cast<int>(one.integer(name, 1, Setting::workers_max));
-      PLANARIA_TRY_VOID(one.finish());
-      if (!occur.contains(allowed)) {
-        return refused(name, fmt::format("{}, must occur in throughput", allowed));
+    for (std::size_t i = 0; i < allowed.size(); ++i) {
+      const auto one = static_cast<int>(allowed[i]);
+      if (!occur.contains(one)) {
+        return refused(fmt::format("{}[{}]", key, i),
+                       fmt::format("{}, must occur in throughput", one));
       }
-      if (!seen.insert(allowed).second) {
-        return refused(name, fmt::format("{}, must not be there twice", allowed));
+      if (!seen.insert(one).second) {
+        return refused(fmt::format("{}[{}]", key, i),
+                       fmt::format("{}, must not be there twice", one));
       }
     }
     for (const int one : occur) {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <planaria/base/check.hpp>
+#include <planaria/base/json_lists.hpp>
 #include <planaria/base/text.hpp>
 #include <planaria/model/transfer_table.hpp>
 
@@ -19,34 +20,18 @@ constexpr std::int64_t bytes_max = 1'000'000'000'000'000;
 constexpr double ms_max = 1e9;
 constexpr int micro_batch_size_max = 1'000'000;
 
-/// One number of a list, in the words of ObjectReader: "layers[3].forward_ms[0]: ...".
-template <class Number>
-Result<std::vector<Number>> numbers(
-    ObjectReader& reader, const std::string& key, const std::string& source,
-    const std::function<Number(ObjectReader&, const std::string&)>& read) {
-  std::vector<Number> all;
-  for (const Json& element : reader.array(key)) {
-    const std::string name = fmt::format("{}[{}]", reader.path_of(key), all.size());
-    const Json object = {{name, element}};
-    ObjectReader one(object, source, "");
-    all.push_back(read(one, name));
-    PLANARIA_TRY_VOID(one.finish());
-  }
-  return all;
-}
-
 Result<std::vector<std::int64_t>> byte_numbers(ObjectReader& reader, const std::string& key,
                                                const std::string& source) {
-  return numbers<std::int64_t>(reader, key, source, [](ObjectReader& one, const std::string& name) {
-    return one.integer(name, 0, bytes_max);
-  });
+  return numbers_from<std::int64_t>(
+      reader.array(key), source, reader.path_of(key),
+      [](ObjectReader& one, const std::string& name) { return one.integer(name, 0, bytes_max); });
 }
 
 Result<std::vector<double>> ms_numbers(ObjectReader& reader, const std::string& key,
                                        const std::string& source) {
-  return numbers<double>(reader, key, source, [](ObjectReader& one, const std::string& name) {
-    return one.number(name, 0, ms_max);
-  });
+  return numbers_from<double>(
+      reader.array(key), source, reader.path_of(key),
+      [](ObjectReader& one, const std::string& name) { return one.number(name, 0, ms_max); });
 }
 
 void require_sizes(ObjectReader& reader, const std::string& key, std::size_t count,
@@ -115,17 +100,6 @@ Result<void> check_names(const Profile& profile, const std::string& source) {
     }
   }
   return {};
-}
-
-/// Looked at before a list is read, so that one of any length costs nothing.
-Result<void> check_count(const Json& list, int most, const std::string& source,
-                         const std::string& what) {
-  if (list.empty()) {
-    return Fault::invalid_input(fmt::format("{}: {}: none, must be at least 1", source, what));
-  }
-  if (list.size() <= static_cast<std::size_t>(most)) return {};
-  return Fault::invalid_input(
-      fmt::format("{}: {}: {}, must be at most {}", source, what, list.size(), most));
 }
 
 template <class Value>
@@ -208,11 +182,11 @@ Result<Profile> profile_from_json(const Json& json, const std::string& source) {
   PLANARIA_TRY_VOID(
       check_count(sizes, Profile::micro_batch_sizes_max, source, "micro_batch_sizes"));
   PLANARIA_TRY_VOID(check_count(layers, Profile::layers_max, source, "layers"));
-  PLANARIA_TRY(read_sizes,
-               numbers<int>(reader, "micro_batch_sizes", source,
-                            [](ObjectReader& one, const std::string& name) {
-                              return static_cast<int>(one.integer(name, 1, micro_batch_size_max));
-                            }));
+  PLANARIA_TRY(read_sizes, numbers_from<int>(sizes, source, "micro_batch_sizes",
+                                             [](ObjectReader& one, const std::string& name) {
+                                               return static_cast<int>(
+                                                   one.integer(name, 1, micro_batch_size_max));
+                                             }));
   profile.micro_batch_sizes = std::move(read_sizes);
   PLANARIA_TRY_VOID(check_ascending(profile.micro_batch_sizes, source, "micro_batch_sizes"));
   for (std::size_t i = 0; i < layers.size(); ++i) {
