@@ -102,22 +102,4 @@ std::vector<Backtest> backtests(std::span<const IntervalCounts> record, Forecast
   return results;
 }
 
-std::vector<IntervalCounts> intervals_on_grid(const Trace& trace, std::int64_t step_ms) {
-  const std::vector<int> counts = counts_on_grid(trace, step_ms);
-  std::vector<IntervalCounts> intervals;
-  std::size_t next = 0;
-  std::int64_t at_ms = trace.first_ms;
-  for (const int count : counts) {
-    IntervalCounts interval{0, 0, count};
-    if (intervals.empty()) interval.joined = trace.initial;
-    for (; next < trace.changes.size() && trace.changes[next].at_ms <= at_ms; ++next) {
-      interval.joined += trace.changes[next].joined;
-      interval.lost += trace.changes[next].lost;
-    }
-    intervals.push_back(interval);
-    at_ms += step_ms;
-  }
-  return intervals;
-}
-
 }  // namespace planaria

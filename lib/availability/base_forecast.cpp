@@ -7,8 +7,6 @@ namespace planaria::forecasting {
 namespace {
 
 constexpr int values_min = 64;
-// Machines join up to a target that nobody tells; the most so far stands for it.
-constexpr double growth_kept = 0.05;
 // The part of every forecast that is spread over all values, falling with the square of the
 // distance, for what no rate foretells.
 constexpr double unforeseen = 0.005;
@@ -62,16 +60,22 @@ void count_row(const std::vector<double>& lost, const std::vector<double>& joine
   }
   for (std::size_t at = 0; at < wide.size(); ++at) {
     const std::size_t value = at < below ? 0 : std::min(at - below, length - 1);
-    if (static_cast<int>(value) > most) {
-      row[most] += wide[at] * (1 - growth_kept);
-      row[value] += wide[at] * growth_kept;
-    } else {
-      row[value] += wide[at];
-    }
+    add_count({row, length}, static_cast<int>(value), most, wide[at]);
   }
 }
 
 }  // namespace
+
+void add_count(std::span<double> row, int count, int most, double share) {
+  constexpr double growth_kept = 0.05;
+  const auto at = [&](int value) -> double& { return row[static_cast<std::size_t>(value)]; };
+  if (count <= most) {
+    at(count) += share;
+    return;
+  }
+  at(most) += share * (1 - growth_kept);
+  at(count) += share * growth_kept;
+}
 
 Distribution lost_at(int h, std::vector<double> weights, int count) {
   // In later intervals there may be more machines than now.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include <planaria/availability/distribution.hpp>
@@ -24,6 +25,11 @@ struct BaseForecast {
 /// `most`: the most machines so far; a count above it is unlikely. O(look_ahead length^2).
 [[nodiscard]] BaseForecast base_forecast(const HazardEstimate& hazard, int count, int most,
                                          int look_ahead);
+
+/// Adds a share to a count's probability. Counts above `most`, the most machines so far, are rare,
+/// whatever changes elsewhere suggest: machines join up to a target that nobody tells. What would
+/// go there counts as `most` but for a twentieth.
+void add_count(std::span<double> row, int count, int most, double share);
 
 /// Makes the distribution of machines lost in interval `h`: no more than there are go in the next.
 [[nodiscard]] Distribution lost_at(int h, std::vector<double> weights, int count);

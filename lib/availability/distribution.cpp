@@ -29,6 +29,14 @@ Distribution Distribution::from_weights(std::vector<double> weights) {
   return made;
 }
 
+Distribution Distribution::geometric(double mean) {
+  constexpr double tail_min = 1e-5;
+  std::vector<double> weights{0.0};
+  const double ratio = 1 - 1 / mean;
+  for (double weight = 1; weight > tail_min; weight *= ratio) weights.push_back(weight);
+  return from_weights(std::move(weights));
+}
+
 double Distribution::probability(int value) const {
   return value < 0 || value > largest() ? 0.0 : probabilities_[static_cast<std::size_t>(value)];
 }

@@ -7,8 +7,6 @@
 namespace planaria {
 namespace {
 
-constexpr std::size_t name_bytes_max = 100;
-
 Result<NodeRecord> record_of(const TraceRow& row, const std::string& source) {
   NodeRecord record;
   record.line = row.line;
@@ -20,9 +18,8 @@ Result<NodeRecord> record_of(const TraceRow& row, const std::string& source) {
   }
   record.joins = what.text == "add";
   const RowField& name = row.fields[2];
-  if (name.text.empty() || name.text.size() > name_bytes_max) {
-    return refused_at(source, {row.line, name.column}, "node", name.text,
-                      "a name of 1 to 100 bytes");
+  if (!is_node_name(name.text)) {
+    return refused_at(source, {row.line, name.column}, "node", name.text, node_name_allowed);
   }
   record.name = name.text;
   return record;

@@ -8,8 +8,7 @@
 namespace planaria {
 namespace {
 
-// Tails end where they cannot matter beside the floor that forecasts have anyway.
-constexpr double size_tail_min = 1e-5;
+// A tail ends where it cannot matter beside the floor that forecasts have anyway.
 constexpr double total_tail_min = 1e-5;
 
 double sum_of(const std::vector<double>& values) {
@@ -20,16 +19,6 @@ double sum_of(const std::vector<double>& values) {
 
 double at(const std::vector<double>& values, std::size_t index) {
   return index < values.size() ? values[index] : 0.0;
-}
-
-/// Geometric over 1, 2, ..., cut off and normalised; index 0 is 0.
-std::vector<double> geometric(double mean) {
-  std::vector<double> made{0.0};
-  const double ratio = 1 - 1 / mean;
-  for (double weight = 1; weight > size_tail_min; weight *= ratio) made.push_back(weight);
-  const double sum = sum_of(made);
-  for (double& weight : made) weight /= sum;
-  return made;
 }
 
 constexpr std::size_t phases = EventHazard::burst_intervals + 1;
@@ -116,7 +105,9 @@ EventHazard HazardCounter::estimate_of(const Events& events) const {
   hazard.in_burst =
       (events.events[1] + p.burst_intervals * believed) / (events.intervals[1] + p.burst_intervals);
 
-  std::vector<double> sizes = geometric(p.mean_size);
+  const Distribution believed_size = Distribution::geometric(p.mean_size);
+  std::vector<double> sizes(believed_size.probabilities().begin(),
+                            believed_size.probabilities().end());
   const double believed_sizes = p.sizes;
   const std::size_t largest = std::max({sizes.size(), losses_.sizes.size(), joins_.sizes.size()});
   sizes.resize(largest);

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <initializer_list>
 
+#include "availability/base_forecast.hpp"
+
 namespace planaria::forecasting {
 namespace {
 
@@ -13,8 +15,6 @@ namespace {
 // outcomes on.
 constexpr double strength_first = 20;
 constexpr double strength_more = 8;
-// Counts above the most ever seen are rare, whatever changes elsewhere would suggest.
-constexpr double growth_kept = 0.05;
 
 /// A key of a few small numbers, each below 1024.
 std::uint64_t key_of(std::initializer_list<int> numbers) {
@@ -105,15 +105,10 @@ void Kernel::shrink(const Outcomes& outcomes, const Situation& now, double stren
   const int last = static_cast<int>(row.size()) - 1;
   for (const auto& [outcome, times] : outcomes.counts) {
     const double share = times / whole;
-    const int value = kind_.outcome == Outcome::change ? now.count + outcome : outcome;
-    const auto add = [&](int where, double probability) {
-      row[static_cast<std::size_t>(std::clamp(where, 0, last))] += probability;
-    };
-    if (kind_.outcome == Outcome::change && value > now.most) {
-      add(now.most, share * (1 - growth_kept));
-      add(value, share * growth_kept);
+    if (kind_.outcome == Outcome::change) {
+      add_count(row, std::clamp(now.count + outcome, 0, last), now.most, share);
     } else {
-      add(value, share);
+      row[static_cast<std::size_t>(std::clamp(outcome, 0, last))] += share;
     }
   }
 }

@@ -14,8 +14,6 @@
 namespace planaria {
 namespace {
 
-constexpr std::size_t name_bytes_max = 100;
-
 /// One line: when, how long, and who came or went.
 struct ReplayRecord {
   std::int64_t at_ms = 0;
@@ -79,9 +77,8 @@ class RecordReader {
       return refused("[2].nodes", nodes, "empty where nobody is added or removed");
     }
     for (const Json& node : nodes) {
-      if (!node.is_string() || node.get_ref<const std::string&>().empty() ||
-          node.get_ref<const std::string&>().size() > name_bytes_max) {
-        return refused("[2].nodes", node, "a name of 1 to 100 bytes");
+      if (!node.is_string() || !is_node_name(node.get_ref<const std::string&>())) {
+        return refused("[2].nodes", node, node_name_allowed);
       }
       record.nodes.push_back(node.get<std::string>());
     }
@@ -123,13 +120,7 @@ Result<Trace> read_replay(const TraceInput& input) {
     }
   }
   if (records.empty()) return nothing_in(input.source);
-  for (std::size_t i = 1; i < records.size(); ++i) {
-    if (records[i].at_ms < records[i - 1].at_ms) {
-      input.oddities.note("backward_time", records[i].line);
-    }
-  }
-  std::stable_sort(records.begin(), records.end(),
-                   [](const ReplayRecord& a, const ReplayRecord& b) { return a.at_ms < b.at_ms; });
+  sort_by_time(records, input.oddities);
   note_seams(records, input.oddities);
   std::vector<NodeRecord> changes;
   for (const ReplayRecord& record : records) {

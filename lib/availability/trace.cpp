@@ -30,15 +30,26 @@ std::vector<IntervalCounts> intervals_of(const Trace& trace, std::int64_t interv
   return intervals;
 }
 
-std::vector<int> counts_on_grid(const Trace& trace, std::int64_t step_ms) {
-  std::vector<int> counts;
+std::vector<IntervalCounts> intervals_on_grid(const Trace& trace, std::int64_t step_ms) {
+  std::vector<IntervalCounts> intervals;
   std::size_t next = 0;
-  int count = trace.initial;
+  IntervalCounts interval{trace.initial, 0, trace.initial};
   for (std::int64_t at_ms = trace.first_ms; at_ms <= last_known_ms(trace); at_ms += step_ms) {
     for (; next < trace.changes.size() && trace.changes[next].at_ms <= at_ms; ++next) {
-      count += trace.changes[next].joined - trace.changes[next].lost;
+      interval.joined += trace.changes[next].joined;
+      interval.lost += trace.changes[next].lost;
+      interval.count += trace.changes[next].joined - trace.changes[next].lost;
     }
-    counts.push_back(count);
+    intervals.push_back(interval);
+    interval = {0, 0, interval.count};
+  }
+  return intervals;
+}
+
+std::vector<int> counts_on_grid(const Trace& trace, std::int64_t step_ms) {
+  std::vector<int> counts;
+  for (const IntervalCounts& interval : intervals_on_grid(trace, step_ms)) {
+    counts.push_back(interval.count);
   }
   return counts;
 }

@@ -89,17 +89,6 @@ std::vector<TraceOddity> OddityCounts::found() const {
   return oddities;
 }
 
-template <class Record>
-void sort_by_time(std::vector<Record>& records, OddityCounts& oddities) {
-  for (std::size_t i = 1; i < records.size(); ++i) {
-    if (records[i].at_ms < records[i - 1].at_ms) oddities.note("backward_time", records[i].line);
-  }
-  std::stable_sort(records.begin(), records.end(),
-                   [](const Record& a, const Record& b) { return a.at_ms < b.at_ms; });
-}
-template void sort_by_time(std::vector<CountRecord>&, OddityCounts&);
-template void sort_by_time(std::vector<NodeRecord>&, OddityCounts&);
-
 Result<Trace> trace_of_counts(TraceForm form, const std::vector<CountRecord>& records,
                               const std::string& source) {
   Trace trace;

@@ -1,6 +1,8 @@
 // availability/trace_building.hpp: what readers found, in any order, made a Trace. Private.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -40,7 +42,13 @@ struct NodeRecord {
 /// Brings records into the order of their times, those of one time as in the file; notes each that
 /// is earlier than the one before it in the file.
 template <class Record>
-void sort_by_time(std::vector<Record>& records, OddityCounts& oddities);
+void sort_by_time(std::vector<Record>& records, OddityCounts& oddities) {
+  for (std::size_t i = 1; i < records.size(); ++i) {
+    if (records[i].at_ms < records[i - 1].at_ms) oddities.note("backward_time", records[i].line);
+  }
+  std::stable_sort(records.begin(), records.end(),
+                   [](const Record& a, const Record& b) { return a.at_ms < b.at_ms; });
+}
 
 /// Returns the trace that ends with the last record (one at least, sorted): the last of a time
 /// counts.

@@ -20,6 +20,12 @@ struct TraceInput {
   OddityCounts& oddities;
 };
 
+/// What a node may be called, in the forms that name them.
+inline constexpr const char* node_name_allowed = "a name of 1 to 100 bytes";
+[[nodiscard]] inline bool is_node_name(std::string_view name) {
+  return !name.empty() && name.size() <= 100;
+}
+
 [[nodiscard]] Fault nothing_in(const std::string& source);
 
 // Each reads its own form and nothing else; the trace's oddities are still to be filled in.

@@ -13,7 +13,7 @@ namespace planaria {
 namespace {
 
 constexpr double hazard_max = 1000;
-constexpr double age_min_max = 1'440'000;  // 1000 days
+constexpr double age_min_max = TraceLaw::age_min_max;
 
 Fault not_allowed(const std::string& what, double value, const std::string& allowed) {
   return Fault::invalid_input(fmt::format("{}: {}, must be {}", what, value, allowed));

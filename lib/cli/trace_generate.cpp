@@ -11,6 +11,7 @@
 #include <planaria/availability/describe.hpp>
 #include <planaria/availability/generate.hpp>
 #include <planaria/availability/trace_law.hpp>
+#include <planaria/availability/trace_text.hpp>
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 
@@ -21,8 +22,7 @@
 namespace planaria::cli {
 namespace {
 
-constexpr double age_min_max = 1'440'000;
-constexpr int machines_most = 10'000;
+constexpr int machines_most = TraceLimits::machines_max;
 
 struct GenerateFlags {
   std::string like, hazard, loss_bursts, join_bursts, output;
@@ -192,7 +192,7 @@ void add_law_options(CLI::App& sub, GenerateFlags& flags) {
   sub.add_option("--storm-min", flags.storm_min,
                  "Minutes that a storm lasts on average, and the calm after it. 1 to 1440000; "
                  "default: as --like has, or 60")
-      ->check(between(1.0, age_min_max))
+      ->check(between(1.0, TraceLaw::age_min_max))
       ->type_name("T");
   sub.add_option("--day-strength", flags.day_strength,
                  "How much more are lost at --day-peak-h, and fewer twelve hours later. 0 to 1; "

@@ -26,7 +26,7 @@ constexpr double middle_px = 350;  // of who joined (above) and was lost (below)
 constexpr double bar_max_px = 34;
 constexpr double axis_px = 396;
 constexpr double column_px = 2;
-constexpr std::size_t columns = 456;     // (right - left) / column
+constexpr auto columns = static_cast<std::size_t>((right_px - left_px) / column_px);
 constexpr std::size_t sparse_max = 200;  // changes whose colours can be told apart
 constexpr double minute_ms = 60'000;
 
@@ -82,8 +82,9 @@ class TracePicture {
         title_(title),
         summary_(describe(trace)),
         span_ms_(std::max<double>(static_cast<double>(trace.end_ms - trace.first_ms), 1)) {
-    const int step = count_step(std::max(summary_.max, 1));
-    top_count_ = (std::max(summary_.max, 1) + step - 1) / step * step;
+    const int most = std::max(summary_.max, 1);
+    count_step_ = count_step(most);
+    top_count_ = (most + count_step_ - 1) / count_step_ * count_step_;
   }
 
   std::string svg() {
@@ -95,12 +96,13 @@ class TracePicture {
     words();
     grid();
     const bool is_dense = trace_.changes.size() > columns;
+    const std::vector<Column> all = columns_of();
     if (is_dense) {
-      band();
+      band(all);
     } else {
       steps();
     }
-    bars();
+    bars(all);
     return text_ + "</svg>\n";
   }
 
@@ -138,8 +140,7 @@ class TracePicture {
   }
 
   void grid() {
-    const int step = count_step(std::max(summary_.max, 1));
-    for (int count = 0; count <= top_count_; count += step) {
+    for (int count = 0; count <= top_count_; count += count_step_) {
       line("grid", left_px, y_of(count), right_px, y_of(count));
       word(left_px - 8, y_of(count) + 4, "end", fmt::to_string(count));
     }
@@ -177,8 +178,7 @@ class TracePicture {
     text_ += fmt::format("<path class=\"line\" d=\"{}\"/>\n", path) + risers;
   }
 
-  void band() {
-    const std::vector<Column> all = columns_of();
+  void band(const std::vector<Column>& all) {
     std::string area = fmt::format("M{} {}", decimal(left_px), decimal(bottom_px));
     std::string upper, lower, middle;
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -198,8 +198,7 @@ class TracePicture {
   }
 
   /// What joined points up, what was lost down; each column of pixels is one bar.
-  void bars() {
-    const std::vector<Column> all = columns_of();
+  void bars(const std::vector<Column>& all) {
     std::int64_t most = 1;
     for (const Column& column : all) most = std::max({most, column.joined, column.lost});
     const double unit_px = bar_max_px / static_cast<double>(most);
@@ -246,6 +245,7 @@ class TracePicture {
   const std::string& title_;
   TraceSummary summary_;
   double span_ms_;
+  int count_step_ = 1;  // between marks
   int top_count_ = 1;
   std::string text_;
 };

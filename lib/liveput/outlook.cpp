@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include <planaria/liveput/outlook.hpp>
@@ -9,7 +10,6 @@ namespace {
 
 constexpr int rounds = 5;                 // of fitting the factors of one age, then of the other
 constexpr double probability_max = 0.45;  // of one kind: the two exclude each other
-constexpr int first_sizes = 16;           // believed possible before larger ones are seen
 
 /// Returns the events seen of one age over those expected at the rate and the other age's factors.
 template <class At>
@@ -100,13 +100,12 @@ OutlookCounter::ByAges OutlookCounter::probabilities(const Kind& kind) const {
 }
 
 Distribution OutlookCounter::sizes(const Kind& kind) const {
-  std::vector<double> weights(std::max<std::size_t>(kind.sizes.size(), first_sizes + 1), 0);
-  const double goes_on = 1 - (1 / belief_.mean_size);
-  double share = 1 - goes_on;
-  for (std::size_t size = 1; size <= first_sizes; ++size, share *= goes_on) {
-    weights[size] = belief_.size_events * share;
+  const Distribution believed = Distribution::geometric(belief_.mean_size);
+  std::vector<double> weights(kind.sizes);
+  weights.resize(std::max(weights.size(), believed.probabilities().size()));
+  for (int size = 1; size <= believed.largest(); ++size) {
+    weights[static_cast<std::size_t>(size)] += belief_.size_events * believed.probability(size);
   }
-  for (std::size_t size = 0; size < kind.sizes.size(); ++size) weights[size] += kind.sizes[size];
   return Distribution::from_weights(std::move(weights));
 }
 

@@ -169,10 +169,11 @@ double Survival::at_least(int replicas, int lost) const {
   return rows_[static_cast<std::size_t>(replicas) - 1][static_cast<std::size_t>(lost)];
 }
 
-double Survival::at_least(int replicas, const std::vector<LossProbability>& losses) const {
+double Survival::at_least(int replicas, const Distribution& losses) const {
   double sum = 0;
-  for (const LossProbability& loss : losses)
-    sum += loss.probability * at_least(replicas, loss.lost);
+  for (int lost = 0; lost <= losses.largest(); ++lost) {
+    sum += losses.probability(lost) * at_least(replicas, lost);
+  }
   return sum;
 }
 

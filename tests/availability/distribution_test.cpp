@@ -58,3 +58,13 @@ TEST_CASE("the CRPS of a certain forecast is its error", "[unit]") {
   CHECK(crps_of(Distribution::certain(5), 2) == 3);
   CHECK(crps_of(Distribution::certain(5), 11) == 6);
 }
+
+TEST_CASE("a geometric distribution goes on with one probability and has its mean", "[unit]") {
+  const Distribution made = Distribution::geometric(2.5);
+  CHECK(made.probability(0) == 0);
+  for (int value = 1; value < 15; ++value) {
+    CHECK(made.probability(value + 1) / made.probability(value) == Approx(0.6));
+  }
+  CHECK(made.mean() == Approx(2.5).epsilon(1e-3));
+  CHECK(Distribution::geometric(1) == Distribution::certain(1));
+}

@@ -100,12 +100,13 @@ TEST_CASE("survival of two kinds of pipelines on 21 workers is what trying every
 TEST_CASE("workers lost each by itself leave every stage its holders by the binomial formula") {
   constexpr double loss = 0.07;
   const GridShape grid{.workers = 50, .width = 6, .depth = 8};
-  std::vector<LossProbability> losses;
+  std::vector<double> chances;
   double probability = std::pow(1 - loss, grid.workers);
   for (int lost = 0; lost <= grid.workers; ++lost) {
-    losses.push_back({lost, probability});
+    chances.push_back(probability);
     probability *= loss / (1 - loss) * (grid.workers - lost) / (lost + 1);
   }
+  const Distribution losses = Distribution::from_weights(chances);
   const auto survival = survival_by_losses(grid_holders(grid)).value();
   for (int replicas = 1; replicas <= grid.width; ++replicas) {
     double of_stage = 0;

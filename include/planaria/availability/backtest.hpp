@@ -54,9 +54,4 @@ struct Backtest {
 /// Returns the CRPS of one forecast, as above. O(values).
 [[nodiscard]] double crps_of(const Distribution& forecast, int value);
 
-/// Returns counts_on_grid() with what joined and was lost since the point before; the machines at
-/// the first point join in it. Requires step_ms of 1 at least. O(changes + points).
-[[nodiscard]] std::vector<IntervalCounts> intervals_on_grid(const Trace& trace,
-                                                            std::int64_t step_ms);
-
 }  // namespace planaria

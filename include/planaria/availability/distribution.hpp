@@ -18,6 +18,10 @@ class Distribution {
   /// weights of 0 at least and a sum above 0; zeros at the end are left out. O(weights).
   [[nodiscard]] static Distribution from_weights(std::vector<double> weights);
 
+  /// Makes that of a number of at least 1 that goes on with the same probability each time, of this
+  /// mean, 1 at least; values below a hundred-thousandth of the first are left out.
+  [[nodiscard]] static Distribution geometric(double mean);
+
   /// Returns the probability of each value from 0 to largest().
   [[nodiscard]] std::span<const double> probabilities() const { return probabilities_; }
   /// Returns the probability of `value`, 0 outside 0 to largest().

@@ -73,6 +73,11 @@ struct IntervalCounts {
 [[nodiscard]] std::vector<IntervalCounts> intervals_of(const Trace& trace,
                                                        std::int64_t interval_ms);
 
+/// Returns counts_on_grid() with what joined and was lost since the point before; the machines at
+/// first_ms join in the first. Requires step_ms of 1 at least. O(changes + points).
+[[nodiscard]] std::vector<IntervalCounts> intervals_on_grid(const Trace& trace,
+                                                            std::int64_t step_ms);
+
 /// Returns the machines at first_ms, first_ms + step_ms, ... as long as they are on record, each
 /// the last count at or before its moment. Requires step_ms of 1 at least. O(changes + points).
 [[nodiscard]] std::vector<int> counts_on_grid(const Trace& trace, std::int64_t step_ms);

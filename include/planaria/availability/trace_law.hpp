@@ -27,6 +27,8 @@ struct BurstSize {
 };
 
 struct TraceLaw {
+  static constexpr double age_min_max = 1'440'000;  // 1000 days
+
   /// What the count comes back to in the long run. Above 0, below machines_max.
   double mean_machines = 24;
   /// What is asked for: there are never more. 1 to 10000.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <planaria/availability/distribution.hpp>
 #include <planaria/base/result.hpp>
 #include <planaria/liveput/holders.hpp>
 
@@ -43,13 +44,6 @@ struct SurvivalOptions {
   SurvivalLimits limits;
 };
 
-/// A number of losses and its probability, as forecasts have them.
-struct LossProbability {
-  int lost = 0;
-  double probability = 0;
-  friend bool operator==(const LossProbability&, const LossProbability&) = default;
-};
-
 /// The probabilities, for each number of live holders and of losses.
 class Survival {
  public:
@@ -63,7 +57,7 @@ class Survival {
   /// replicas of 1 to replicas_max(), losses of 0 to losses_max().
   [[nodiscard]] double at_least(int replicas, int lost) const;
   /// Returns the same where the number of losses is itself uncertain.
-  [[nodiscard]] double at_least(int replicas, const std::vector<LossProbability>& losses) const;
+  [[nodiscard]] double at_least(int replicas, const Distribution& losses) const;
 
  private:
   int losses_max_;
