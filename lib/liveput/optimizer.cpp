@@ -55,7 +55,13 @@ class Lookahead {
     set_range(workers, steps);
     std::vector<std::vector<double>> after(static_cast<std::size_t>(workers_max_) + 1);
     for (int n = low_; n <= high_; ++n) after[index(n)] = held(n);
+    promises_.resize(after.size());
+    unhurt_.resize(after.size());
     for (int step = steps - 1; step >= 0; --step) {
+      for (int n = low_; n <= high_; ++n) {
+        promises_[index(n)] = promises(n, &after[index(n)]);
+        unhurt_[index(n)] = decided(n, 0, n, after[index(n)]);
+      }
       set_range(workers, step);
       std::vector<std::vector<double>> before(after.size());
       for (int n = low_; n <= high_; ++n) before[index(n)] = expected(n, step, after);
@@ -86,18 +92,60 @@ class Lookahead {
            1000;
   }
 
+  /// What a change to a layout would be worth if it took no time.
+  struct Promise {
+    double samples = 0;
+    std::size_t to = 0;
+  };
+
+  /// Returns the promises of all layouts that fit, best first, where `then` is the worth of the rest.
+  std::vector<Promise> promises(int workers, const std::vector<double>* then,
+                                double intervals = 1) const {
+    std::vector<Promise> all;
+    for (std::size_t to = 0; to < layouts_.size(); ++to) {
+      if (!fits(to, workers)) continue;
+      all.push_back({earned(to, 0, intervals) + (then != nullptr ? (*then)[to] : 0), to});
+    }
+    std::ranges::stable_sort(all, std::ranges::greater{}, &Promise::samples);
+    return all;
+  }
+
+  /// Returns the most that a change of the row is worth, or no_plan. No price is below nothing, so
+  /// what promises less than has been found is not even asked for its price.
+  double best_of(const std::vector<Promise>& promises, PriceTable::Row& row,
+                 const std::vector<double>* then, double intervals = 1) {
+    double best = no_plan;
+    for (const auto& [samples, to] : promises) {
+      if (samples <= best) break;
+      best = std::max(best, earned(to, table_.ms(row, to), intervals) +
+                                (then != nullptr ? (*then)[to] : 0));
+    }
+    return best;
+  }
+
   /// At the horizon: one more decision, held until something is expected to happen.
   std::vector<double> held(int workers) {
     const double events = outlook_.loss.back() + join_probability(workers, outlook_.join.back());
     const double intervals = 1 / std::max(events, 1e-3);
+    const auto ahead = promises(workers, nullptr, intervals);
     std::vector<double> values(layouts_.size() + 1, 0);
     for (std::size_t from = 0; from <= table_.nothing(); ++from) {
       if (!fits(from, workers)) continue;
-      const std::vector<double>& price_ms = table_.from(from, workers, 0);
-      for (std::size_t to = 0; to < layouts_.size(); ++to) {
-        if (!fits(to, workers)) continue;
-        values[from] = std::max(values[from], earned(to, price_ms[to], intervals));
-      }
+      PriceTable::Row& row = table_.after(workers, 0)[from];
+      values[from] = std::max(0.0, best_of(ahead, row, nullptr, intervals));
+    }
+    return values;
+  }
+
+  /// Returns by layout what the best change is worth once `lost` of `workers` have vanished and
+  /// `left` are there.
+  std::vector<double> decided(int workers, int lost, int left, const std::vector<double>& then) {
+    std::vector<double> values(layouts_.size() + 1, 0);
+    std::vector<PriceTable::Row>& rows = table_.after(workers, lost);
+    for (std::size_t from = 0; from <= table_.nothing(); ++from) {
+      if (!fits(from, workers)) continue;
+      const double best = best_of(promises_[index(left)], rows[from], &then);
+      values[from] = best == no_plan ? then[table_.nothing()] : best;
     }
     return values;
   }
@@ -107,16 +155,12 @@ class Lookahead {
     std::vector<double> values(layouts_.size() + 1, 0);
     for (const Outcome& outcome : outcomes(workers, step)) {
       const int left = workers - outcome.lost + outcome.joined;
-      const std::vector<double>& then = after[index(left)];
+      const std::vector<double> of_lost =
+          outcome.lost == 0 ? std::vector<double>{}
+                            : decided(workers, outcome.lost, left, after[index(left)]);
+      const std::vector<double>& then = outcome.lost == 0 ? unhurt_[index(left)] : of_lost;
       for (std::size_t from = 0; from <= table_.nothing(); ++from) {
-        if (!fits(from, workers)) continue;
-        const std::vector<double>& price_ms = table_.from(from, workers, outcome.lost);
-        double best = no_plan;
-        for (std::size_t to = 0; to < layouts_.size(); ++to) {
-          if (!fits(to, left)) continue;
-          best = std::max(best, earned(to, price_ms[to]) + then[to]);
-        }
-        values[from] += outcome.probability * (best == no_plan ? then[table_.nothing()] : best);
+        if (fits(from, workers)) values[from] += outcome.probability * then[from];
       }
     }
     return values;
@@ -181,6 +225,10 @@ class Lookahead {
   int join_reach_;
   int low_ = 0;
   int high_ = 0;
+  // By workers, of the step that follows: of all layouts, and what is decided if nobody is lost
+  // (whoever came: newcomers change no price of what was there).
+  std::vector<std::vector<Promise>> promises_;
+  std::vector<std::vector<double>> unhurt_;
 };
 
 }  // namespace

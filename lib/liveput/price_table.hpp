@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <unordered_map>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -10,9 +10,22 @@
 
 namespace planaria {
 
-/// Expected prices between some layouts, by what decides them, computed when first asked for.
+/// Expected prices between some layouts, each computed when first asked for.
 class PriceTable {
  public:
+  /// Prices of changes that differ only in where they lead.
+  class Row {
+   public:
+    Row(const LayoutChange& change, std::size_t layouts)
+        : change_(change), known_ms_(layouts, unknown) {}
+
+   private:
+    friend class PriceTable;
+    static constexpr double unknown = -1;
+    LayoutChange change_;
+    std::vector<double> known_ms_;
+  };
+
   /// Borrows `prices`.
   PriceTable(const PriceModel& prices, std::vector<MeasuredLayout> layouts)
       : prices_(prices), layouts_(std::move(layouts)) {}
@@ -21,28 +34,38 @@ class PriceTable {
   /// The index that stands for no layout.
   [[nodiscard]] std::size_t nothing() const { return layouts_.size(); }
 
-  /// Returns the prices, ms, of a change to each of layouts(), after `workers` were there and
-  /// `lost` of them vanished, from the layout of that index; of those too large for what is left
-  /// anything.
-  const std::vector<double>& from(std::size_t from, int workers, int lost) {
-    const std::size_t key =
-        (((from * workers_factor) + static_cast<std::size_t>(workers)) * workers_factor) +
-        static_cast<std::size_t>(lost);
-    const auto [found, is_new] = known_.try_emplace(key);
+  /// Returns the changes from each layout by its index, and from nothing, after `workers` were there
+  /// and `lost` of them vanished. They stay where they are.
+  std::vector<Row>& after(int workers, int lost) {
+    // While nobody is lost it does not matter how many stand by.
+    if (lost == 0) workers = 0;
+    const auto [found, is_new] = rows_.try_emplace({workers, lost});
     if (is_new) {
-      const GridLayout before = from == nothing() ? GridLayout{} : layouts_[from].layout;
-      for (const MeasuredLayout& to : layouts_) {
-        found->second.push_back(prices_.change_ms({before, to.layout, workers, lost}));
+      for (std::size_t from = 0; from <= nothing(); ++from) {
+        const GridLayout before = from == nothing() ? GridLayout{} : layouts_[from].layout;
+        found->second.emplace_back(
+            LayoutChange{before, {}, lost == 0 ? before.workers() : workers, lost},
+            layouts_.size());
       }
     }
     return found->second;
   }
 
+  /// Returns how long nobody trains, ms, if the row's change is to the layout of that index, for
+  /// which there must be workers.
+  double ms(Row& row, std::size_t to) {
+    double& known_ms = row.known_ms_[to];
+    if (known_ms == Row::unknown) {
+      row.change_.to = layouts_[to].layout;
+      known_ms = prices_.change_ms(row.change_);
+    }
+    return known_ms;
+  }
+
  private:
-  static constexpr std::size_t workers_factor = Setting::workers_max + 1;
   const PriceModel& prices_;
   std::vector<MeasuredLayout> layouts_;
-  std::unordered_map<std::size_t, std::vector<double>> known_;  // looked up, never iterated
+  std::map<std::pair<int, int>, std::vector<Row>> rows_;  // by workers and lost
 };
 
 }  // namespace planaria
