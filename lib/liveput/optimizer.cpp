@@ -98,7 +98,8 @@ class Lookahead {
     std::size_t to = 0;
   };
 
-  /// Returns the promises of all layouts that fit, best first, where `then` is the worth of the rest.
+  /// Returns the promises of all layouts that fit, best first, where `then` is the worth of the
+  /// rest.
   std::vector<Promise> promises(int workers, const std::vector<double>* then,
                                 double intervals = 1) const {
     std::vector<Promise> all;
@@ -117,8 +118,8 @@ class Lookahead {
     double best = no_plan;
     for (const auto& [samples, to] : promises) {
       if (samples <= best) break;
-      best = std::max(best, earned(to, table_.ms(row, to), intervals) +
-                                (then != nullptr ? (*then)[to] : 0));
+      best = std::max(
+          best, earned(to, table_.ms(row, to), intervals) + (then != nullptr ? (*then)[to] : 0));
     }
     return best;
   }

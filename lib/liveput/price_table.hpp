@@ -16,14 +16,13 @@ class PriceTable {
   /// Prices of changes that differ only in where they lead.
   class Row {
    public:
-    Row(const LayoutChange& change, std::size_t layouts)
-        : change_(change), known_ms_(layouts, unknown) {}
+    explicit Row(const LayoutChange& change) : change_(change) {}
 
    private:
     friend class PriceTable;
     static constexpr double unknown = -1;
     LayoutChange change_;
-    std::vector<double> known_ms_;
+    std::vector<double> known_ms_;  // empty until one is asked for
   };
 
   /// Borrows `prices`.
@@ -34,8 +33,8 @@ class PriceTable {
   /// The index that stands for no layout.
   [[nodiscard]] std::size_t nothing() const { return layouts_.size(); }
 
-  /// Returns the changes from each layout by its index, and from nothing, after `workers` were there
-  /// and `lost` of them vanished. They stay where they are.
+  /// Returns the changes from each layout by its index, and from nothing, after `workers` were
+  /// there and `lost` of them vanished. They stay where they are.
   std::vector<Row>& after(int workers, int lost) {
     // While nobody is lost it does not matter how many stand by.
     if (lost == 0) workers = 0;
@@ -44,8 +43,7 @@ class PriceTable {
       for (std::size_t from = 0; from <= nothing(); ++from) {
         const GridLayout before = from == nothing() ? GridLayout{} : layouts_[from].layout;
         found->second.emplace_back(
-            LayoutChange{before, {}, lost == 0 ? before.workers() : workers, lost},
-            layouts_.size());
+            LayoutChange{before, {}, lost == 0 ? before.workers() : workers, lost});
       }
     }
     return found->second;
@@ -54,6 +52,7 @@ class PriceTable {
   /// Returns how long nobody trains, ms, if the row's change is to the layout of that index, for
   /// which there must be workers.
   double ms(Row& row, std::size_t to) {
+    if (row.known_ms_.empty()) row.known_ms_.assign(layouts_.size(), Row::unknown);
     double& known_ms = row.known_ms_[to];
     if (known_ms == Row::unknown) {
       row.change_.to = layouts_[to].layout;
