@@ -11,55 +11,60 @@
 namespace planaria {
 namespace {
 
-/// What the stages looked at so far must fetch, were so many of their workers lost.
+/// What the stages looked at so far must fetch, were some of their workers lost.
 struct Fetched {
-  int lost = 0;
   bool any = false;
   double slowest_ms = 0;
   double sole_ms = 0;  // together, of stages nobody holds any more
   double probability = 1;
   [[nodiscard]] bool same_as(const Fetched& other) const {
-    return lost == other.lost && any == other.any && slowest_ms == other.slowest_ms &&
-           sole_ms == other.sole_ms;
+    return any == other.any && slowest_ms == other.slowest_ms && sole_ms == other.sole_ms;
   }
 };
 
 /// The counts lost of each stage, stage after stage, told apart by what they make fetch alone.
 class Vanishing {
  public:
-  explicit Vanishing(const LayoutChange& change) : change_(change), cases_{Fetched{}} {}
+  explicit Vanishing(const LayoutChange& change)
+      : change_(change), cases_(static_cast<std::size_t>(change.lost) + 1) {
+    cases_.front().push_back({});
+  }
 
   void add_stage(double move_ms, bool last) {
-    std::vector<Fetched> after;
+    std::vector<std::vector<Fetched>> after(cases_.size());
     const int stage_workers = change_.from.width;
-    const int left = change_.workers - (stages_ * stage_workers);
-    for (const Fetched& one : cases_) {
-      const LossSplit split({stage_workers, left - stage_workers}, change_.lost - one.lost);
+    const int others = change_.workers - ((stages_ + 1) * stage_workers);
+    for (std::size_t before = 0; before < cases_.size(); ++before) {
+      if (cases_[before].empty()) continue;
+      const LossSplit split({stage_workers, others}, change_.lost - static_cast<int>(before));
       for (int lost = split.low(); lost <= split.high(); ++lost) {
-        const double probability = split.at(lost);
-        if (probability == 0) continue;
-        Fetched more = one;
-        more.lost += lost;
-        more.probability *= probability;
-        const int missing = std::max(0, change_.to.width - (stage_workers - lost));
-        if (missing > 0) {
-          more.any = true;
-          more.slowest_ms = std::max(more.slowest_ms, move_ms);
-          const bool sole =
-              missing == change_.to.width || (last && missing == change_.to.width - 1);
-          if (sole) more.sole_ms += move_ms;
+        if (split.at(lost) == 0) continue;
+        auto& all = after[before + static_cast<std::size_t>(lost)];
+        for (const Fetched& one : cases_[before]) {
+          add(all, with_stage(one, lost, move_ms, last), split.at(lost));
         }
-        add(after, more);
       }
     }
     cases_ = std::move(after);
     ++stages_;
   }
 
-  [[nodiscard]] const std::vector<Fetched>& cases() const { return cases_; }
+  /// By how many of the stages' workers were lost.
+  [[nodiscard]] const std::vector<std::vector<Fetched>>& cases() const { return cases_; }
 
  private:
-  static void add(std::vector<Fetched>& all, const Fetched& one) {
+  [[nodiscard]] Fetched with_stage(Fetched one, int lost, double move_ms, bool last) const {
+    const int missing = std::max(0, change_.to.width - (change_.from.width - lost));
+    if (missing == 0) return one;
+    one.any = true;
+    one.slowest_ms = std::max(one.slowest_ms, move_ms);
+    const bool sole = missing == change_.to.width || (last && missing == change_.to.width - 1);
+    if (sole) one.sole_ms += move_ms;
+    return one;
+  }
+
+  static void add(std::vector<Fetched>& all, Fetched one, double probability) {
+    one.probability *= probability;
     const auto found =
         std::ranges::find_if(all, [&](const Fetched& other) { return one.same_as(other); });
     if (found == all.end()) {
@@ -70,7 +75,7 @@ class Vanishing {
   }
 
   const LayoutChange& change_;
-  std::vector<Fetched> cases_;
+  std::vector<std::vector<Fetched>> cases_;
   int stages_ = 0;
 };
 
@@ -147,17 +152,21 @@ double SettingPrices::change_ms(const LayoutChange& change) const {
 }
 
 double SettingPrices::regrouped_ms(const LayoutChange& change) const {
+  const double intra_ms = setting_.process_ms + regroup_.at(change.to).shrink_ms;
+  // Whoever vanishes, every stage keeps enough workers.
+  if (change.from.width - change.lost >= change.to.width) return intra_ms;
   Vanishing vanishing(change);
   const auto& moves = moves_ms(change.to.depth);
   for (std::size_t q = 0; q < moves.size(); ++q) {
     vanishing.add_stage(moves[q], q + 1 == moves.size());
   }
-  const double intra_ms = setting_.process_ms + regroup_.at(change.to).shrink_ms;
   const double restart = restart_ms(change.to, grows(change));
   double expected_ms = 0;
-  for (const Fetched& one : vanishing.cases()) {
-    const double ms = one.any ? std::max(one.slowest_ms, one.sole_ms) + restart : intra_ms;
-    expected_ms += one.probability * ms;
+  for (const auto& of_lost : vanishing.cases()) {
+    for (const Fetched& one : of_lost) {
+      const double ms = one.any ? std::max(one.slowest_ms, one.sole_ms) + restart : intra_ms;
+      expected_ms += one.probability * ms;
+    }
   }
   return expected_ms;
 }
