@@ -26,12 +26,12 @@ struct Fetched {
 class Vanishing {
  public:
   explicit Vanishing(const LayoutChange& change)
-      : change_(change), cases_(static_cast<std::size_t>(change.lost) + 1) {
+      : change_(change), cases_(static_cast<std::size_t>(change.lost) + 1), after_(cases_.size()) {
     cases_.front().push_back({});
   }
 
   void add_stage(double move_ms, bool last) {
-    std::vector<std::vector<Fetched>> after(cases_.size());
+    for (std::vector<Fetched>& all : after_) all.clear();
     const int stage_workers = change_.from.width;
     const int others = change_.workers - ((stages_ + 1) * stage_workers);
     for (std::size_t before = 0; before < cases_.size(); ++before) {
@@ -39,13 +39,13 @@ class Vanishing {
       const LossSplit split({stage_workers, others}, change_.lost - static_cast<int>(before));
       for (int lost = split.low(); lost <= split.high(); ++lost) {
         if (split.at(lost) == 0) continue;
-        auto& all = after[before + static_cast<std::size_t>(lost)];
+        auto& all = after_[before + static_cast<std::size_t>(lost)];
         for (const Fetched& one : cases_[before]) {
           add(all, with_stage(one, lost, move_ms, last), split.at(lost));
         }
       }
     }
-    cases_ = std::move(after);
+    std::swap(cases_, after_);
     ++stages_;
   }
 
@@ -76,6 +76,7 @@ class Vanishing {
 
   const LayoutChange& change_;
   std::vector<std::vector<Fetched>> cases_;
+  std::vector<std::vector<Fetched>> after_;  // while a stage is added
   int stages_ = 0;
 };
 
