@@ -59,7 +59,7 @@ class Lookahead {
     unhurt_.resize(after.size());
     for (int step = steps - 1; step >= 0; --step) {
       for (int n = low_; n <= high_; ++n) {
-        promises_[index(n)] = promises(n, &after[index(n)]);
+        promises_[index(n)] = promises(n, after[index(n)]);
         unhurt_[index(n)] = decided(n, 0, n, after[index(n)]);
       }
       set_range(workers, step);
@@ -99,13 +99,13 @@ class Lookahead {
   };
 
   /// Returns the promises of all layouts that fit, best first, where `then` is the worth of the
-  /// rest.
-  std::vector<Promise> promises(int workers, const std::vector<double>* then,
+  /// rest by layout.
+  std::vector<Promise> promises(int workers, const std::vector<double>& then,
                                 double intervals = 1) const {
     std::vector<Promise> all;
     for (std::size_t to = 0; to < layouts_.size(); ++to) {
       if (!fits(to, workers)) continue;
-      all.push_back({earned(to, 0, intervals) + (then != nullptr ? (*then)[to] : 0), to});
+      all.push_back({earned(to, 0, intervals) + then[to], to});
     }
     std::ranges::stable_sort(all, std::ranges::greater{}, &Promise::samples);
     return all;
@@ -114,12 +114,11 @@ class Lookahead {
   /// Returns the most that a change of the row is worth, or no_plan. No price is below nothing, so
   /// what promises less than has been found is not even asked for its price.
   double best_of(const std::vector<Promise>& promises, PriceTable::Row& row,
-                 const std::vector<double>* then, double intervals = 1) {
+                 const std::vector<double>& then, double intervals = 1) {
     double best = no_plan;
     for (const auto& [samples, to] : promises) {
       if (samples <= best) break;
-      best = std::max(
-          best, earned(to, table_.ms(row, to), intervals) + (then != nullptr ? (*then)[to] : 0));
+      best = std::max(best, earned(to, table_.ms(row, to), intervals) + then[to]);
     }
     return best;
   }
@@ -128,12 +127,13 @@ class Lookahead {
   std::vector<double> held(int workers) {
     const double events = outlook_.loss.back() + join_probability(workers, outlook_.join.back());
     const double intervals = 1 / std::max(events, 1e-3);
-    const auto ahead = promises(workers, nullptr, intervals);
-    std::vector<double> values(layouts_.size() + 1, 0);
+    const std::vector<double> then(layouts_.size() + 1, 0);
+    const auto ahead = promises(workers, then, intervals);
+    std::vector<double> values = then;
     for (std::size_t from = 0; from <= table_.nothing(); ++from) {
       if (!fits(from, workers)) continue;
       PriceTable::Row& row = table_.after(workers, 0)[from];
-      values[from] = std::max(0.0, best_of(ahead, row, nullptr, intervals));
+      values[from] = std::max(0.0, best_of(ahead, row, then, intervals));
     }
     return values;
   }
@@ -145,7 +145,7 @@ class Lookahead {
     std::vector<PriceTable::Row>& rows = table_.after(workers, lost);
     for (std::size_t from = 0; from <= table_.nothing(); ++from) {
       if (!fits(from, workers)) continue;
-      const double best = best_of(promises_[index(left)], rows[from], &then);
+      const double best = best_of(promises_[index(left)], rows[from], then);
       values[from] = best == no_plan ? then[table_.nothing()] : best;
     }
     return values;
@@ -154,14 +154,17 @@ class Lookahead {
   std::vector<double> expected(int workers, int step,
                                const std::vector<std::vector<double>>& after) {
     std::vector<double> values(layouts_.size() + 1, 0);
+    const auto add = [&](double probability, const std::vector<double>& then) {
+      for (std::size_t from = 0; from <= table_.nothing(); ++from) {
+        if (fits(from, workers)) values[from] += probability * then[from];
+      }
+    };
     for (const Outcome& outcome : outcomes(workers, step)) {
       const int left = workers - outcome.lost + outcome.joined;
-      const std::vector<double> of_lost =
-          outcome.lost == 0 ? std::vector<double>{}
-                            : decided(workers, outcome.lost, left, after[index(left)]);
-      const std::vector<double>& then = outcome.lost == 0 ? unhurt_[index(left)] : of_lost;
-      for (std::size_t from = 0; from <= table_.nothing(); ++from) {
-        if (fits(from, workers)) values[from] += outcome.probability * then[from];
+      if (outcome.lost == 0) {
+        add(outcome.probability, unhurt_[index(left)]);
+      } else {
+        add(outcome.probability, decided(workers, outcome.lost, left, after[index(left)]));
       }
     }
     return values;

@@ -95,15 +95,6 @@ SettingPrices::SettingPrices(Setting setting)
       moves.push_back(move_ms(parameters(firsts[q], firsts[q + 1])));
     }
   }
-  for (const auto& [old, unused] : build_ms_) {
-    for (const auto& [depth, also_unused] : build_ms_) {
-      std::vector<double>& pulls = pulls_ms_[{old, depth}];
-      pulls.push_back(0);
-      for (int width = 1; width <= depth; ++width) {
-        pulls.push_back(matched_pull_ms({width, old}, depth));
-      }
-    }
-  }
 }
 
 std::vector<int> SettingPrices::cuts(int depth) const {
@@ -174,11 +165,6 @@ double SettingPrices::regrouped_ms(const LayoutChange& change) const {
 
 double SettingPrices::pull_ms(const GridLayout& from, int depth) const {
   if (from.empty()) return move_ms(0);
-  // No stage is asked for more often than there are new stages.
-  return pulls_ms_.at({from.depth, depth})[static_cast<std::size_t>(std::min(from.width, depth))];
-}
-
-double SettingPrices::matched_pull_ms(const GridLayout& from, int depth) const {
   const std::vector<int> old = cuts(from.depth);
   const std::vector<int> now = cuts(depth);
   std::vector<int> taken(static_cast<std::size_t>(from.depth), 0);

@@ -28,8 +28,9 @@ class PriceModel {
   [[nodiscard]] virtual const std::vector<MeasuredLayout>& layouts() const = 0;
   /// Returns the most workers there may be.
   [[nodiscard]] virtual int workers_max() const = 0;
-  /// Returns how long nobody trains, expected over which workers vanished, each set as likely. To
-  /// nothing: 0. Requires layouts() or nothing, and from.workers() <= workers.
+  /// Returns how long nobody trains, 0 at least, expected over which workers vanished, each set as
+  /// likely; where none did, `workers` makes no difference. To nothing: 0. Requires layouts() or
+  /// nothing, and from.workers() <= workers.
   [[nodiscard]] virtual double change_ms(const LayoutChange& change) const = 0;
   /// Returns how long all take to begin anew as `to`, with newcomers or without.
   [[nodiscard]] virtual double restart_ms(const GridLayout& to, bool grows) const = 0;
@@ -49,12 +50,13 @@ class PriceModel {
 /// (docs/liveput.md, "Prices of a setting").
 class SettingPrices final : public PriceModel {
  public:
-  /// Takes what setting_from_json() accepts. O(layouts log layouts + depths^2 x stages^3).
+  /// Takes what setting_from_json() accepts. O(layouts log layouts + depths x stages).
   explicit SettingPrices(Setting setting);
 
   [[nodiscard]] const std::vector<MeasuredLayout>& layouts() const override { return layouts_; }
   [[nodiscard]] int workers_max() const override { return setting_.max_workers; }
-  /// O(depth x lost^2) where the depth stays, times the moves that differ; else O(log depths).
+  /// O(depth x lost^2) where the depth stays, times the moves that differ; else O(old depth x new
+  /// depth).
   [[nodiscard]] double change_ms(const LayoutChange& change) const override;
   [[nodiscard]] double restart_ms(const GridLayout& to, bool grows) const override;
   [[nodiscard]] double read_all_ms(const GridLayout& to) const override;
@@ -69,7 +71,6 @@ class SettingPrices final : public PriceModel {
 
  private:
   [[nodiscard]] double regrouped_ms(const LayoutChange& change) const;
-  [[nodiscard]] double matched_pull_ms(const GridLayout& from, int depth) const;
   [[nodiscard]] double parameters(int first, int end) const {
     return sums_[static_cast<std::size_t>(end)] - sums_[static_cast<std::size_t>(first)];
   }
@@ -81,7 +82,6 @@ class SettingPrices final : public PriceModel {
   std::map<int, double> build_ms_;
   std::map<GridLayout, MeasuredRegroup> regroup_;
   std::map<int, std::vector<double>> moves_ms_;
-  std::map<std::pair<int, int>, std::vector<double>> pulls_ms_;  // by both depths, then old width
 };
 
 }  // namespace planaria
