@@ -71,7 +71,7 @@ class PerfectFuture {
                             const IntervalCounts& event) {
     const int workers = event.count - event.joined + event.lost;
     const MeasuredLayout& now = table_.layouts()[to];
-    const Charge charge{table_.ms(table_.after(workers, event.lost)[from.layout], to),
+    const Charge charge{table_.ms(table_.after(workers, event.lost)[from.layout], to, to),
                         prices_.restart_ms(now.layout, false)};
     const Standing standing = standing_of(from.reached.leftover_ms, charge);
     const double trained_ms = request_.interval_ms - standing.within(request_.interval_ms);

@@ -113,8 +113,8 @@ Outlook OutlookCounter::outlook(int look_ahead, std::span<const int> known_lost)
   Outlook outlook;
   outlook.known_lost.assign(known_lost.begin(), known_lost.end());
   outlook.most_seen = most_seen_;
-  outlook.loss_size = sizes(losses_);
-  outlook.join_size = sizes(joins_);
+  outlook.loss_sizes = {sizes(losses_)};
+  outlook.join_sizes = {sizes(joins_)};
   outlook.join_beyond = (beyond_events_ + (belief_.event_intervals * belief_.event_probability *
                                            belief_.beyond_share)) /
                         (beyond_intervals_ + belief_.event_intervals);

@@ -1,6 +1,7 @@
 // liveput/price_table.hpp: prices asked for once. Private to liveput.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <utility>
@@ -16,22 +17,46 @@ class PriceTable {
   /// Prices of changes that differ only in where they lead.
   class Row {
    public:
-    explicit Row(const LayoutChange& change) : change_(change) {}
+    Row(std::size_t from, const LayoutChange& change) : from_(from), change_(change) {}
 
    private:
     friend class PriceTable;
-    static constexpr double unknown = -1;
+    struct Known {
+      std::size_t to = 0;
+      double ms = 0;
+    };
+    std::size_t from_;
     LayoutChange change_;
-    std::vector<double> known_ms_;  // empty until one is asked for
+    // As asked for first: a few of the layouts, and most often in that order.
+    std::vector<Known> known_;
   };
 
   /// Borrows `prices`.
   PriceTable(const PriceModel& prices, std::vector<MeasuredLayout> layouts)
-      : prices_(prices), layouts_(std::move(layouts)) {}
+      : prices_(prices), layouts_(std::move(layouts)) {
+    std::ranges::sort(layouts_, {}, [](const MeasuredLayout& one) {
+      return std::pair(workers_of(one), one.layout);
+    });
+  }
 
+  /// Returns the layouts, those of the fewest workers first.
   [[nodiscard]] const std::vector<MeasuredLayout>& layouts() const { return layouts_; }
-  /// The index that stands for no layout.
+  /// Returns the index that stands for no layout.
   [[nodiscard]] std::size_t nothing() const { return layouts_.size(); }
+  /// Returns the index of the first layout of at least so many workers. O(log layouts).
+  [[nodiscard]] std::size_t first_of(int workers) const {
+    const auto first = std::ranges::lower_bound(layouts_, workers, {}, workers_of);
+    return static_cast<std::size_t>(first - layouts_.begin());
+  }
+  /// Returns the index behind the last layout that fits so many workers. O(log layouts).
+  [[nodiscard]] std::size_t end_of(int workers) const { return first_of(workers + 1); }
+  [[nodiscard]] bool has(const GridLayout& layout) const {
+    return std::ranges::find(layouts_, layout, &MeasuredLayout::layout) != layouts_.end();
+  }
+  [[nodiscard]] int workers_max() const { return prices_.workers_max(); }
+  [[nodiscard]] double least_ms(const GridLayout& to, bool larger) const {
+    return prices_.least_ms(to, larger);
+  }
 
   /// Returns the changes from each layout by its index, and from nothing, after `workers` were
   /// there and `lost` of them vanished. They stay where they are.
@@ -43,7 +68,7 @@ class PriceTable {
       for (std::size_t from = 0; from <= nothing(); ++from) {
         const GridLayout before = from == nothing() ? GridLayout{} : layouts_[from].layout;
         found->second.emplace_back(
-            LayoutChange{before, {}, lost == 0 ? before.workers() : workers, lost});
+            from, LayoutChange{before, {}, lost == 0 ? before.workers() : workers, lost});
       }
     }
     return found->second;
@@ -51,17 +76,31 @@ class PriceTable {
 
   /// Returns how long nobody trains, ms, if the row's change is to the layout of that index, for
   /// which there must be workers.
-  double ms(Row& row, std::size_t to) {
-    if (row.known_ms_.empty()) row.known_ms_.assign(layouts_.size(), Row::unknown);
-    double& known_ms = row.known_ms_[to];
-    if (known_ms == Row::unknown) {
-      row.change_.to = layouts_[to].layout;
-      known_ms = prices_.change_ms(row.change_);
+  /// `place`: where in the row it may stand; most rows are asked in one order again and again.
+  double ms(Row& row, std::size_t to, std::size_t place) {
+    if (place < row.known_.size() && row.known_[place].to == to) return row.known_[place].ms;
+    for (const auto& [known_to, ms] : row.known_) {
+      if (known_to == to) return ms;
     }
-    return known_ms;
+    row.change_.to = layouts_[to].layout;
+    return row.known_.emplace_back(Row::Known{to, asked_ms(row, to)}).ms;
   }
 
  private:
+  double asked_ms(const Row& row, std::size_t to) {
+    const LayoutChange& change = row.change_;
+    if (change.lost > 0 && !prices_.depends_on_losses(change.from, change.to)) {
+      const LayoutChange calm{change.from, change.to, change.from.workers(), 0};
+      if (grows(calm) == grows(change)) {
+        Row& same = after(0, 0)[row.from_];
+        return ms(same, to, 0);
+      }
+    }
+    return prices_.change_ms(change);
+  }
+
+  static int workers_of(const MeasuredLayout& one) { return one.layout.workers(); }
+
   const PriceModel& prices_;
   std::vector<MeasuredLayout> layouts_;
   std::map<std::pair<int, int>, std::vector<Row>> rows_;  // by workers and lost

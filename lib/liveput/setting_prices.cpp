@@ -2,11 +2,8 @@
 #include <limits>
 #include <utility>
 
-#include <planaria/base/check.hpp>
 #include <planaria/liveput/prices.hpp>
 #include <planaria/model/transfer_table.hpp>
-
-#include "liveput/loss_rows.hpp"
 
 namespace planaria {
 namespace {
@@ -16,41 +13,72 @@ struct Fetched {
   bool any = false;
   double slowest_ms = 0;
   double sole_ms = 0;  // together, of stages nobody holds any more
-  double probability = 1;
+  double weight = 1;
   [[nodiscard]] bool same_as(const Fetched& other) const {
     return any == other.any && slowest_ms == other.slowest_ms && sole_ms == other.sole_ms;
   }
 };
 
-/// The counts lost of each stage, stage after stage, told apart by what they make fetch alone.
+/// Weights of how many of a block's workers vanish where each does with the same probability,
+/// alone: the likeliest number has weight 1.
+std::vector<double> weights_of(int block, int workers, int lost) {
+  const int most = std::min(block, lost);
+  // The odds at which `lost` of all are expected to vanish.
+  const double odds = static_cast<double>(lost) / std::max(workers - lost, 1);
+  const int mode =
+      std::min(most, static_cast<int>((static_cast<double>(block) + 1) * lost / (workers + 1.0)));
+  std::vector<double> weights(static_cast<std::size_t>(most) + 1, 1);
+  const auto at = [&](int i) -> double& { return weights[static_cast<std::size_t>(i)]; };
+  for (int i = mode; i < most; ++i) at(i + 1) = at(i) * odds * (block - i) / (i + 1);
+  for (int i = mode; i > 0; --i) at(i - 1) = at(i) * i / (odds * (block - i + 1));
+  return weights;
+}
+
+/// The counts lost of each stage, stage after stage, told apart by what they make fetch alone. Any
+/// set of `lost` workers being as likely as any other, blocks of workers lose as if each worker
+/// vanished alone, given that all lose so many together.
 class Vanishing {
  public:
   explicit Vanishing(const LayoutChange& change)
-      : change_(change), cases_(static_cast<std::size_t>(change.lost) + 1), after_(cases_.size()) {
+      : change_(change),
+        of_stage_(weights_of(change.from.width, change.workers, change.lost)),
+        cases_(static_cast<std::size_t>(change.lost) + 1),
+        after_(cases_.size()) {
     cases_.front().push_back({});
   }
 
   void add_stage(double move_ms, bool last) {
     for (std::vector<Fetched>& all : after_) all.clear();
-    const int stage_workers = change_.from.width;
-    const int others = change_.workers - ((stages_ + 1) * stage_workers);
     for (std::size_t before = 0; before < cases_.size(); ++before) {
-      if (cases_[before].empty()) continue;
-      const LossSplit split({stage_workers, others}, change_.lost - static_cast<int>(before));
-      for (int lost = split.low(); lost <= split.high(); ++lost) {
-        if (split.at(lost) == 0) continue;
-        auto& all = after_[before + static_cast<std::size_t>(lost)];
-        for (const Fetched& one : cases_[before]) {
-          add(all, with_stage(one, lost, move_ms, last), split.at(lost));
+      const std::size_t most = std::min(of_stage_.size(), cases_.size() - before);
+      for (const Fetched& one : cases_[before]) {
+        for (std::size_t lost = 0; lost < most; ++lost) {
+          add(after_[before + lost], with_stage(one, static_cast<int>(lost), move_ms, last),
+              of_stage_[lost]);
         }
       }
     }
     std::swap(cases_, after_);
-    ++stages_;
   }
 
-  /// By how many of the stages' workers were lost.
-  [[nodiscard]] const std::vector<std::vector<Fetched>>& cases() const { return cases_; }
+  /// Returns the expectation of `ms` of what is fetched; the rest of the losses are spares'.
+  template <class Ms>
+  [[nodiscard]] double expected(const Ms& ms) const {
+    const auto of_spares =
+        weights_of(change_.workers - change_.from.workers(), change_.workers, change_.lost);
+    double sum = 0;
+    double all = 0;
+    for (std::size_t lost = 0; lost < cases_.size(); ++lost) {
+      const std::size_t spares = cases_.size() - 1 - lost;
+      if (spares >= of_spares.size()) continue;
+      for (const Fetched& one : cases_[lost]) {
+        const double weight = one.weight * of_spares[spares];
+        sum += weight * ms(one);
+        all += weight;
+      }
+    }
+    return sum / all;
+  }
 
  private:
   [[nodiscard]] Fetched with_stage(Fetched one, int lost, double move_ms, bool last) const {
@@ -63,21 +91,21 @@ class Vanishing {
     return one;
   }
 
-  static void add(std::vector<Fetched>& all, Fetched one, double probability) {
-    one.probability *= probability;
+  static void add(std::vector<Fetched>& all, Fetched one, double weight) {
+    one.weight *= weight;
     const auto found =
         std::ranges::find_if(all, [&](const Fetched& other) { return one.same_as(other); });
     if (found == all.end()) {
       all.push_back(one);
     } else {
-      found->probability += one.probability;
+      found->weight += one.weight;
     }
   }
 
   const LayoutChange& change_;
-  std::vector<std::vector<Fetched>> cases_;
+  std::vector<double> of_stage_;
+  std::vector<std::vector<Fetched>> cases_;  // by how many of the stages' workers were lost
   std::vector<std::vector<Fetched>> after_;  // while a stage is added
-  int stages_ = 0;
 };
 
 }  // namespace
@@ -89,7 +117,7 @@ SettingPrices::SettingPrices(Setting setting)
   for (const MeasuredBuild& build : setting_.model_build) build_ms_[build.depth] = build.ms;
   for (const MeasuredRegroup& one : setting_.regroup) regroup_[one.layout] = one;
   for (const auto& [depth, ms] : build_ms_) {
-    const std::vector<int> firsts = cuts(depth);
+    const std::vector<int>& firsts = cuts_[depth] = cuts(depth);
     std::vector<double>& moves = moves_ms_[depth];
     for (std::size_t q = 0; q + 1 < firsts.size(); ++q) {
       moves.push_back(move_ms(parameters(firsts[q], firsts[q + 1])));
@@ -125,6 +153,10 @@ double SettingPrices::restart_ms(const GridLayout& to, bool grows) const {
   return both_ms + regroup.grow_ms + setting_.rendezvous_ms + setting_.growth_extra_ms;
 }
 
+double SettingPrices::least_ms(const GridLayout& to, bool larger) const {
+  return larger ? restart_ms(to, true) : setting_.process_ms + regroup_.at(to).shrink_ms;
+}
+
 double SettingPrices::read_all_ms(const GridLayout& to) const {
   double all_ms = 0;
   for (const double ms : moves_ms(to.depth)) all_ms += ms;
@@ -153,20 +185,15 @@ double SettingPrices::regrouped_ms(const LayoutChange& change) const {
     vanishing.add_stage(moves[q], q + 1 == moves.size());
   }
   const double restart = restart_ms(change.to, grows(change));
-  double expected_ms = 0;
-  for (const auto& of_lost : vanishing.cases()) {
-    for (const Fetched& one : of_lost) {
-      const double ms = one.any ? std::max(one.slowest_ms, one.sole_ms) + restart : intra_ms;
-      expected_ms += one.probability * ms;
-    }
-  }
-  return expected_ms;
+  return vanishing.expected([&](const Fetched& one) {
+    return one.any ? std::max(one.slowest_ms, one.sole_ms) + restart : intra_ms;
+  });
 }
 
 double SettingPrices::pull_ms(const GridLayout& from, int depth) const {
   if (from.empty()) return move_ms(0);
-  const std::vector<int> old = cuts(from.depth);
-  const std::vector<int> now = cuts(depth);
+  const std::vector<int>& old = cuts_.at(from.depth);
+  const std::vector<int>& now = cuts_.at(depth);
   std::vector<int> taken(static_cast<std::size_t>(from.depth), 0);
   double last = 0;
   for (int q = 0; q < std::min(depth, from.workers()); ++q) {

@@ -18,6 +18,15 @@ struct OptimizerOptions {
   /// 1 to 60.
   int look_ahead = 12;
   double interval_ms = 60'000;
+  /// Layouts are not thought of that train slower than this share of the fastest of as many
+  /// workers. 0 to 1; 0: all are.
+  double rate_share = 0.85;
+  /// Nor of layouts that leave more than this share of the workers idle, unless they are no smaller
+  /// than what runs. 0 to 1; 1: all are.
+  double idle_share = 0.5;
+  /// Numbers of machines behind which all less likely ones lie count as those; how likely these are
+  /// at most, more and fewer each. 0 to 1; 0: all are told apart.
+  double rare = 1e-4;
 };
 
 class PriceTable;
@@ -39,8 +48,10 @@ class LiveputOptimizer {
   /// then the shallowest). Of each: what it earns in the interval that begins, and the most that
   /// can be expected of the intervals behind it by deciding anew in each, knowing what has come
   /// and gone by then. Behind the horizon the last layout is held for as long as nothing is
-  /// expected to happen. Empty where none fits.
-  /// O(look_ahead x machines in reach x sizes of events x layouts in reach^2).
+  /// expected to happen. Where losses are known ahead now, they are taken to be so in the intervals
+  /// ahead too. Empty where none fits.
+  /// O(look_ahead x machines in reach x sizes of events x layouts in reach^2 x 4 if losses are
+  /// known ahead).
   [[nodiscard]] std::vector<ValuedLayout> choices(const Situation& situation,
                                                   const Outlook& outlook);
 

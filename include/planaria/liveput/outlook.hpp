@@ -4,6 +4,7 @@
 // (availability/forecast.hpp). Deterministic; one thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -20,9 +21,19 @@ struct Outlook {
   std::vector<double> join;  // [h]: that machines come, where there are fewer than most_seen
   double join_beyond = 0;    // that machines come, where there are as many as ever
   int most_seen = 0;
-  Distribution loss_size;       // machines lost at once, 1 at least
-  Distribution join_size;       // that come at once
+  // [h]: machines lost at once, 1 at least, and that come at once. The last one goes for all
+  // behind.
+  std::vector<Distribution> loss_sizes;
+  std::vector<Distribution> join_sizes;
   std::vector<int> known_lost;  // of the nearest intervals; their `loss` is 1 or 0
+
+  [[nodiscard]] const Distribution& loss_size(int h) const { return at_or_last(loss_sizes, h); }
+  [[nodiscard]] const Distribution& join_size(int h) const { return at_or_last(join_sizes, h); }
+
+ private:
+  static const Distribution& at_or_last(const std::vector<Distribution>& sizes, int h) {
+    return sizes[std::min(static_cast<std::size_t>(h), sizes.size() - 1)];
+  }
 };
 
 /// Counts events by how long ago the last loss and the last join were. An event's probability is

@@ -32,6 +32,18 @@ class PriceModel {
   /// likely; where none did, `workers` makes no difference. To nothing: 0. Requires layouts() or
   /// nothing, and from.workers() <= workers.
   [[nodiscard]] virtual double change_ms(const LayoutChange& change) const = 0;
+  /// Whether the price of a change depends on how many of the workers vanished in another way than
+  /// by grows().
+  [[nodiscard]] virtual bool depends_on_losses(const GridLayout& /*from*/,
+                                               const GridLayout& /*to*/) const {
+    return true;
+  }
+  /// Returns what no change to `to` takes less than, but for staying where nobody is lost: it
+  /// spares asking for most prices. `larger`: of changes from a layout of fewer workers, or from
+  /// nothing.
+  [[nodiscard]] virtual double least_ms(const GridLayout& /*to*/, bool /*larger*/) const {
+    return 0;
+  }
   /// Returns how long all take to begin anew as `to`, with newcomers or without.
   [[nodiscard]] virtual double restart_ms(const GridLayout& to, bool grows) const = 0;
   /// Returns how long `to` takes to read all its state, one stage after the other.
@@ -58,6 +70,11 @@ class SettingPrices final : public PriceModel {
   /// O(depth x lost^2) where the depth stays, times the moves that differ; else O(old depth x new
   /// depth).
   [[nodiscard]] double change_ms(const LayoutChange& change) const override;
+  [[nodiscard]] bool depends_on_losses(const GridLayout& from,
+                                       const GridLayout& to) const override {
+    return from.depth == to.depth;
+  }
+  [[nodiscard]] double least_ms(const GridLayout& to, bool larger) const override;
   [[nodiscard]] double restart_ms(const GridLayout& to, bool grows) const override;
   [[nodiscard]] double read_all_ms(const GridLayout& to) const override;
   [[nodiscard]] double checkpoint_ms() const override { return setting_.checkpoint_ms; }
@@ -81,6 +98,7 @@ class SettingPrices final : public PriceModel {
   std::vector<double> sums_;  // parameters of all layers before
   std::map<int, double> build_ms_;
   std::map<GridLayout, MeasuredRegroup> regroup_;
+  std::map<int, std::vector<int>> cuts_;
   std::map<int, std::vector<double>> moves_ms_;
 };
 
