@@ -9,6 +9,7 @@
 
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
+#include <planaria/schedule/markup.hpp>
 
 #include "schedule/xml_reader.hpp"
 #include "support/command.hpp"
@@ -198,22 +199,40 @@ TEST_CASE("what is drawn is what came of it", "[unit]") {
   CHECK(boxes_of(*of_class(told.page, "path", "lost").at(0)) == lost);
   for (std::size_t i = 0; i < policies.size(); ++i) {
     INFO(policies[i]);
-    int standing = 0;
+    // A bar for each interval in which nobody trained for a time, as high as that is long; a box
+    // for each stretch with one layout, as wide as that is long.
+    std::string bars;
+    std::vector<std::string> boxes;
     Json before;
-    std::vector<std::string> depths;
-    for (const Json& one : told.answer["timeline"]) {
-      const Json& decided = one["decisions"][i];
-      standing += decided["standing_ms"] > 0 ? 1 : 0;
-      const Json layout{decided["width"], decided["depth"]};
-      if (layout != before && decided["depth"] > 0) depths.push_back(decided["depth"].dump());
+    std::size_t begin = 0;
+    const Json& timeline = told.answer["timeline"];
+    for (std::size_t t = 0; t <= timeline.size(); ++t) {
+      Json layout;
+      if (t < timeline.size()) {
+        const Json& decided = timeline[t]["decisions"][i];
+        layout = {decided["width"], decided["depth"]};
+        const double stood_ms = decided["standing_ms"];
+        if (stood_ms > 0) {
+          bars += fmt::format("M{} 1000h1v{}h-1Z", t, decimal(-1000 * (stood_ms / 60'000)));
+        }
+      }
+      if (layout == before) continue;
+      if (!before.is_null() && before[1] > 0) {
+        boxes.push_back(fmt::format("{} left:{}%;width:{}%", before[1].dump(),
+                                    decimal(12.5 * static_cast<double>(begin), 3),
+                                    decimal(12.5 * static_cast<double>(t - begin), 3)));
+      }
       before = layout;
+      begin = t;
     }
-    CHECK(boxes_of(*stood[i]) == standing);
+    CHECK(stood[i]->attribute("d") == bars);
     std::vector<std::string> drawn;
-    for (const XmlElement* box : bands[i]->all("b")) drawn.push_back(box->text);
-    CHECK(drawn == depths);
+    for (const XmlElement* box : bands[i]->all("span")) {
+      drawn.push_back(box->all("b").at(0)->text + " " + box->attribute("style"));
+    }
+    CHECK(drawn == boxes);
   }
-  // The second minute is the oracle's as anybody's: two workers of at most three, on a scale to 3.
+  // Reactive uses one worker in the first minute and two in the second, on a scale to 3.
   CHECK_THAT(used[1]->attribute("d"), Catch::StartsWith("M0 666.67H1V333.33"));
 }
 
