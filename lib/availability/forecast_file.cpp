@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <planaria/base/text.hpp>
+
 namespace planaria {
 namespace {
 
@@ -29,7 +31,8 @@ Result<Distribution> distribution_from(const Json& pairs, const std::string& pla
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_integer() ||
         !pair[1].is_number()) {
       return Fault::invalid_input(
-          fmt::format("{}: must be a value and its probability, such as [0, 0.93]", where));
+          fmt::format("{}: {}, must be a value and its probability, such as [0, 0.93]", where,
+                      printable(pair.dump(-1, ' ', false, Json::error_handler_t::replace))));
     }
     const auto value = pair[0].get<double>();
     if (value < 0 || value > Limits::machines_max) {

@@ -24,6 +24,9 @@ int failed(const Fault& fault);
 /// Prints a result to stdout, or into `output` where that names a file. Returns 0 or an exit
 /// status.
 int print_result(const std::string& text, const std::string& output);
+/// Refuses a file that cannot be written before the work for it begins: invalid_input. A name that
+/// is empty is none. Leaves the file as it is.
+[[nodiscard]] Result<void> check_writable(const std::string& output);
 
 /// Lays help out in 100 columns, types as docs/options.md names them.
 [[nodiscard]] std::shared_ptr<CLI::Formatter> help_format();

@@ -19,6 +19,8 @@
 
 #include "cli/commands.hpp"
 #include "cli/option_ranges.hpp"
+#include "cli/simulate_answers.hpp"
+#include "cli/simulate_report.hpp"
 #include "cli/trace_reading_options.hpp"
 
 namespace planaria::cli {
@@ -27,7 +29,7 @@ namespace {
 constexpr double seconds_max = 86'400'000;
 
 struct SimulateFlags {
-  std::string setting, trace, prices, output;
+  std::string setting, trace, prices, html, output;
   std::vector<std::string> policies;
   TraceReadingFlags reading;
   int look_ahead = 12;
@@ -36,20 +38,6 @@ struct SimulateFlags {
   double notice_s = 0;
   std::string seed;
   bool json = false;
-};
-
-struct MoneyPrices {
-  double spot_per_hour = 0;
-  double on_demand_per_hour = 0;
-};
-
-/// What was asked. May be moved: what `request` looks at stays where it is.
-struct Question {
-  std::string model;
-  std::unique_ptr<PriceModel> prices;
-  std::vector<IntervalCounts> intervals;
-  SimulationRequest request;
-  std::optional<MoneyPrices> money;
 };
 
 /// Times what another policy decides.
@@ -70,17 +58,6 @@ class Timed final : public Policy {
   double ms_max_ = 0;
 };
 
-/// What came of a policy.
-struct Answer {
-  std::string policy;
-  Simulation simulation;
-  double decision_ms_max = 0;
-  int intra_stage = 0;
-  int inter_stage = 0;
-  int pipeline = 0;
-  double lost_samples = 0;
-};
-
 using MakePolicy = std::function<std::unique_ptr<Policy>(const Question&, int look_ahead)>;
 
 const std::vector<std::pair<std::string, MakePolicy>>& makers() {
@@ -93,17 +70,6 @@ const std::vector<std::pair<std::string, MakePolicy>>& makers() {
        }},
       {"oracle", [](const Question& q, int) { return oracle_policy(q.request); }}};
   return all;
-}
-
-Result<MoneyPrices> money_from(const std::string& path) {
-  PLANARIA_TRY(json, read_json_file(path));
-  ObjectReader reader(json, path, "");
-  reader.integer("version", 1, 1);
-  MoneyPrices money;
-  money.spot_per_hour = reader.number("spot_per_hour", 0, 1e9);
-  money.on_demand_per_hour = reader.number("on_demand_per_hour", 0, 1e9);
-  PLANARIA_TRY_VOID(reader.finish());
-  return money;
 }
 
 /// The intervals asked for, by their seconds.
@@ -142,7 +108,8 @@ Result<Question> question_of(const SimulateFlags& flags) {
   question.request.intervals = question.intervals;
   PLANARIA_TRY_VOID(choose_segment(flags, question.request));
   if (!flags.prices.empty()) {
-    PLANARIA_TRY(money, money_from(flags.prices));
+    PLANARIA_TRY(file, read_json_file(flags.prices));
+    PLANARIA_TRY(money, machine_prices_from_json(file, flags.prices));
     question.money = money;
   }
   question.prices = std::make_unique<SettingPrices>(std::move(setting));
@@ -191,15 +158,6 @@ Answer answer_of(const Question& question, const std::string& name, int look_ahe
   Answer answer{name, simulate(question.request, policy), policy.ms_max()};
   count_migrations(answer);
   return answer;
-}
-
-/// All machines of the segment, whoever uses them.
-double cost_of_machines(const Question& question) {
-  double machine_hours = 0;
-  for (std::size_t t = question.request.first; t < question.request.end; ++t) {
-    machine_hours += question.intervals[t].count * question.request.interval_ms / 3'600'000;
-  }
-  return machine_hours * question.money->spot_per_hour;
 }
 
 Json timeline_of(const Question& question, const std::vector<Answer>& answers) {
@@ -256,16 +214,13 @@ std::string text_of(const Question& question, const std::vector<Answer>& answers
                       "of ideal", "stood still", "intra", "inter", "pipeline", "slowest decision");
   if (question.money) text += "  cost per million samples";
   for (const Answer& answer : answers) {
-    double standing_ms = 0;
-    for (const auto& interval : answer.simulation.intervals) standing_ms += interval.standing_ms;
     text += fmt::format("\n{:<10} {:>14.0f} {:>9.4f} {:>10.0f} s {:>7} {:>7} {:>9}  {:>13.3f} ms",
                         answer.policy, answer.simulation.samples,
-                        ideal > 0 ? answer.simulation.samples / ideal : 0, standing_ms / 1000,
-                        answer.intra_stage, answer.inter_stage, answer.pipeline,
-                        answer.decision_ms_max);
-    if (question.money && answer.simulation.samples > 0) {
-      text +=
-          fmt::format("  {:>24.2f}", cost_of_machines(question) * 1e6 / answer.simulation.samples);
+                        ideal > 0 ? answer.simulation.samples / ideal : 0,
+                        standing_ms_of(answer) / 1000, answer.intra_stage, answer.inter_stage,
+                        answer.pipeline, answer.decision_ms_max);
+    if (const auto cost = cost_per_million(question, answer)) {
+      text += fmt::format("  {:>24.2f}", *cost);
     }
   }
   return text;
@@ -273,6 +228,9 @@ std::string text_of(const Question& question, const std::vector<Answer>& answers
 
 int simulate_policies(const SimulateFlags& flags) {
   if (const auto names = check_names(flags.policies); !names.ok()) return failed(names.fault());
+  for (const std::string& file : {flags.html, flags.output}) {
+    if (const auto writable = check_writable(file); !writable.ok()) return failed(writable.fault());
+  }
   const auto asked = question_of(flags);
   if (!asked.ok()) return failed(asked.fault());
   const Question& question = asked.value();
@@ -281,6 +239,11 @@ int simulate_policies(const SimulateFlags& flags) {
     answers.push_back(answer_of(question, name, flags.look_ahead));
   }
   const double ideal = ideal_samples(question.request);
+  if (!flags.html.empty()) {
+    const auto written = write_file_atomically(
+        flags.html, simulate_page(question, answers, {flags.setting, flags.trace}));
+    if (!written.ok()) return failed(written.fault());
+  }
   return print_result(
       flags.json ? json_of(question, answers, ideal) : text_of(question, answers, ideal),
       flags.output);
@@ -327,6 +290,9 @@ void add_simulate(CLI::App& app, Action& action) {
       ->check(between(0.0, 86'400.0))
       ->type_name("T");
   sub->add_option("--prices", flags->prices, "What machines cost, per hour")->type_name("FILE");
+  sub->add_option("--html", flags->html,
+                  "Write a page with charts over time, and with why each decision was made, too")
+      ->type_name("FILE");
   sub->add_option("--seed", flags->seed,
                   "Taken and not used: nothing is drawn. 0 to 18446744073709551615")
       ->check(natural())

@@ -1,7 +1,6 @@
 #include "cli/trace_picture.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <vector>
@@ -11,6 +10,7 @@
 #include <planaria/availability/describe.hpp>
 #include <planaria/schedule/markup.hpp>
 
+#include "cli/axis_steps.hpp"
 #include "cli/trace_report.hpp"
 
 namespace planaria::cli {
@@ -46,35 +46,6 @@ struct Column {
   std::int64_t joined = 0, lost = 0;
 };
 
-/// Distances of marks: the least with which there are few enough, in minutes.
-struct TimeScale {
-  double step_min = 1;
-  double unit_min = 1;
-  const char* name = "minutes";
-};
-
-TimeScale time_scale(double span_min) {
-  constexpr std::array<double, 20> steps{1,     2,     5,     10,     15,     30,    60,
-                                         120,   180,   360,   720,    1440,   2880,  7200,
-                                         14400, 28800, 72000, 144000, 288000, 720000};
-  TimeScale scale;
-  for (const double step : steps) {
-    scale.step_min = step;
-    if (span_min / step <= 12) break;
-  }
-  if (scale.step_min >= 720) return {scale.step_min, 1440, "days"};
-  if (scale.step_min >= 30) return {scale.step_min, 60, "hours"};
-  return scale;
-}
-
-int count_step(int most) {
-  for (int power = 1;; power *= 10) {
-    for (const int step : {1, 2, 5}) {
-      if (most <= 6 * step * power) return step * power;
-    }
-  }
-}
-
 class TracePicture {
  public:
   TracePicture(const Trace& trace, const std::string& title)
@@ -83,7 +54,7 @@ class TracePicture {
         summary_(describe(trace)),
         span_ms_(std::max<double>(static_cast<double>(trace.end_ms - trace.first_ms), 1)) {
     const int most = std::max(summary_.max, 1);
-    count_step_ = count_step(most);
+    count_step_ = static_cast<int>(amount_step(most));
     top_count_ = (most + count_step_ - 1) / count_step_ * count_step_;
   }
 

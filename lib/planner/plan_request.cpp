@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 #include <tuple>
 #include <vector>
 
@@ -123,12 +122,13 @@ class Changes {
 
   void try_sizes() {
     const auto& sizes = request_.profile->micro_batch_sizes;
-    for (const int size : sizes | std::views::reverse) {
-      if (size >= *request_.micro_batch_size) continue;
+    // Not views::reverse: Clang 14, which fuzzes, cannot read it in libstdc++ 12.
+    for (auto size = sizes.rbegin(); size != sizes.rend(); ++size) {
+      if (*size >= *request_.micro_batch_size) continue;
       BestPlanRequest other = request_;
-      other.micro_batch_size = size;
+      other.micro_batch_size = *size;
       if (!fits_(other)) continue;
-      changes_.push_back(fmt::format("--micro-batch-size {}", size));
+      changes_.push_back(fmt::format("--micro-batch-size {}", *size));
       return;
     }
   }

@@ -68,9 +68,11 @@ TEST_CASE("what is no forecast is refused with its place", "[unit]") {
   CHECK(refusal(with("[[0,1.5]]")) ==
         "f.json: intervals[0].lost[0]: probability 1.5, must be from 0 to 1");
   CHECK(refusal(with("[[0,1]]", "[[0]]")) ==
-        "f.json: intervals[0].joined[0]: must be a value and its probability, such as [0, 0.93]");
+        "f.json: intervals[0].joined[0]: [0], must be a value and its probability, such as "
+        "[0, 0.93]");
   CHECK(refusal(with("[[0.5,1]]")) ==
-        "f.json: intervals[0].lost[0]: must be a value and its probability, such as [0, 0.93]");
+        "f.json: intervals[0].lost[0]: [0.5,1], must be a value and its probability, such as "
+        "[0, 0.93]");
   CHECK(refusal(R"({"version":1,"interval_s":60,"intervals":[]})") ==
         "f.json: intervals: there are 0, must be from 1 to 1440");
   CHECK(refusal(R"({"version":1,"interval_s":0,"intervals":[]})").find("interval_s") !=

@@ -21,14 +21,22 @@ Result<Value> read_value(std::string_view text,
   return from_json(json, source_name);
 }
 
-/// Holds that what is written of `value` reads back as the same.
-template <class Value>
+/// Holds that what `written` makes of `value` reads back as the same.
+template <class Value, class Written>
 void hold_written_back(const Value& value,
-                       Result<Value> (*from_json)(const Json&, const std::string&)) {
-  const std::string text = to_json(value).dump();
+                       Result<Value> (*from_json)(const Json&, const std::string&),
+                       const Written& written) {
+  const std::string text = written(value).dump();
   const auto again = read_value(text, from_json);
   if (!again) throw BrokenPromise("what was written is refused: " + again.fault().sentence);
   hold(again.value() == value, "what was written reads back as the same: " + text);
+}
+
+/// The same of what to_json() makes of it.
+template <class Value>
+void hold_written_back(const Value& value,
+                       Result<Value> (*from_json)(const Json&, const std::string&)) {
+  hold_written_back(value, from_json, [](const Value& one) { return to_json(one); });
 }
 
 }  // namespace planaria::test

@@ -133,7 +133,8 @@ const std::vector<Reader>& readers() {
   static const std::vector<Reader> all{
       {"profile", read_profile}, {"cluster", read_cluster},   {"plan", read_plan},
       {"layout", read_layout},   {"run_spec", read_run_spec}, {"schedule", read_schedule},
-      {"costs", read_costs},     {"jitter", read_jitter},     {"trace", read_trace_text}};
+      {"costs", read_costs},     {"jitter", read_jitter},     {"trace", read_trace_text},
+      {"setting", read_setting}, {"forecast", read_forecast}, {"prices", read_machine_prices}};
   return all;
 }
 

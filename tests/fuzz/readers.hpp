@@ -44,5 +44,8 @@ std::optional<Fault> read_schedule(std::string_view text);
 std::optional<Fault> read_costs(std::string_view text);
 std::optional<Fault> read_jitter(std::string_view text);
 std::optional<Fault> read_trace_text(std::string_view text);
+std::optional<Fault> read_setting(std::string_view text);
+std::optional<Fault> read_forecast(std::string_view text);
+std::optional<Fault> read_machine_prices(std::string_view text);
 
 }  // namespace planaria::test
