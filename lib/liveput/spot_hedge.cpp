@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <planaria/base/text.hpp>
 #include <planaria/liveput/policies.hpp>
 
 namespace planaria {
@@ -46,12 +47,14 @@ class SpotHedge final : public Policy {
       ++held;
     }
     const GridLayout layout = best_layout(prices_, std::min(held, target_));
-    return {.layout = layout,
-            .charge = migration_charge(prices_, situation, layout),
-            .explanation = layout.empty()
-                               ? "no layout is small enough"
-                               : fmt::format("holds {} machines, of {} zones that are active", held,
-                                             std::ranges::count(zones_, true, &Zone::active))};
+    return {
+        .layout = layout,
+        .charge = migration_charge(prices_, situation, layout),
+        .explanation =
+            layout.empty()
+                ? "no layout is small enough"
+                : fmt::format("holds {}, {} active", counted(held, "machine"),
+                              counted(std::ranges::count(zones_, true, &Zone::active), "zone"))};
   }
 
  private:
