@@ -172,8 +172,7 @@ TEST_CASE("simulate refuses in one sentence", "[unit]") {
   const Story story;
   CHECK(story.refused({"--policy", "luck"}) ==
         "planaria: --policy: luck, must be one of restart, reactive, liveput, parcae, varuna, "
-        "bamboo, "
-        "oobleck, hysteresis, spot-hedge, oracle\n");
+        "bamboo, oobleck, hysteresis, spot-hedge, oracle\n");
   CHECK(story.refused({"--policy", "reactive", "--from-s", "300"}) ==
         "planaria: --from-s: 300, must be below 300, where the record ends\n");
   CHECK(story.refused({"--policy", "reactive", "--from-s", "nan"}).find("--from-s") !=
