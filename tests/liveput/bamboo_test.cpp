@@ -98,3 +98,26 @@ TEST_CASE("bamboo stands where no pipeline can be over-provisioned", "[unit]") {
   CHECK(simulation.intervals[1].choice.layout == GridLayout{1, 2});
   CHECK(simulation.intervals[1].standing_ms == 14'000);  // as after any standstill: what is saved
 }
+
+TEST_CASE("bamboo knows that earlier losses broke nothing", "[unit]") {
+  const FlatPrices prices({{{3, 1}, 30}});
+  const auto intervals = intervals_with({{6, 0}, {0, 2}, {0, 1}});
+  const Simulation simulation = simulate(all_of(prices, intervals), *bamboo_policy(prices));
+  // Of three pipelines of two nodes two have lost one each: a loss among the four nodes left is one
+  // of the whole pipeline's in half of the cases.
+  CHECK(simulation.intervals[1].choice.explanation ==
+        "goes on with probability 0.80, else from a checkpoint");
+  CHECK(simulation.intervals[2].choice.explanation ==
+        "goes on with probability 0.50, else from a checkpoint");
+}
+
+TEST_CASE("a masked loss does not end what is under way", "[unit]") {
+  const FlatPrices prices({{{1, 2}, 19}});
+  const auto intervals = intervals_with({{3, 0}, {0, 1}});
+  SimulationRequest request = all_of(prices, intervals);
+  request.interval_ms = 5000;
+  const Simulation simulation = simulate(request, *bamboo_policy(prices, {.interval_ms = 5000}));
+  // Of 8 s to begin 3 are left, and a step of 1.2 s is added.
+  CHECK(simulation.intervals[0].standing_ms == 5000);
+  CHECK(simulation.intervals[1].standing_ms == Approx(4200).epsilon(1e-12));
+}

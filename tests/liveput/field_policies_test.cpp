@@ -75,6 +75,14 @@ TEST_CASE("parcae's plan is made before the interval, and only clamped in it", "
   CHECK(simulation.intervals[3].choice.explanation == "was planned before the interval");
 }
 
+TEST_CASE("parcae plans changes that outlast an interval", "[unit]") {
+  const auto intervals = intervals_with({{2, 0}, {0, 0}, {0, 0}});
+  SimulationRequest request = all_of(small_prices(), intervals);
+  request.interval_ms = 5000;
+  check_samples(simulate(request, *parcae_policy(small_prices(), {.interval_ms = 5000})),
+                {0, 20 * 2, 20 * 5});
+}
+
 TEST_CASE("parcae's clamp takes what the setting lists", "[unit]") {
   const auto clamped = [](const std::vector<FlatPrices::Rate>& rates, int lost) {
     const FlatPrices prices(rates);
@@ -111,8 +119,17 @@ TEST_CASE("oobleck shrinks by templates, does not grow, and begins anew at last"
                              (38 * 46) - (3 * 38)});
 }
 
+TEST_CASE("of machines that oobleck loses some only stood by", "[unit]") {
+  const FlatPrices prices({{{2, 2}, 38}, {{3, 2}, 56}});
+  // Two of fourteen are expected to take one of the seven that it began with: six suffice.
+  const auto intervals = intervals_with({{7, 0}, {7, 0}, {0, 2}});
+  CHECK(layouts_of(simulate(all_of(prices, intervals), *oobleck_policy(prices))) ==
+        std::vector<GridLayout>(3, {3, 2}));
+}
+
 TEST_CASE("oobleck keeps as many pipelines as failures ask for, while it can", "[unit]") {
-  const FlatPrices prices({{{1, 3}, 50}, {{2, 2}, 40}, {{3, 2}, 45}});
+  // Of depths 2 and 3 there are templates.
+  const FlatPrices prices({{{1, 3}, 50}, {{2, 2}, 40}, {{3, 2}, 45}, {{2, 4}, 90}});
   const auto first = [&](int machines, int failures) {
     const auto intervals = intervals_with({{machines, 0}});
     const Simulation simulation =
@@ -122,6 +139,7 @@ TEST_CASE("oobleck keeps as many pipelines as failures ask for, while it can", "
   CHECK(first(6, 0) == GridLayout{1, 3});
   CHECK(first(5, 1) == GridLayout{2, 2});
   CHECK(first(6, 2) == GridLayout{3, 2});
+  CHECK(first(8, 1) == GridLayout{3, 2});
   CHECK(first(5, 2) == GridLayout{1, 3});  // there is no room for three
   CHECK(first(1, 1).empty());
 }

@@ -24,7 +24,7 @@ namespace planaria {
 /// other beats in both. O(intervals x layouts^2 x pairs).
 [[nodiscard]] std::unique_ptr<Policy> oracle_policy(const SimulationRequest& request);
 
-/// Parcae's published optimizer (NSDI 2024, section 7 and the artifact). Before an interval it
+/// Parcae's published optimizer (NSDI 2024), as its artifact has it. Before an interval it
 /// forecasts the next ones from the counts before it (availability/parcae_forecast.hpp, losses of
 /// guard 6 by their expectation), solves a dynamic program over them that keeps two ways to each
 /// layout (the most samples with no change under way; the most with one), and takes the first
