@@ -1,6 +1,9 @@
 #include <planaria/availability/trace.hpp>
 
+#include <algorithm>
 #include <cstddef>
+
+#include <planaria/base/check.hpp>
 
 namespace planaria {
 namespace {
@@ -44,6 +47,21 @@ std::vector<IntervalCounts> intervals_on_grid(const Trace& trace, std::int64_t s
     interval = {0, 0, interval.count};
   }
   return intervals;
+}
+
+std::vector<IntervalCounts> sum_of_zones(std::span<const std::vector<IntervalCounts>> zones) {
+  check(!zones.empty(), "a sum needs a zone");
+  std::size_t length = zones.front().size();
+  for (const auto& zone : zones) length = std::min(length, zone.size());
+  std::vector<IntervalCounts> sum(length);
+  for (const auto& zone : zones) {
+    for (std::size_t t = 0; t < length; ++t) {
+      sum[t].joined += zone[t].joined;
+      sum[t].lost += zone[t].lost;
+      sum[t].count += zone[t].count;
+    }
+  }
+  return sum;
 }
 
 std::vector<int> counts_on_grid(const Trace& trace, std::int64_t step_ms) {

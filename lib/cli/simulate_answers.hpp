@@ -19,7 +19,8 @@ namespace planaria::cli {
 struct Question {
   std::string model;
   std::unique_ptr<PriceModel> prices;
-  std::vector<IntervalCounts> intervals;
+  std::vector<std::vector<IntervalCounts>> zones;
+  std::vector<IntervalCounts> intervals;  // their sum
   SimulationRequest request;
   std::optional<MachinePrices> money;
 };

@@ -29,8 +29,8 @@ namespace {
 constexpr double seconds_max = 86'400'000;
 
 struct SimulateFlags {
-  std::string setting, trace, prices, html, output;
-  std::vector<std::string> policies;
+  std::string setting, prices, html, output;
+  std::vector<std::string> traces, policies;
   TraceReadingFlags reading;
   int look_ahead = 12;
   std::optional<double> interval_s, to_s;
@@ -68,6 +68,24 @@ const std::vector<std::pair<std::string, MakePolicy>>& makers() {
        [](const Question& q, int look_ahead) {
          return liveput_policy(*q.prices, {look_ahead, q.request.interval_ms});
        }},
+      {"parcae",
+       [](const Question& q, int look_ahead) {
+         return parcae_policy(*q.prices, {look_ahead, q.request.interval_ms});
+       }},
+      {"varuna",
+       [](const Question& q, int) {
+         return varuna_policy(*q.prices, {.interval_ms = q.request.interval_ms});
+       }},
+      {"bamboo",
+       [](const Question& q, int) {
+         return bamboo_policy(*q.prices, {.interval_ms = q.request.interval_ms});
+       }},
+      {"oobleck",
+       [](const Question& q, int) {
+         return oobleck_policy(*q.prices, {.interval_ms = q.request.interval_ms});
+       }},
+      {"hysteresis", [](const Question& q, int) { return hysteresis_policy(*q.prices); }},
+      {"spot-hedge", [](const Question& q, int) { return spot_hedge_policy(*q.prices); }},
       {"oracle", [](const Question& q, int) { return oracle_policy(q.request); }}};
   return all;
 }
@@ -96,14 +114,19 @@ Result<Question> question_of(const SimulateFlags& flags) {
   question.request.interval_ms = flags.interval_s.value_or(setting.interval_s) * 1000;
   question.request.notice_intervals =
       static_cast<int>(flags.notice_s * 1000 / question.request.interval_ms);
-  PLANARIA_TRY(trace, read_trace_as_told(flags.trace, flags.reading));
-  question.intervals =
-      intervals_of(trace, static_cast<std::int64_t>(std::llround(question.request.interval_ms)));
+  for (const std::string& path : flags.traces) {
+    PLANARIA_TRY(trace, read_trace_as_told(path, flags.reading));
+    question.zones.push_back(
+        intervals_of(trace, static_cast<std::int64_t>(std::llround(question.request.interval_ms))));
+  }
+  question.intervals = sum_of_zones(question.zones);
+  question.request.zones = question.zones;
   for (std::size_t t = 0; t < question.intervals.size(); ++t) {
     if (question.intervals[t].count <= setting.max_workers) continue;
-    return Fault::invalid_input(fmt::format(
-        "{}: {} machines in interval {}, must be at most {}, max_workers of {}", flags.trace,
-        question.intervals[t].count, t, setting.max_workers, flags.setting));
+    return Fault::invalid_input(
+        fmt::format("{}: {} machines in interval {}, must be at most {}, max_workers of {}",
+                    join(flags.traces, ", "), question.intervals[t].count, t, setting.max_workers,
+                    flags.setting));
   }
   question.request.intervals = question.intervals;
   PLANARIA_TRY_VOID(choose_segment(flags, question.request));
@@ -262,8 +285,11 @@ void add_simulate(CLI::App& app, Action& action) {
   sub->add_option("--setting", flags->setting, "Measured step times and prices of changes")
       ->required()
       ->type_name("FILE");
-  sub->add_option("--trace", flags->trace, "A record of machines; a folder of probes' rounds")
+  sub->add_option("--trace", flags->traces,
+                  "A record of machines; a folder of probes' rounds. Several times: zones, which "
+                  "only spot-hedge tells apart; their sum ends with the first record that does")
       ->required()
+      ->allow_extra_args(false)
       ->type_name("FILE");
   sub->add_option("--policy", flags->policies,
                   "Who decides: " + join(policy_names(), ", ") + ", with commas between")
@@ -271,7 +297,7 @@ void add_simulate(CLI::App& app, Action& action) {
       ->delimiter(',')
       ->type_name("NAME,...");
   sub->add_option("--look-ahead", flags->look_ahead,
-                  "How many intervals liveput looks ahead. 1 to 60; default 12")
+                  "How many intervals liveput and parcae look ahead. 1 to 60; default 12")
       ->check(between(1, 60))
       ->type_name("I");
   sub->add_option("--interval-s", flags->interval_s,

@@ -4,12 +4,10 @@
 
 #include <planaria/liveput/policies.hpp>
 
+#include "liveput/layout_text.hpp"
+
 namespace planaria {
 namespace {
-
-std::string text_of(const GridLayout& layout) {
-  return fmt::format("{}x{}", layout.width, layout.depth);
-}
 
 class Liveput final : public Policy {
  public:

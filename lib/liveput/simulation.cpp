@@ -4,19 +4,27 @@
 #include <planaria/liveput/simulation.hpp>
 
 namespace planaria {
+
 Simulation simulate(const SimulationRequest& request, Policy& policy) {
   Simulation simulation;
   GridLayout layout;
   double leftover_ms = 0;
   std::vector<int> noticed;
+  std::vector<std::span<const IntervalCounts>> zones(
+      std::max<std::size_t>(request.zones.size(), 1));
   for (std::size_t t = request.first; t < request.end; ++t) {
     noticed.clear();
     const std::size_t known = t + 1 + static_cast<std::size_t>(request.notice_intervals);
     for (std::size_t next = t + 1; next < std::min(known, request.intervals.size()); ++next) {
       noticed.push_back(request.intervals[next].lost);
     }
-    const Situation situation{layout, leftover_ms, t == request.first,
-                              request.intervals.first(t + 1), noticed};
+    for (std::size_t zone = 0; zone < zones.size(); ++zone) {
+      const std::span<const IntervalCounts> whole =
+          request.zones.empty() ? request.intervals : std::span(request.zones[zone]);
+      zones[zone] = whole.first(t + 1);
+    }
+    const Situation situation{
+        layout, leftover_ms, t == request.first, request.intervals.first(t + 1), noticed, zones};
     SimulatedInterval& interval = simulation.intervals.emplace_back();
     interval.event = request.intervals[t];
     interval.choice = policy.choose(situation);

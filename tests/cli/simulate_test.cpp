@@ -100,9 +100,15 @@ TEST_CASE("what reacting at once earns is as reckoned by hand", "[unit]") {
 TEST_CASE("no policy earns more than the perfect future", "[unit]") {
   const Story story;
   const Json json =
-      parse_json(story.run({"--policy", "oracle,liveput,reactive,restart", "--json"}).out, "answer")
+      parse_json(story
+                     .run({"--policy",
+                           "oracle,liveput,reactive,restart,parcae,varuna,bamboo,oobleck,"
+                           "hysteresis,spot-hedge",
+                           "--json"})
+                     .out,
+                 "answer")
           .value();
-  REQUIRE(json["policies"].size() == 4);
+  REQUIRE(json["policies"].size() == 10);
   const double oracle = json["policies"][0]["samples"];
   for (const Json& policy : json["policies"]) {
     CAPTURE(policy["policy"]);
@@ -121,6 +127,26 @@ TEST_CASE("a segment begins with nothing and ends where it is told", "[unit]") {
   REQUIRE(json["timeline"].size() == 2);
   CHECK(json["timeline"][0]["at_s"] == 120.0);
   CHECK(json["ideal_samples"] == 2160.0);
+}
+
+TEST_CASE("records given one after another are zones, and policies see their sum", "[unit]") {
+  const Story story;
+  // The second machine is another zone's, whose record goes on for a minute less.
+  story.write("record.csv", "0,add,a\n300000,add,c\n");
+  story.write("other.csv", "120000,add,b\n240000,remove,b\n");
+  const auto json = parse_json(story
+                                   .run({"--trace", story.file("other.csv"), "--policy",
+                                         "reactive,spot-hedge", "--json"})
+                                   .out,
+                               "answer")
+                        .value();
+  REQUIRE(json["timeline"].size() == 5);
+  CHECK(json["timeline"][1]["machines"] == 1);
+  CHECK(json["timeline"][2]["machines"] == 2);
+  CHECK(json["timeline"][2]["joined"] == 1);
+  CHECK(json["timeline"][4]["lost"] == 1);
+  CHECK(json["policies"][0]["samples"] == json["policies"][1]["samples"]);
+  CHECK(json["timeline"][2]["decisions"][1]["why"] == "holds 2 machines, 2 zones active");
 }
 
 TEST_CASE("machines cost what the prices say", "[unit]") {
@@ -145,7 +171,8 @@ TEST_CASE("simulate says in words what came of it", "[unit]") {
 TEST_CASE("simulate refuses in one sentence", "[unit]") {
   const Story story;
   CHECK(story.refused({"--policy", "luck"}) ==
-        "planaria: --policy: luck, must be one of restart, reactive, liveput, oracle\n");
+        "planaria: --policy: luck, must be one of restart, reactive, liveput, parcae, varuna, "
+        "bamboo, oobleck, hysteresis, spot-hedge, oracle\n");
   CHECK(story.refused({"--policy", "reactive", "--from-s", "300"}) ==
         "planaria: --from-s: 300, must be below 300, where the record ends\n");
   CHECK(story.refused({"--policy", "reactive", "--from-s", "nan"}).find("--from-s") !=

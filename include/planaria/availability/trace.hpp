@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,11 @@ struct IntervalCounts {
 /// first_ms join in the first. Requires step_ms of 1 at least. O(changes + points).
 [[nodiscard]] std::vector<IntervalCounts> intervals_on_grid(const Trace& trace,
                                                             std::int64_t step_ms);
+
+/// Returns what happened in all zones together, as long as all of them are on record: a record's
+/// end says nothing of its machines. Requires a zone. O(zones x intervals).
+[[nodiscard]] std::vector<IntervalCounts> sum_of_zones(
+    std::span<const std::vector<IntervalCounts>> zones);
 
 /// Returns the machines at first_ms, first_ms + step_ms, ... as long as they are on record, each
 /// the last count at or before its moment. Requires step_ms of 1 at least. O(changes + points).

@@ -22,6 +22,9 @@ struct Situation {
   std::span<const IntervalCounts> history;
   /// Losses of the next intervals that are known already, the next one first.
   std::span<const int> noticed_lost;
+  /// The same intervals zone by zone, each as long as `history`, which is their sum; one at least
+  /// within simulate().
+  std::span<const std::span<const IntervalCounts>> zones = {};
 
   [[nodiscard]] const IntervalCounts& now() const { return history.back(); }
   [[nodiscard]] int workers_before() const { return now().count - now().joined + now().lost; }

@@ -19,6 +19,8 @@ struct SimulationRequest {
   std::size_t end = 0;
   double interval_ms = 60'000;
   int notice_intervals = 0;  // losses are known so many intervals ahead
+  /// Of which `intervals` is the sum, each as long; empty: one zone.
+  std::span<const std::vector<IntervalCounts>> zones = {};
 };
 
 /// One interval of a simulation.
