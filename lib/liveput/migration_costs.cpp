@@ -75,9 +75,12 @@ Result<Recovery> recovery_from(const Json& json, const std::string& source,
 Result<MigrationCosts> costs_from_result(const Json& json, const std::string& source) {
   MigrationCosts costs;
   std::vector<double> detected, viewed, waited;
+  const Json no_joins = Json::array();
   const Json& recoveries = json.at("recoveries");
-  if (!recoveries.is_array()) {
-    return Fault::invalid_input(fmt::format("{}: recoveries: must be a list", source));
+  const Json& joins = json.contains("joins") ? json.at("joins") : no_joins;
+  for (const auto& [list, name] : {std::pair(&recoveries, "recoveries"), {&joins, "joins"}}) {
+    if (list->is_array()) continue;
+    return Fault::invalid_input(fmt::format("{}: {}: must be a list", source, name));
   }
   for (std::size_t i = 0; i < recoveries.size(); ++i) {
     PLANARIA_TRY(one, recovery_from(recoveries[i], source, fmt::format("recoveries[{}]", i)));
@@ -86,9 +89,8 @@ Result<MigrationCosts> costs_from_result(const Json& json, const std::string& so
     const std::optional<double> ready_ms = one.transfer_ms ? one.transfer_ms : one.view_ms;
     if (ready_ms) viewed.push_back(std::max(0.0, *ready_ms - *one.detect_ms));
   }
-  const auto joins = json.find("joins");
-  for (std::size_t i = 0; joins != json.end() && i < joins->size(); ++i) {
-    ObjectReader one((*joins)[i], source, fmt::format("joins[{}]", i));
+  for (std::size_t i = 0; i < joins.size(); ++i) {
+    ObjectReader one(joins[i], source, fmt::format("joins[{}]", i));
     if (const auto ms = one.optional_number("waited_ms", 0, ms_max)) waited.push_back(*ms);
     one.ignore("fill_ms");
     one.ignore("worker");

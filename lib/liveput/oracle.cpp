@@ -98,7 +98,7 @@ class PerfectFuture {
     const int workers = event.count - event.joined + event.lost;
     const LayoutChange change{layout_of(layout), layout_of(to), workers, event.lost};
     Charge charge{table_.ms(table_.after(workers, event.lost)[layout], to),
-                  prices_.restart_ms(change.to, false), prices_.background_ms(change)};
+                  prices_.restart_ms(change.to, false), background_ms(change, layout, to)};
     if (to == coming && event.lost == 0) {
       charge.background_ms = std::min(charge.background_ms, from.reached.coming_ms);
     }
@@ -109,6 +109,18 @@ class PerfectFuture {
     const Running running = course.arrived ? Running{to, table_.nothing()} : Running{layout, to};
     ways[running].push_back(
         {from.reached.samples + samples, course.leftover_ms, course.coming_ms, to, index});
+  }
+
+  /// Asked of the prices once.
+  double background_ms(const LayoutChange& change, std::size_t from, std::size_t to) {
+    // While nobody is lost it does not matter how many stand by.
+    std::vector<double>& known =
+        backgrounds_ms_[{change.lost == 0 ? 0 : change.workers, change.lost}];
+    const std::size_t layouts = table_.nothing();
+    if (known.empty()) known.assign((layouts + 1) * layouts, unknown);
+    double& ms = known[(from * layouts) + to];
+    if (ms == unknown) ms = prices_.background_ms(change);
+    return ms;
   }
 
   [[nodiscard]] double rate_of(std::size_t layout) const {
@@ -137,6 +149,9 @@ class PerfectFuture {
   const SimulationRequest& request_;
   const PriceModel& prices_;
   PriceTable table_;
+  static constexpr double unknown = -1;
+  /// By workers and lost; of each, by the layout before and the one chosen.
+  std::map<std::pair<int, int>, std::vector<double>> backgrounds_ms_;
 };
 
 class Oracle final : public Policy {

@@ -145,8 +145,10 @@ const std::vector<int>& ProfilePrices::cuts(const GridLayout& layout) const {
 }
 
 double ProfilePrices::restart_ms(const GridLayout& to, bool grows) const {
-  static_cast<void>(to);  // stages are built at once, whoever has them
-  return costs_.view_ms + costs_.build_ms + (grows ? costs_.start_ms : 0);
+  // Stages are built at once, and all processes start, newcomers or not.
+  static_cast<void>(to);
+  static_cast<void>(grows);
+  return costs_.start_ms + costs_.view_ms + costs_.build_ms;
 }
 
 double ProfilePrices::read_all_ms(const GridLayout& to) const {
