@@ -8,7 +8,6 @@
 
 #include <planaria/base/text.hpp>
 
-
 namespace planaria {
 namespace {
 
