@@ -39,6 +39,7 @@ void add_schedule(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_templates(CLI::App& app, Action& action);
 void add_simulate(CLI::App& app, Action& action);
+void add_liveput(CLI::App& app, Action& action);
 void add_survival(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_forecast(CLI::App& app, Action& action);

@@ -45,7 +45,7 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
                ? fmt::format("{}: no such option, see planaria --help", own.front())
                : fmt::format(
                      "{}: no such command, must be run, profile, schedule, plan, templates, "
-                     "trace, forecast, survival, simulate, compare, export, init or doctor",
+                     "trace, forecast, survival, liveput, simulate, compare, export, init or doctor",
                      own.front());
   }
   const std::string command = chosen_command(app);
@@ -96,6 +96,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
   add_trace(app, action);
   add_forecast(app, action);
   add_survival(app, action);
+  add_liveput(app, action);
   add_simulate(app, action);
   add_compare(app, action);
   add_export(app, action);

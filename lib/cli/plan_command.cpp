@@ -1,5 +1,4 @@
 // `planaria plan`: the best pipelines for these machines.
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
@@ -17,6 +16,7 @@
 #include <planaria/planner/recompute.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/option_names.hpp"
 #include "cli/option_ranges.hpp"
 #include "cli/plan_text.hpp"
 #include "cli/recompute_option.hpp"
@@ -82,18 +82,12 @@ Result<std::optional<int>> read_lane_size(const std::string& text) {
       "--lane-size: {}, must be any or a whole number from 1 to {}", text, lane_size_max));
 }
 
-/// Names options, not fields, in what the library refuses.
-Fault as_option(Fault fault) {
-  for (const char* field : {"micro_batches", "micro_batch_size", "lane_size", "schedule", "survive",
-                            "width", "depth", "min_throughput"}) {
-    const std::string name = fmt::format("{}: ", field);
-    if (!fault.sentence.starts_with(name)) continue;
-    std::string option = "--" + std::string(field);
-    std::ranges::replace(option, '_', '-');
-    fault.sentence.replace(0, name.size() - 2, option);
-    break;
-  }
-  return fault;
+/// The fields that options give.
+const std::vector<std::string>& option_fields() {
+  static const std::vector<std::string> all{"micro_batches", "micro_batch_size", "lane_size",
+                                            "schedule",      "survive",          "width",
+                                            "depth",         "min_throughput"};
+  return all;
 }
 
 Result<PlanFound> find(const PlanFlags& flags) {
@@ -123,7 +117,7 @@ Result<PlanFound> find(const PlanFlags& flags) {
   request.explain = flags.explain;
   request.keep_going = [&](double part) { return (clock.now() - begin).value < part * search_ms; };
   auto best = best_plan(request);
-  if (!best) return as_option(best.fault());
+  if (!best) return as_option(best.fault(), option_fields());
   found.best = std::move(best).value();
   found.search_ms = (clock.now() - begin).value;
   return found;

@@ -19,6 +19,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/option_ranges.hpp"
+#include "cli/price_options.hpp"
 #include "cli/simulate_answers.hpp"
 #include "cli/simulate_report.hpp"
 #include "cli/trace_reading_options.hpp"
@@ -29,7 +30,8 @@ namespace {
 constexpr double seconds_max = 86'400'000;
 
 struct SimulateFlags {
-  std::string setting, prices, html, output;
+  PriceFlags priced;
+  std::string prices, html, output;
   std::vector<std::string> traces, policies;
   TraceReadingFlags reading;
   int look_ahead = 12;
@@ -107,11 +109,10 @@ Result<void> choose_segment(const SimulateFlags& flags, SimulationRequest& reque
 }
 
 Result<Question> question_of(const SimulateFlags& flags) {
-  PLANARIA_TRY(json, read_json_file(flags.setting));
-  PLANARIA_TRY(setting, setting_from_json(json, flags.setting));
+  PLANARIA_TRY(asked, prices_as_told(flags.priced));
   Question question;
-  question.model = setting.model;
-  question.request.interval_ms = flags.interval_s.value_or(setting.interval_s) * 1000;
+  question.model = asked.model;
+  question.request.interval_ms = flags.interval_s.value_or(asked.interval_s) * 1000;
   question.request.notice_intervals =
       static_cast<int>(flags.notice_s * 1000 / question.request.interval_ms);
   for (const std::string& path : flags.traces) {
@@ -122,11 +123,11 @@ Result<Question> question_of(const SimulateFlags& flags) {
   question.intervals = sum_of_zones(question.zones);
   question.request.zones = question.zones;
   for (std::size_t t = 0; t < question.intervals.size(); ++t) {
-    if (question.intervals[t].count <= setting.max_workers) continue;
-    return Fault::invalid_input(
-        fmt::format("{}: {} machines in interval {}, must be at most {}, max_workers of {}",
-                    join(flags.traces, ", "), question.intervals[t].count, t, setting.max_workers,
-                    flags.setting));
+    const int most = asked.prices->workers_max();
+    if (question.intervals[t].count <= most) continue;
+    return Fault::invalid_input(fmt::format(
+        "{}: {} machines in interval {}, must be at most {}, {}", join(flags.traces, ", "),
+        question.intervals[t].count, t, most, asked.workers_max_from));
   }
   question.request.intervals = question.intervals;
   PLANARIA_TRY_VOID(choose_segment(flags, question.request));
@@ -135,7 +136,7 @@ Result<Question> question_of(const SimulateFlags& flags) {
     PLANARIA_TRY(money, machine_prices_from_json(file, flags.prices));
     question.money = money;
   }
-  question.prices = std::make_unique<SettingPrices>(std::move(setting));
+  question.prices = std::move(asked.prices);
   question.request.prices = question.prices.get();
   return question;
 }
@@ -162,7 +163,8 @@ void count_migrations(Answer& answer) {
   GridLayout before;
   for (const SimulatedInterval& interval : answer.simulation.intervals) {
     const GridLayout& now = interval.choice.layout;
-    const bool changed = interval.choice.charge.ms > 0 && !before.empty() && !now.empty();
+    const bool changed =
+        interval.choice.charge.ms > 0 && !interval.continues && !before.empty() && !now.empty();
     if (changed && before.depth != now.depth) {
       ++answer.pipeline;
     } else if (changed && grows({before, now, 0, interval.event.lost})) {
@@ -280,11 +282,11 @@ void add_simulate(CLI::App& app, Action& action) {
       "Intervals follow each other; each policy learns what came and went, and chooses a "
       "layout.\n\n"
       "  planaria simulate --setting gpt2-1.5b.setting.json --trace p3-trace.csv \\\n"
-      "    --policy reactive,liveput,oracle");
+      "    --policy reactive,liveput,oracle\n"
+      "  planaria simulate --profile profile.json --workers 32 --micro-batches 128 \\\n"
+      "    --trace p3-trace.csv --policy reactive,oracle");
   auto flags = std::make_shared<SimulateFlags>();
-  sub->add_option("--setting", flags->setting, "Measured step times and prices of changes")
-      ->required()
-      ->type_name("FILE");
+  add_prices(*sub, flags->priced);
   sub->add_option("--trace", flags->traces,
                   "A record of machines; a folder of probes' rounds. Several times: zones, which "
                   "only spot-hedge tells apart; their sum ends with the first record that does")
@@ -301,7 +303,7 @@ void add_simulate(CLI::App& app, Action& action) {
       ->check(between(1, 60))
       ->type_name("I");
   sub->add_option("--interval-s", flags->interval_s,
-                  "How long an interval is. 1 to 86400; default: as the setting has")
+                  "How long an interval is. 1 to 86400; default: as the setting has, or 60")
       ->check(between(1.0, 86'400.0))
       ->type_name("T");
   sub->add_option("--from-s", flags->from_s,

@@ -9,7 +9,9 @@ namespace planaria {
 
 std::vector<GridLayout> BestWay::layouts(const Start& start,
                                          std::span<const IntervalCounts> events) {
-  std::vector<std::vector<State>> all{{State{index_of(start.layout), {0, start.leftover_ms, 0}}}};
+  const Running running{index_of(start.layout), index_of(start.coming)};
+  std::vector<std::vector<State>> all{
+      {State{running, {0, start.leftover_ms, start.coming_ms, table_.nothing(), 0}}}};
   for (const IntervalCounts& event : events) all.push_back(after(all.back(), event));
   std::size_t at = 0;
   for (std::size_t i = 1; i < all.back().size(); ++i) {
@@ -17,7 +19,7 @@ std::vector<GridLayout> BestWay::layouts(const Start& start,
   }
   std::vector<GridLayout> layouts(events.size());
   for (std::size_t t = layouts.size(); t > 0; --t) {
-    layouts[t - 1] = layout_of(all[t][at].layout);
+    layouts[t - 1] = layout_of(all[t][at].reached.chosen);
     at = all[t][at].reached.before;
   }
   return layouts;
@@ -33,35 +35,47 @@ GridLayout BestWay::layout_of(std::size_t layout) const {
   return layout == table_.nothing() ? GridLayout{} : table_.layouts()[layout].layout;
 }
 
+double BestWay::rate_of(std::size_t layout) const {
+  return layout == table_.nothing() ? 0 : table_.layouts()[layout].samples_per_s;
+}
+
 std::vector<BestWay::State> BestWay::after(const std::vector<State>& before,
                                            const IntervalCounts& event) {
+  std::map<Running, std::vector<Reached>> ways;
+  for (std::size_t to = 0; to < table_.end_of(event.count); ++to) {
+    for (std::size_t i = 0; i < before.size(); ++i) add_way(before[i], i, to, event, ways);
+  }
   std::vector<State> states;
-  for (std::size_t to = 0; to < table_.nothing(); ++to) {
-    if (table_.layouts()[to].layout.workers() > event.count) continue;
-    std::vector<Reached> ways;
-    for (std::size_t i = 0; i < before.size(); ++i) ways.push_back(way(before[i], i, to, event));
-    for (const Reached& one : kept_of(std::move(ways))) states.push_back({to, one});
+  for (auto& [running, all] : ways) {
+    for (const Reached& one : kept_of(std::move(all))) states.push_back({running, one});
   }
   if (!states.empty()) return states;
   // Nothing fits: all stand, and no change is under way any more.
-  State standing{table_.nothing(), {}};
+  State standing{{table_.nothing(), table_.nothing()}, {.chosen = table_.nothing()}};
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (i > 0 && before[i].reached.samples <= standing.reached.samples) continue;
-    standing.reached = {before[i].reached.samples, 0, i};
+    standing.reached.samples = before[i].reached.samples;
+    standing.reached.before = i;
   }
   return {standing};
 }
 
-BestWay::Reached BestWay::way(const State& from, std::size_t index, std::size_t to,
-                              const IntervalCounts& event) {
+void BestWay::add_way(const State& from, std::size_t index, std::size_t to,
+                      const IntervalCounts& event, std::map<Running, std::vector<Reached>>& ways) {
+  const auto& [layout, coming] = from.running;
   const int workers = event.count - event.joined + event.lost;
-  const MeasuredLayout& now = table_.layouts()[to];
-  const Charge charge{table_.ms(table_.after(workers, event.lost)[from.layout], to, to),
-                      prices_.restart_ms(now.layout, false)};
-  const Standing standing = standing_of(from.reached.leftover_ms, charge);
-  const double trained_ms = options_.interval_ms - standing.within(options_.interval_ms);
-  return {from.reached.samples + (now.samples_per_s * trained_ms / 1000),
-          standing.beyond(options_.interval_ms), index};
+  const auto& [ms, background_ms] = table_.price(table_.after(workers, event.lost)[layout], to, to);
+  Charge charge{ms, prices_.restart_ms(layout_of(to), false), background_ms};
+  if (to == coming && event.lost == 0) {
+    charge.background_ms = std::min(charge.background_ms, from.reached.coming_ms);
+  }
+  const Course course = course_of(from.reached.leftover_ms, charge, options_.interval_ms);
+  const double trained_ms = options_.interval_ms - course.standing_ms - course.before_ms;
+  const double samples =
+      (rate_of(to) * trained_ms / 1000) + (rate_of(layout) * course.before_ms / 1000);
+  const Running running = course.arrived ? Running{to, table_.nothing()} : Running{layout, to};
+  ways[running].push_back(
+      {from.reached.samples + samples, course.leftover_ms, course.coming_ms, to, index});
 }
 
 std::vector<BestWay::Reached> BestWay::kept_of(std::vector<Reached> ways) const {
@@ -72,7 +86,13 @@ std::vector<BestWay::Reached> BestWay::kept_of(std::vector<Reached> ways) const 
   std::vector<Reached> kept;
   if (options_.kept == WaysKept::undominated) {
     for (const Reached& way : ways) {
-      if (kept.empty() || way.leftover_ms < kept.back().leftover_ms) kept.push_back(way);
+      // The last one kept has the least under way, but for what is coming.
+      if (!kept.empty() && kept.back().rules_out(way)) continue;
+      if (way.coming_ms > 0 &&
+          std::ranges::any_of(kept, [&](const Reached& one) { return one.rules_out(way); })) {
+        continue;
+      }
+      kept.push_back(way);
     }
     return kept;
   }

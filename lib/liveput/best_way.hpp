@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -16,8 +17,9 @@ namespace planaria {
 
 /// Which ways to a layout are followed further.
 enum class WaysKept {
-  undominated,  // all that no other one beats in both samples and leftover: exact
-  two,          // the most samples with nothing left over; the most with something, then the least
+  // All that no other one beats in samples and in all that is still under way: exact.
+  undominated,
+  two,  // the most samples with nothing left over; the most with something, then the least
 };
 
 class BestWay {
@@ -30,6 +32,8 @@ class BestWay {
   struct Start {
     GridLayout layout;
     double leftover_ms = 0;
+    GridLayout coming;  // these as Situation's
+    double coming_ms = 0;
   };
 
   /// Borrows `prices`.
@@ -42,24 +46,39 @@ class BestWay {
                                                 std::span<const IntervalCounts> events);
 
  private:
-  /// What some sequence of layouts has earned until the end of an interval.
+  /// What some sequence of layouts has earned until the end of an interval, and what its last
+  /// changes still take.
   struct Reached {
     double samples = 0;
     double leftover_ms = 0;
+    double coming_ms = 0;
+    std::size_t chosen = 0;  // layout, of the price table, as all below
     std::size_t before = 0;  // index into the states of the interval before
+    /// Whether nothing can be said for the other one.
+    [[nodiscard]] bool rules_out(const Reached& other) const {
+      return samples >= other.samples && leftover_ms <= other.leftover_ms &&
+             coming_ms <= other.coming_ms;
+    }
   };
-  /// A layout at the end of an interval, and one way to have come there.
+  /// What runs at the end of an interval, and which change goes on beside it.
+  struct Running {
+    std::size_t layout = 0;
+    std::size_t coming = 0;
+    friend auto operator<=>(const Running&, const Running&) = default;
+  };
+  /// And one way to have come there.
   struct State {
-    std::size_t layout = 0;  // of the price table
+    Running running;
     Reached reached;
   };
 
   [[nodiscard]] std::size_t index_of(const GridLayout& layout) const;
   [[nodiscard]] GridLayout layout_of(std::size_t layout) const;
+  [[nodiscard]] double rate_of(std::size_t layout) const;
   [[nodiscard]] std::vector<State> after(const std::vector<State>& before,
                                          const IntervalCounts& event);
-  [[nodiscard]] Reached way(const State& from, std::size_t index, std::size_t to,
-                            const IntervalCounts& event);
+  void add_way(const State& from, std::size_t index, std::size_t to, const IntervalCounts& event,
+               std::map<Running, std::vector<Reached>>& ways);
   [[nodiscard]] std::vector<Reached> kept_of(std::vector<Reached> ways) const;
 
   const PriceModel& prices_;

@@ -9,8 +9,6 @@ namespace planaria {
 namespace {
 
 constexpr double no_plan = -std::numeric_limits<double>::infinity();
-/// Behind the horizon a layout is held for so much of the time until something is expected.
-constexpr double held_share = 0.5;
 constexpr int warned_max = 2;  // each interval more doubles the work
 
 /// Returns the least size that is exceeded by one event of fifty at most.
@@ -160,8 +158,12 @@ double Lookahead::best_of(const std::vector<Promise>& promises, PriceTable::Row&
     if (samples <= best) break;
     const Least& least = least_[to];
     if (least.workers > workers && samples - least.missed_larger <= best) continue;
-    best = std::max(best,
-                    samples + least.missed - (least.samples_per_ms * table_.ms(row, to, asked++)));
+    const PriceTable::Price& price = table_.price(row, to, asked++);
+    double missed = least.samples_per_ms * price.ms;
+    // What ran goes on meanwhile.
+    const double slower = least.samples_per_ms - least_[from].samples_per_ms;
+    if (price.background_ms > 0) missed += std::max(0.0, slower) * price.background_ms;
+    best = std::max(best, samples + least.missed - missed);
   }
   return best;
 }
@@ -180,7 +182,7 @@ Lookahead::Values Lookahead::held(const Range& range) {
   Values values(static_cast<std::size_t>(range.high - range.low + 1) * stride_, 0);
   for (int n = range.low; n <= range.high; ++n) {
     const double events = outlook_.loss.back() + join_at(n, steps_ - 1);
-    const double intervals = held_share / std::max(events, 1e-3);
+    const double intervals = options_.held_share / std::max(events, 1e-3);
     promise(range, nullptr, n, intervals);
     std::vector<PriceTable::Row>& rows = table_.after(n, 0);
     const auto value = [&](std::size_t from) {

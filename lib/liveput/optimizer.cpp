@@ -30,6 +30,15 @@ std::vector<MeasuredLayout> worth_a_thought(const PriceModel& prices, double rat
   return layouts;
 }
 
+/// Returns the time of which nothing comes to the chosen layout, however long it takes.
+/// `share`: what the layout that ran earns of what the chosen one does.
+double missed_ms(const Situation& situation, const Charge& charge, double share) {
+  if (charge.background_ms <= 0) return standing_of(situation.leftover_ms, charge).ms;
+  // As course_of() has it.
+  const double before_ms = std::max(0.0, charge.background_ms - situation.leftover_ms);
+  return situation.leftover_ms + charge.ms + (before_ms * (1 - share));
+}
+
 }  // namespace
 
 LiveputOptimizer::LiveputOptimizer(const PriceModel& prices, const OptimizerOptions& options)
@@ -52,11 +61,12 @@ std::vector<ValuedLayout> LiveputOptimizer::choices(const Situation& situation,
   Lookahead lookahead(*table_, options_, outlook, workers, situation.layout.workers());
   const std::vector<double> values = lookahead.values();
   std::vector<ValuedLayout> choices;
+  const double running = samples_per_s(prices_, situation.layout);
   for (std::size_t to = lookahead.first_thought_of(); to < table_->end_of(workers); ++to) {
     const MeasuredLayout& one = table_->layouts()[to];
     ValuedLayout choice{one.layout, migration_charge(prices_, situation, one.layout)};
-    const Standing standing = standing_of(situation.leftover_ms, choice.charge);
-    choice.samples = (one.samples_per_s * (options_.interval_ms - standing.ms) / 1000) + values[to];
+    const double ms = missed_ms(situation, choice.charge, running / one.samples_per_s);
+    choice.samples = (one.samples_per_s * (options_.interval_ms - ms) / 1000) + values[to];
     choices.push_back(choice);
   }
   std::ranges::sort(choices, [](const ValuedLayout& one, const ValuedLayout& other) {

@@ -24,7 +24,27 @@ double factor(std::size_t count, double weight, double rate, const At& at) {
   return seen / expected;
 }
 
+/// Returns what a number is like that is not 0.
+Distribution above_nothing(const Distribution& number) {
+  if (number.largest() == 0) return Distribution::certain(1);
+  std::vector<double> weights(number.probabilities().begin(), number.probabilities().end());
+  weights.front() = 0;
+  return Distribution::from_weights(std::move(weights));
+}
+
 }  // namespace
+
+Outlook outlook_of(const std::vector<ChangeForecast>& intervals, int workers_max) {
+  Outlook outlook;
+  outlook.most_seen = workers_max;
+  for (const ChangeForecast& one : intervals) {
+    outlook.loss.push_back(1 - one.lost.probability(0));
+    outlook.join.push_back(1 - one.joined.probability(0));
+    outlook.loss_sizes.push_back(above_nothing(one.lost));
+    outlook.join_sizes.push_back(above_nothing(one.joined));
+  }
+  return outlook;
+}
 
 std::size_t OutlookCounter::age_class(int intervals_since) {
   std::size_t age = 0;

@@ -47,7 +47,10 @@ class Parcae final : public Policy {
     // At a record's very start only the first count itself is there to go by.
     if (counts.size() > 1) counts.pop_back();
     const std::vector<IntervalCounts> events = parcae_forecast(counts, scaling_, forecast_);
-    return way_.layouts({situation.layout, situation.leftover_ms}, events).front();
+    return way_
+        .layouts({situation.layout, situation.leftover_ms, situation.coming, situation.coming_ms},
+                 events)
+        .front();
   }
 
   /// The same depth for fewer workers; else a single pipeline of all. Where the setting does not

@@ -14,6 +14,10 @@ namespace planaria {
 /// Expected prices between some layouts, each computed when first asked for.
 class PriceTable {
  public:
+  struct Price {
+    double ms = 0;             // nobody trains
+    double background_ms = 0;  // before that; the layout that ran goes on
+  };
   /// Prices of changes that differ only in where they lead.
   class Row {
    public:
@@ -23,7 +27,7 @@ class PriceTable {
     friend class PriceTable;
     struct Known {
       std::size_t to = 0;
-      double ms = 0;
+      Price price;
     };
     std::size_t from_;
     LayoutChange change_;
@@ -74,29 +78,26 @@ class PriceTable {
     return found->second;
   }
 
-  /// Returns how long nobody trains, ms, if the row's change is to the layout of that index, for
-  /// which there must be workers.
-  /// `place`: where in the row it may stand; most rows are asked in one order again and again.
-  double ms(Row& row, std::size_t to, std::size_t place) {
-    if (place < row.known_.size() && row.known_[place].to == to) return row.known_[place].ms;
-    for (const auto& [known_to, ms] : row.known_) {
-      if (known_to == to) return ms;
+  /// Returns the price if the row's change is to the layout of that index, for which there must be
+  /// workers. `place`: where in the row it may stand; most rows are asked in one order again and
+  /// again.
+  const Price& price(Row& row, std::size_t to, std::size_t place) {
+    if (place < row.known_.size() && row.known_[place].to == to) return row.known_[place].price;
+    for (const auto& [known_to, price] : row.known_) {
+      if (known_to == to) return price;
     }
     row.change_.to = layouts_[to].layout;
-    return row.known_.emplace_back(Row::Known{to, asked_ms(row, to)}).ms;
+    return row.known_.emplace_back(Row::Known{to, asked(row, to)}).price;
   }
 
  private:
-  double asked_ms(const Row& row, std::size_t to) {
+  Price asked(const Row& row, std::size_t to) {
     const LayoutChange& change = row.change_;
     if (change.lost > 0 && !prices_.depends_on_losses(change.from, change.to)) {
       const LayoutChange calm{change.from, change.to, change.from.workers(), 0};
-      if (grows(calm) == grows(change)) {
-        Row& same = after(0, 0)[row.from_];
-        return ms(same, to, 0);
-      }
+      if (grows(calm) == grows(change)) return price(after(0, 0)[row.from_], to, 0);
     }
-    return prices_.change_ms(change);
+    return {prices_.change_ms(change), prices_.background_ms(change)};
   }
 
   static int workers_of(const MeasuredLayout& one) { return one.layout.workers(); }

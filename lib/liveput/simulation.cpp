@@ -8,7 +8,9 @@ namespace planaria {
 Simulation simulate(const SimulationRequest& request, Policy& policy) {
   Simulation simulation;
   GridLayout layout;
-  double leftover_ms = 0;
+  double rate = 0;  // of `layout`, samples per second
+  Course course;    // of the interval before
+  GridLayout coming;
   std::vector<int> noticed;
   std::vector<std::span<const IntervalCounts>> zones(
       std::max<std::size_t>(request.zones.size(), 1));
@@ -23,26 +25,41 @@ Simulation simulate(const SimulationRequest& request, Policy& policy) {
           request.zones.empty() ? request.intervals : std::span(request.zones[zone]);
       zones[zone] = whole.first(t + 1);
     }
-    const Situation situation{
-        layout, leftover_ms, t == request.first, request.intervals.first(t + 1), noticed, zones};
+    const Situation situation{.layout = layout,
+                              .leftover_ms = course.leftover_ms,
+                              .first = t == request.first,
+                              .history = request.intervals.first(t + 1),
+                              .noticed_lost = noticed,
+                              .zones = zones,
+                              .coming = coming,
+                              .coming_ms = course.coming_ms};
     SimulatedInterval& interval = simulation.intervals.emplace_back();
     interval.event = request.intervals[t];
     interval.choice = policy.choose(situation);
     const Choice& choice = interval.choice;
     check(choice.layout.workers() <= interval.event.count, "a layout of workers that are there");
-    layout = choice.layout;
-    if (layout.empty()) {
-      leftover_ms = 0;
+    if (choice.layout.empty()) {
+      layout = coming = {};
+      rate = 0;
+      course = {};
       continue;
     }
-    const Standing standing = standing_of(leftover_ms, choice.charge);
-    const double rate = samples_per_s(*request.prices, layout) * choice.rate;
-    interval.standing_ms = standing.within(request.interval_ms);
+    interval.continues = choice.layout == coming && interval.event.lost == 0;
+    course = course_of(course.leftover_ms, choice.charge, request.interval_ms);
+    check(course.before_ms == 0 || layout.workers() <= interval.event.count,
+          "a layout that goes on has its workers");
+    const double chosen_rate = samples_per_s(*request.prices, choice.layout) * choice.rate;
+    const double trained_ms = request.interval_ms - course.standing_ms - course.before_ms;
+    interval.standing_ms = course.standing_ms;
     interval.samples =
-        (rate * (request.interval_ms - interval.standing_ms) / 1000) - choice.lost_samples;
-    interval.missed_samples = (rate * interval.standing_ms / 1000) + choice.lost_samples;
+        (chosen_rate * trained_ms / 1000) + (rate * course.before_ms / 1000) - choice.lost_samples;
+    interval.missed_samples = (chosen_rate * interval.standing_ms / 1000) + choice.lost_samples;
     simulation.samples += interval.samples;
-    leftover_ms = standing.beyond(request.interval_ms);
+    if (course.arrived) {
+      layout = choice.layout;
+      rate = chosen_rate;
+    }
+    coming = course.arrived ? GridLayout{} : choice.layout;
   }
   return simulation;
 }

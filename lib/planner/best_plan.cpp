@@ -10,7 +10,6 @@
 #include <planaria/schedule/builders.hpp>
 
 #include "planner/automatic_orders.hpp"
-#include "planner/best_plan_search.hpp"
 #include "planner/broad_search.hpp"
 #include "planner/exact_search.hpp"
 #include "planner/plan_bound.hpp"
@@ -310,11 +309,11 @@ class Planning {
 }  // namespace
 
 Result<std::optional<BestPlan>> best_plan_if_any(const BestPlanRequest& request) {
+  PLANARIA_TRY_VOID(check_request(request));
   return Planning(request).best();
 }
 
 Result<BestPlan> best_plan(const BestPlanRequest& request) {
-  PLANARIA_TRY_VOID(check_request(request));
   PLANARIA_TRY(best, best_plan_if_any(request));
   if (!best) {
     return Fault::infeasible(least_change(request, [](BestPlanRequest other) {

@@ -10,35 +10,10 @@
 
 #include <planaria/base/check.hpp>
 
-#include "planner/best_plan_search.hpp"
 #include "planner/plan_request.hpp"
 
 namespace planaria {
 namespace {
-
-Result<void> check_alike(const BestPlanRequest& request) {
-  const Cluster& cluster = *request.cluster;
-  const ClusterWorker& first = cluster.workers.front();
-  const bool places_count = cluster.links || (request.survive > 0 && request.shadows);
-  std::set<std::string> hosts;
-  for (const ClusterWorker& worker : cluster.workers) {
-    const bool near =
-        !places_count || (worker.zone == first.zone && hosts.insert(worker.host).second);
-    const bool same = worker.speed == first.speed && worker.memory_bytes == first.memory_bytes;
-    if (same && near) continue;
-    return Fault::invalid_input(fmt::format("cluster: workers {} and {} differ, must be alike",
-                                            first.id.value, worker.id.value));
-  }
-  return {};
-}
-
-/// The cluster's first workers, numbered from 0.
-Cluster first_of(const Cluster& cluster, int count) {
-  Cluster few = cluster;
-  few.workers.resize(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) few.workers[static_cast<std::size_t>(i)].id = WorkerId{i};
-  return few;
-}
 
 /// The plan with workers up to `count` idle.
 Plan with_idle(Plan plan, int from, int count) {
@@ -53,10 +28,31 @@ double ms_per_sample(const Plan& plan) {
 
 }  // namespace
 
+Result<void> check_alike(const Cluster& cluster, bool places_count) {
+  const ClusterWorker& first = cluster.workers.front();
+  const bool anywhere = !places_count && !cluster.links;
+  std::set<std::string> hosts;
+  for (const ClusterWorker& worker : cluster.workers) {
+    const bool near = anywhere || (worker.zone == first.zone && hosts.insert(worker.host).second);
+    const bool same = worker.speed == first.speed && worker.memory_bytes == first.memory_bytes;
+    if (same && near) continue;
+    return Fault::invalid_input(fmt::format("cluster: workers {} and {} differ, must be alike",
+                                            first.id.value, worker.id.value));
+  }
+  return {};
+}
+
+Cluster first_workers(const Cluster& cluster, int count) {
+  Cluster few = cluster;
+  few.workers.resize(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) few.workers[static_cast<std::size_t>(i)].id = WorkerId{i};
+  return few;
+}
+
 Result<PlanTable> PlanTable::of(const BestPlanRequest& request,
                                 const std::function<bool()>& keep_on) {
   PLANARIA_TRY_VOID(check_request(request));
-  PLANARIA_TRY_VOID(check_alike(request));
+  PLANARIA_TRY_VOID(check_alike(*request.cluster, request.survive > 0 && request.shadows));
   BestPlanRequest asked = request;
   asked.keep_going = {};
   asked.explain = false;
@@ -67,7 +63,7 @@ Result<PlanTable> PlanTable::of(const BestPlanRequest& request,
   const int all = static_cast<int>(request.cluster->workers.size());
   for (int workers = all; workers >= 1; --workers) {
     if (!plans.empty() && keep_on && !keep_on()) break;
-    const Cluster few = first_of(*request.cluster, workers);
+    const Cluster few = first_workers(*request.cluster, workers);
     asked.cluster = &few;
     PLANARIA_TRY(best, best_plan_if_any(asked));
     if (!best) break;
@@ -78,7 +74,7 @@ Result<PlanTable> PlanTable::of(const BestPlanRequest& request,
   }
   if (plans.empty()) {
     // With all effort there may be one; else best_plan() says what would have to change.
-    const Cluster same = first_of(*request.cluster, all);
+    const Cluster same = first_workers(*request.cluster, all);
     asked.cluster = &same;
     asked.proof_effort_max = request.proof_effort_max;
     PLANARIA_TRY(other, best_plan(asked));

@@ -11,7 +11,6 @@
 #include <planaria/planner/placement.hpp>
 #include <planaria/schedule/builders.hpp>
 
-#include "planner/best_plan_search.hpp"
 #include "planner/holdings.hpp"
 #include "planner/layout_price.hpp"
 #include "planner/plan_request.hpp"
@@ -299,7 +298,6 @@ Result<Chosen> chosen_by(const ReplanRequest& request, const Holdings& holdings)
 
 Result<std::optional<Plan>> planned_anew(const ReplanRequest& request) {
   const BestPlanRequest asked = best_plan_request(request);
-  PLANARIA_TRY_VOID(check_request(asked));
   PLANARIA_TRY(best, best_plan_if_any(asked));
   if (!best) return std::optional<Plan>();
   return std::optional(std::move(best->plan));

@@ -8,8 +8,6 @@
 
 #include <planaria/base/text.hpp>
 
-#include "planner/best_plan_search.hpp"
-
 namespace planaria {
 namespace {
 

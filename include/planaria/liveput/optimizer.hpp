@@ -24,6 +24,9 @@ struct OptimizerOptions {
   /// Nor of layouts that leave more than this share of the workers idle, unless they are no smaller
   /// than what runs. 0 to 1; 1: all are.
   double idle_share = 0.5;
+  /// Behind the horizon the last layout is held for this share of the time until something is
+  /// expected to happen. 0 at least; 0: nothing counts there.
+  double held_share = 0.5;
   /// Numbers of machines behind which all less likely ones lie count as those; how likely these are
   /// at most, more and fewer each. 0 to 1; 0: all are told apart.
   double rare = 1e-4;
@@ -47,9 +50,8 @@ class LiveputOptimizer {
   /// Returns every layout worth a thought for this interval, best first (of equals the narrowest,
   /// then the shallowest). Of each: what it earns in the interval that begins, and the most that
   /// can be expected of the intervals behind it by deciding anew in each, knowing what has come
-  /// and gone by then. Behind the horizon the last layout is held for as long as nothing is
-  /// expected to happen. Where losses are known ahead now, they are taken to be so in the intervals
-  /// ahead too. Empty where none fits.
+  /// and gone by then. Behind the horizon the last layout is held for a while. Where losses are
+  /// known ahead now, they are taken to be so in the intervals ahead too. Empty where none fits.
   /// O(look_ahead x machines in reach x sizes of events x layouts in reach^2 x 4 if losses are
   /// known ahead).
   [[nodiscard]] std::vector<ValuedLayout> choices(const Situation& situation,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <planaria/availability/distribution.hpp>
+#include <planaria/availability/forecast_file.hpp>
 #include <planaria/availability/trace.hpp>
 
 namespace planaria {
@@ -35,6 +36,10 @@ struct Outlook {
     return sizes[std::min(static_cast<std::size_t>(h), sizes.size() - 1)];
   }
 };
+
+/// Returns the outlook of a forecast; losses and joins of one interval exclude each other in it,
+/// where they might not in the forecast. There may be `workers_max` machines at most.
+[[nodiscard]] Outlook outlook_of(const std::vector<ChangeForecast>& intervals, int workers_max);
 
 /// Counts events by how long ago the last loss and the last join were. An event's probability is
 /// its mean rate times a factor for each of the two ages; ages are told apart by powers of 2

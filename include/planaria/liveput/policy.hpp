@@ -25,16 +25,21 @@ struct Situation {
   /// The same intervals zone by zone, each as long as `history`, which is their sum; one at least
   /// within simulate().
   std::span<const std::span<const IntervalCounts>> zones = {};
+  /// A change begun before that nobody waits for, and how long it still takes until its stop:
+  /// `layout` trains until then. Empty: none.
+  GridLayout coming;
+  double coming_ms = 0;
 
   [[nodiscard]] const IntervalCounts& now() const { return history.back(); }
   [[nodiscard]] int workers_before() const { return now().count - now().joined + now().lost; }
 };
 
-/// Time in which nobody trains.
+/// Time in which nobody trains, and time before it in which the layout that ran goes on.
 struct Charge {
   double ms = 0;
   /// In addition, where an earlier change is still under way and must be begun anew.
   double again_ms = 0;
+  double background_ms = 0;
 };
 
 /// How long nobody trains from an interval's begin on. May outlast it.
@@ -46,6 +51,20 @@ struct Standing {
 
 /// Returns what a change adds to what the last one still takes: it is dropped for the new one.
 [[nodiscard]] Standing standing_of(double leftover_ms, const Charge& charge);
+
+/// How an interval goes after a choice, and what of it is left for the next.
+struct Course {
+  double standing_ms = 0;  // nobody trains
+  double before_ms = 0;    // the layout that ran until now goes on
+  bool arrived = true;     // the chosen layout trains, or all stand still for it
+  double leftover_ms = 0;  // as Situation's
+  double coming_ms = 0;    // as Situation's; above 0 where it has not arrived
+};
+
+/// Returns the course of an interval. A change without background is begun at once, as
+/// standing_of() has it. One with background drops nothing: what the last change still takes goes
+/// on beside it, then the layout that ran trains, then all stand still.
+[[nodiscard]] Course course_of(double leftover_ms, const Charge& charge, double interval_ms);
 
 struct Choice {
   GridLayout layout;  // empty: nobody trains
@@ -63,7 +82,8 @@ class Policy {
 };
 
 /// Returns what changing to `to` by live migration costs in this situation: the expected price, and
-/// a restart without newcomers where another change is dropped for it.
+/// a restart without newcomers where another change is dropped for it. What is coming already takes
+/// only what is left of it, unless somebody was lost meanwhile.
 [[nodiscard]] Charge migration_charge(const PriceModel& prices, const Situation& situation,
                                       const GridLayout& to);
 

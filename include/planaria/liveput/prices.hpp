@@ -44,6 +44,13 @@ class PriceModel {
   [[nodiscard]] virtual double least_ms(const GridLayout& /*to*/, bool /*larger*/) const {
     return 0;
   }
+  /// Returns how long a change that nobody waits for goes on before that: `from` trains until then.
+  /// Where some vanished, expected as change_ms() is: 0 where `from` cannot train. Requires what
+  /// change_ms() does; where nobody vanished, `workers` makes no difference.
+  [[nodiscard]] virtual double background_ms(const LayoutChange& change) const {
+    static_cast<void>(change);
+    return 0;
+  }
   /// Returns how long all take to begin anew as `to`, with newcomers or without.
   [[nodiscard]] virtual double restart_ms(const GridLayout& to, bool grows) const = 0;
   /// Returns how long `to` takes to read all its state, one stage after the other.

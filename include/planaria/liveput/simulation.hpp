@@ -27,6 +27,7 @@ struct SimulationRequest {
 struct SimulatedInterval {
   IntervalCounts event;
   Choice choice;
+  bool continues = false;  // of a change begun before, beside which training goes on
   double standing_ms = 0;  // nobody trained
   double samples = 0;
   double missed_samples = 0;  // while nobody trained, and what was done again

@@ -66,6 +66,10 @@ struct BestPlan {
 /// would.
 [[nodiscard]] Result<BestPlan> best_plan(const BestPlanRequest& request);
 
+/// Returns the same, whatever throughput is asked for, or nothing where nothing fits: what would is
+/// not looked for. For who asks often.
+[[nodiscard]] Result<std::optional<BestPlan>> best_plan_if_any(const BestPlanRequest& request);
+
 /// Returns how near the plan is to the least possible step, as the end of a sentence: ", the least
 /// possible" or ", at most 3.1 % above the least possible (bound 401 ms)"; empty where no bound is
 /// known.

@@ -12,6 +12,12 @@
 
 namespace planaria {
 
+/// Refuses workers that are not alike, "cluster: workers 3 and 7 differ, must be alike": in speed
+/// and memory, and, where `places_count` or there are links, in one zone on hosts of their own.
+[[nodiscard]] Result<void> check_alike(const Cluster& cluster, bool places_count);
+/// Returns the first `count` of the cluster's workers, numbered from 0. Requires as many.
+[[nodiscard]] Cluster first_workers(const Cluster& cluster, int count);
+
 class PlanTable {
  public:
   /// Plans for every number of workers of `request.cluster`, all and fewer, down to the last for
