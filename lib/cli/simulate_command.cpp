@@ -266,7 +266,10 @@ int simulate_policies(const SimulateFlags& flags) {
   const double ideal = ideal_samples(question.request);
   if (!flags.html.empty()) {
     const auto written = write_file_atomically(
-        flags.html, simulate_page(question, answers, {flags.setting, flags.trace}));
+        flags.html,
+        simulate_page(question, answers,
+                      {flags.priced.setting.empty() ? flags.priced.profile : flags.priced.setting,
+                       flags.traces}));
     if (!written.ok()) return failed(written.fault());
   }
   return print_result(

@@ -157,10 +157,12 @@ std::string simulate_page(const Question& question, const std::vector<Answer>& a
   std::string decisions;
   for (const Answer& answer : answers) decisions += decisions_of(question, answer);
   const std::string title = escaped(shortened(question.model, 100));
+  std::vector<std::string> traces;
+  for (const std::string& trace : sources.traces) traces.push_back(name_of(trace));
   std::string lead = fmt::format("{} of {:g} s of {}, prices of {}: at most {:.0f} samples.",
                                  counted(static_cast<std::int64_t>(ideal.size()), "interval"),
-                                 question.request.interval_ms / 1000, name_of(sources.trace),
-                                 name_of(sources.setting), ideal_in_all);
+                                 question.request.interval_ms / 1000, join(traces, ", "),
+                                 name_of(sources.prices), ideal_in_all);
   if (question.money) {
     lead += fmt::format(" All machines cost {:.2f}.", cost_of_machines(question));
   }

@@ -13,8 +13,8 @@ namespace planaria::cli {
 
 /// The files that were read; the page tells their names without folders.
 struct ReportSources {
-  std::string setting;
-  std::string trace;
+  std::string prices;  // the setting or the profile
+  std::vector<std::string> traces;
 };
 
 /// Returns the page. What is drawn stands in it as numbers too, as the script of the element
