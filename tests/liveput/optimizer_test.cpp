@@ -146,6 +146,27 @@ OptimizerOptions thinks_of_all(int look_ahead) {
   return {.look_ahead = look_ahead, .rate_share = 0, .idle_share = 1, .rare = 0};
 }
 
+/// One worker or two in a row; from one to two nobody waits for half a minute.
+class InBackground final : public PriceModel {
+ public:
+  [[nodiscard]] const std::vector<MeasuredLayout>& layouts() const override { return layouts_; }
+  [[nodiscard]] int workers_max() const override { return 2; }
+  [[nodiscard]] double change_ms(const LayoutChange& change) const override {
+    return change.from == change.to ? 0 : 1000;
+  }
+  [[nodiscard]] double background_ms(const LayoutChange& change) const override {
+    return change.from.workers() == 1 && change.to.workers() == 2 ? 30'000 : 0;
+  }
+  [[nodiscard]] double restart_ms(const GridLayout& /*to*/, bool /*grows*/) const override {
+    return 1000;
+  }
+  [[nodiscard]] double read_all_ms(const GridLayout& /*to*/) const override { return 0; }
+  [[nodiscard]] double checkpoint_ms() const override { return 0; }
+
+ private:
+  std::vector<MeasuredLayout> layouts_{{{1, 1}, 1, 10}, {{1, 2}, 1, 20}};
+};
+
 /// What the optimizer says of each choice, beside all ways together.
 void check_choices(const SettingPrices& prices, const Outlook& outlook, int workers) {
   const GridLayout before = best_layout(prices, workers);
@@ -219,6 +240,31 @@ TEST_CASE("what is not thought of changes no choice on small problems by much", 
     CHECK(of_some.front().samples >= of_all.front().samples * 0.98);
   }
   CHECK(fewer >= 30);
+}
+
+TEST_CASE("what nobody waits for costs only what would have been trained more", "[unit]") {
+  const InBackground prices;
+  Outlook calm;
+  calm.loss = calm.join = {0};
+  calm.loss_sizes = calm.join_sizes = {Distribution::certain(1)};
+  calm.most_seen = 2;
+  const std::vector<IntervalCounts> history{{1, 0, 2}};
+  OptimizerOptions options = thinks_of_all(1);
+  options.held_share = 0;
+  LiveputOptimizer optimizer(prices, options);
+  const GridLayout alone{1, 1};
+  const auto choices = optimizer.choices({alone, 0, false, history, {}}, calm);
+  REQUIRE(choices.size() == 2);
+  // 30 s alone, 1 s still, 29 s of two; then a minute of two.
+  CHECK(choices[0].layout == GridLayout{1, 2});
+  CHECK(choices[0].samples == Approx(300 + 580 + 1200));
+  // A minute alone, then the same.
+  CHECK(choices[1].samples == Approx(600 + 300 + 580));
+  // What is under way takes what is left of it, and another stop goes on beside.
+  Situation under_way{alone, 5000, false, history, {}};
+  under_way.coming = {1, 2};
+  under_way.coming_ms = 12'000;
+  CHECK(optimizer.choices(under_way, calm)[0].samples == Approx(70 + (47 * 20) + 1200));
 }
 
 TEST_CASE("a layout that runs may stay however slow it is", "[unit]") {

@@ -29,8 +29,8 @@ class PriceModel {
   /// Returns the most workers there may be.
   [[nodiscard]] virtual int workers_max() const = 0;
   /// Returns how long nobody trains, 0 at least, expected over which workers vanished, each set as
-  /// likely; where none did, `workers` makes no difference. To nothing: 0. Requires layouts() or
-  /// nothing, and from.workers() <= workers.
+  /// likely; where none did, `workers` makes no difference, and what stays costs 0. To nothing: 0.
+  /// Requires layouts() or nothing, and from.workers() <= workers.
   [[nodiscard]] virtual double change_ms(const LayoutChange& change) const = 0;
   /// Whether the price of a change depends on how many of the workers vanished in another way than
   /// by grows().
