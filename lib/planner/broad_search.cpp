@@ -12,6 +12,7 @@
 
 #include <planaria/schedule/builders.hpp>
 
+#include "planner/cover_search.hpp"
 #include "planner/covers.hpp"
 #include "planner/refine.hpp"
 #include "planner/spread.hpp"
@@ -24,14 +25,10 @@ namespace {
 constexpr double estimate_slack = 1.03;
 /// Actions simulated and layers reduced, after which no more shapes are priced.
 constexpr std::int64_t effort_max = 700'000;
-/// Covers are looked for at so many times, from this factor of the best step on, by this step; the
-/// first so many are priced.
-constexpr int cover_times = 16;
-constexpr double cover_first = 0.975;
-constexpr double cover_step = 0.003;
+/// Of covers by several depths the first so many are priced, as long as they end within this factor
+/// of the best.
 constexpr std::size_t covers_most = 40;
-/// Widths x workers x depths, beyond which they are not looked for.
-constexpr std::int64_t cover_cells_max = 600'000;
+constexpr double covers_slack = 1.0005;
 /// To cut and share out, in the same unit.
 constexpr std::int64_t effort_of_draft = 2000;
 
@@ -64,14 +61,23 @@ class BroadSearch {
       for (const WorkerOrder order : spreader_.orders()) add_shapes(schedule, order, shapes);
     }
     price_in_turn(shapes);
+    bool refined = false;
     if (found_ && !limits_.width && !limits_.depth && spreader_.orders().size() == 1) {
       for (const std::string& schedule : limits_.schedules) {
         if (chunks_of(schedule) == 1) price_mixtures(schedule);
       }
-      const std::string schedule = found_->draft.schedule;
-      if (chunks_of(schedule) == 1) price_covers(schedule);
+      FoundPlan before = *found_;
+      if (chunks_of(before.draft.schedule) == 1) price_covers(before.draft.schedule);
+      // Covers have pipelines of more kinds, which small moves better less: what is best before
+      // may be best after.
+      if (found_->step_ms < before.step_ms) {
+        refine(tools_, spreader_, before);
+        refine(tools_, spreader_, *found_);
+        if (before.step_ms < found_->step_ms) found_ = std::move(before);
+        refined = true;
+      }
     }
-    if (found_) refine(tools_, spreader_, *found_);
+    if (found_ && !refined) refine(tools_, spreader_, *found_);
     tell_families();
     return std::move(found_);
   }
@@ -289,48 +295,36 @@ class BroadSearch {
     return depths;
   }
 
-  /// Of every width by itself, that cover of the workers by pipelines of depths not far from the
-  /// best plan's that is done first, about; the first of these are priced, cut in two ways.
+  /// Covers of the workers by pipelines of depths around the best plan's, cut in two ways.
   void price_covers(const std::string& schedule) {
-    const PlanDraft& best = found_->draft;
-    std::size_t stages = 0;
-    for (const PipelineDraft& pipeline : best.pipelines) stages += pipeline.stages.size();
-    const double mean = static_cast<double>(stages) / static_cast<double>(best.pipelines.size());
-    const Depths depths{std::max(1, static_cast<int>(mean / 2)),
-                        std::min({layers(), workers(), static_cast<int>(3 * mean)})};
-    const int width_most =
-        std::min(workers() / depths.least, lanes_in(limits_.micro_batches, best.lane_size));
-    const std::int64_t cells =
-        std::int64_t{width_most} * workers() * (depths.most - depths.least + 1);
-    if (cells > cover_cells_max) return;
-    std::vector<std::vector<int>> covers;
-    std::vector<bool> covered(static_cast<std::size_t>(width_most) + 1, false);
-    for (int at = 0; at < cover_times && covers.size() < covers_most; ++at) {
-      const double step_ms = best_ms_ * (cover_first + (at * cover_step));
-      const Covers found(depths, capacities(schedule, step_ms, depths), workers(), width_most);
-      for (int width = limits_.width_least; width <= width_most; ++width) {
-        const auto index = static_cast<std::size_t>(width);
-        if (covered[index] ||
-            found.lanes(width) < lanes_in(limits_.micro_batches, best.lane_size)) {
-          continue;
-        }
-        covered[index] = true;
-        std::vector<int> cover = found.depths(width);
-        // Fewer take all lanes as well, and may be too few holders of a layer.
-        if (static_cast<int>(cover.size()) == width) covers.push_back(std::move(cover));
-      }
-    }
-    const int lane_size = best.lane_size;
+    const int lane_size = found_->draft.lane_size;
+    const auto covers = promising_covers(tools_, limits_, spreader_, *found_);
     const std::int64_t effort_most = effort_ + effort_max;
     for (std::size_t i = 0; i < std::min(covers.size(), covers_most); ++i) {
-      if (effort_ > effort_most) return;
+      if (effort_ > effort_most || covers[i].end_ms > covers_slack * best_ms_) return;
+      std::optional<PlanDraft> before;
       for (const CutRule cut : {CutRule::by_rounds, CutRule::by_template}) {
         auto draft =
-            spreader_.draft({schedule, lane_size, covers[i], WorkerOrder::as_numbered, cut});
+            spreader_.draft({schedule, lane_size, covers[i].depths, WorkerOrder::as_numbered, cut});
         effort_ += effort_of_draft;
-        if (draft && estimate_.of(*draft) <= estimate_slack * best_ms_) price(*std::move(draft));
+        if (!draft || draft == before) continue;
+        price_cover(*draft);
+        before = std::move(draft);
       }
     }
+  }
+
+  void price_cover(PlanDraft draft) {
+    const double estimate_ms = estimate_.of(draft);
+    if (estimate_ms > estimate_slack * best_ms_) return;
+    const auto step_ms = price(draft);
+    // Its pipelines wait for each other; with other shares perhaps less.
+    if (!step_ms || estimate_ms >= best_ms_) return;
+    FoundPlan levelled{std::move(draft), *step_ms};
+    effort_ += level_kinds(tools_, spreader_, levelled);
+    if (levelled.step_ms >= best_ms_) return;
+    best_ms_ = levelled.step_ms;
+    found_ = std::move(levelled);
   }
 
   const SearchTools& tools_;

@@ -19,6 +19,12 @@ class Refinement {
   Refinement(const SearchTools& tools, Spreader& spreader, FoundPlan& found)
       : tools_(tools), spreader_(spreader), found_(found) {}
 
+  /// Returns the effort.
+  std::int64_t move_lanes_only() {
+    move_lanes_between_kinds();
+    return effort_;
+  }
+
   void run() {
     for (bool better = true; better && effort_left();) {
       better = move_lanes();
@@ -115,6 +121,46 @@ class Refinement {
     return false;
   }
 
+  /// What ends last by itself is not all: pipelines of other depths hold up reductions, and may do
+  /// so less with a lane less, though they end before others.
+  bool move_lanes_between_kinds() {
+    bool any = false;
+    while (effort_left() && move_lane_between_kinds()) any = true;
+    return any;
+  }
+
+  bool move_lane_between_kinds() {
+    std::map<std::pair<Cuts, int>, std::vector<std::size_t>> kinds;
+    const auto& pipelines = found_.draft.pipelines;
+    for (std::size_t i = 0; i < pipelines.size(); ++i) {
+      kinds[{cuts_of(pipelines[i]), pipelines[i].micro_batches}].push_back(i);
+    }
+    if (kinds.size() > kinds_most) return false;
+    for (const auto& [from_kind, from] : kinds) {
+      for (const auto& [to_kind, to] : kinds) {
+        if (from_kind == to_kind || from_kind.second <= found_.draft.lane_size) continue;
+        PipelineDraft more = pipelines[to.front()];
+        more.micro_batches += found_.draft.lane_size;
+        if (own_end_ms(tools_, found_.draft, std::move(more)) >= found_.step_ms) continue;
+        const std::size_t all = std::min(from.size(), to.size());
+        if (take_if_better(with_lanes_moved(from, to, all))) return true;
+        if (all > 1 && take_if_better(with_lanes_moved(from, to, 1))) return true;
+      }
+    }
+    return false;
+  }
+
+  [[nodiscard]] PlanDraft with_lanes_moved(const std::vector<std::size_t>& from,
+                                           const std::vector<std::size_t>& to,
+                                           std::size_t count) const {
+    PlanDraft draft = found_.draft;
+    for (std::size_t i = 0; i < count; ++i) {
+      draft.pipelines[from[i]].micro_batches -= draft.lane_size;
+      draft.pipelines[to[i]].micro_batches += draft.lane_size;
+    }
+    return draft;
+  }
+
   bool swap_workers() {
     bool any = false;
     if (spreader_.orders().size() == 1) return any;
@@ -152,6 +198,8 @@ class Refinement {
   /// Pipelines cut alike of which each is tried alone.
   static constexpr std::size_t most_alone = 8;
   static constexpr int moves_at_once = 64;
+  /// Each is tried with each.
+  static constexpr std::size_t kinds_most = 8;
 
   const SearchTools& tools_;
   Spreader& spreader_;
@@ -163,6 +211,10 @@ class Refinement {
 
 void refine(const SearchTools& tools, Spreader& spreader, FoundPlan& found) {
   Refinement(tools, spreader, found).run();
+}
+
+std::int64_t level_kinds(const SearchTools& tools, Spreader& spreader, FoundPlan& found) {
+  return Refinement(tools, spreader, found).move_lanes_only();
 }
 
 }  // namespace planaria

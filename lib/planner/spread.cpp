@@ -237,17 +237,23 @@ std::optional<std::vector<int>> Spreader::lasts_of(CutRule rule, int stages) {
   return template_lasts_[stages] = lasts;
 }
 
+bool Spreader::cut_alike(CutRule rule, PipelineDraft& pipeline) {
+  const auto lasts = lasts_of(rule, static_cast<int>(pipeline.stages.size()));
+  if (!lasts) return false;
+  int first = 0;
+  for (std::size_t stage = 0; stage < pipeline.stages.size(); ++stage) {
+    pipeline.stages[stage] = {first, (*lasts)[stage], pipeline.stages[stage].worker, false};
+    first = (*lasts)[stage] + 1;
+  }
+  return true;
+}
+
 std::optional<PlanDraft> Spreader::cut_alike(const Shape& shape) {
   PlanDraft draft{.schedule = shape.schedule, .lane_size = shape.lane_size};
   for (const auto& workers : dealt(shape)) {
-    const auto lasts = lasts_of(shape.cut, static_cast<int>(workers.size()));
-    if (!lasts) return std::nullopt;
     PipelineDraft& pipeline = draft.pipelines.emplace_back();
-    int first = 0;
-    for (std::size_t stage = 0; stage < workers.size(); ++stage) {
-      pipeline.stages.push_back({first, (*lasts)[stage], workers[stage], false});
-      first = (*lasts)[stage] + 1;
-    }
+    for (const int worker : workers) pipeline.stages.push_back({0, 0, worker, false});
+    if (!cut_alike(shape.cut, pipeline)) return std::nullopt;
   }
   if (!share_out(draft)) return std::nullopt;
   return draft;

@@ -53,6 +53,8 @@ class Spreader {
   /// Cuts the layers anew for the workers of one of the draft's pipelines, in the order in which
   /// they stand, and its share; false where they do not fit.
   [[nodiscard]] bool cut_anew(const PlanDraft& draft, PipelineDraft& pipeline);
+  /// The same without a look at memory or speeds; false where the rule has no such cut.
+  [[nodiscard]] bool cut_alike(CutRule rule, PipelineDraft& pipeline);
   [[nodiscard]] bool alike(int one, int other) const {
     return kinds_[static_cast<std::size_t>(one)] == kinds_[static_cast<std::size_t>(other)];
   }

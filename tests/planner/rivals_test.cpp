@@ -267,6 +267,24 @@ TEST_CASE("neither plans a shorter step with half the memory", "[unit]") {
   }
 }
 
+// Numbers at which Oobleck's covers by pipelines of several depths were better once.
+TEST_CASE("neither plans a shorter step with more memory and faster links", "[unit]") {
+  struct Setting {
+    double gigabytes_per_s;
+    std::int64_t memory_gib;
+    std::vector<int> workers;
+  };
+  for (const Setting& setting : {Setting{16, 48, {15, 31, 59, 85, 101}},
+                                 Setting{32, 40, {20, 27, 70, 82}}, Setting{50, 80, {49, 61}}}) {
+    INFO(setting.memory_gib << " GiB, " << setting.gigabytes_per_s << " GB/s");
+    const Profile profile = gpt_cases::gpt(setting.gigabytes_per_s);
+    const std::int64_t bytes = setting.memory_gib * gpt_cases::gibibyte;
+    for (const int workers : setting.workers) {
+      CHECK(check_match(profile, identical_workers(workers, bytes), both).oobleck);
+    }
+  }
+}
+
 TEST_CASE("neither plans a shorter step that survives any loss", "[unit]") {
   const Profile profile = gpt_cases::gpt(2);
   for (const int workers : {17, 33, 64}) {
