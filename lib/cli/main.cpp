@@ -45,7 +45,8 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app,
                ? fmt::format("{}: no such option, see planaria --help", own.front())
                : fmt::format(
                      "{}: no such command, must be run, profile, schedule, plan, templates, "
-                     "trace, forecast, survival, liveput, simulate, compare, export, init or doctor",
+                     "trace, forecast, survival, liveput, simulate, compare, export, init or "
+                     "doctor",
                      own.front());
   }
   const std::string command = chosen_command(app);
