@@ -17,8 +17,8 @@ namespace {
 using Options = std::map<std::string, std::string>;
 
 const std::vector<std::string> commands = {
-    "run",      "profile",  "schedule", "plan",   "templates", "trace", "forecast",
-    "survival", "simulate", "compare",  "export", "init",      "doctor"};
+    "run",      "profile", "schedule", "plan",    "templates", "trace", "forecast",
+    "survival", "liveput", "simulate", "compare", "export",    "init",  "doctor"};
 const std::vector<std::string> trace_commands = {"trace describe", "trace convert",
                                                  "trace generate", "trace plot"};
 
@@ -129,7 +129,7 @@ TEST_CASE("a command line that cannot be read gets one sentence and status 2") {
       {{}, "planaria: no command; planaria --help lists them"},
       {{"fly"},
        "planaria: fly: no such command, must be run, profile, schedule, plan, templates, trace, "
-       "forecast, survival, simulate, compare, export, init or doctor"},
+       "forecast, survival, liveput, simulate, compare, export, init or doctor"},
       {{"--fly"}, "planaria: --fly: no such option, see planaria --help"},
       {{"run", "--fly", "--", "true"},
        "planaria: The following argument was not expected: --fly; the program and its arguments go "
