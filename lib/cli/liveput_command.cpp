@@ -113,20 +113,24 @@ Result<LiveputQuestion> question_of(const LiveputFlags& flags) {
   return question;
 }
 
+/// More than there are cannot vanish: all do.
+Distribution no_more_than(int workers, const Distribution& lost) {
+  if (lost.largest() <= workers) return lost;
+  std::vector<double> weights(static_cast<std::size_t>(workers) + 1, 0);
+  for (int k = 0; k <= lost.largest(); ++k) {
+    weights[static_cast<std::size_t>(std::min(k, workers))] += lost.probability(k);
+  }
+  return Distribution::from_weights(std::move(weights));
+}
+
 Result<std::vector<double>> at_least_of(const LiveputQuestion& question, const GridLayout& layout) {
-  const Distribution& lost = question.intervals.front().lost;
-  const int most = std::min(lost.largest(), question.workers);
+  const Distribution lost = no_more_than(question.workers, question.intervals.front().lost);
   PLANARIA_TRY(survival,
                survival_by_losses(grid_holders({question.workers, layout.width, layout.depth}),
-                                  {.replicas_max = layout.width, .losses_max = most}));
+                                  {.replicas_max = layout.width, .losses_max = lost.largest()}));
   std::vector<double> at_least;
   for (int replicas = 1; replicas <= layout.width; ++replicas) {
-    double probability = 0;
-    for (int k = 0; k <= lost.largest(); ++k) {
-      // More than there are cannot vanish.
-      probability += lost.probability(k) * survival.at_least(replicas, std::min(k, most));
-    }
-    at_least.push_back(probability);
+    at_least.push_back(survival.at_least(replicas, lost));
   }
   return at_least;
 }

@@ -30,7 +30,7 @@ constexpr int micro_batches_each = 4;
 std::optional<std::string> option_of_profile(const PriceFlags& flags) {
   const std::vector<std::pair<bool, std::string>> given{
       {!flags.profile.empty(), "--profile"},
-      {flags.workers.has_value(), "--workers"},
+      {flags.workers.has_value(), flags.workers_option},
       {flags.cluster.has_value(), "--cluster"},
       {flags.memory_gib.has_value(), "--memory-gib"},
       {flags.micro_batches.has_value(), "--micro-batches"},
@@ -59,8 +59,9 @@ Result<Cluster> read_cluster(const PriceFlags& flags) {
   if (flags.cluster) {
     if (flags.workers || flags.memory_gib) {
       return Fault::invalid_input(
-          "--cluster: says which workers there are, must not be there with --workers or "
-          "--memory-gib");
+          fmt::format("--cluster: says which workers there are, must not be there with {} or "
+                      "--memory-gib",
+                      flags.workers_option));
     }
     PLANARIA_TRY(json, read_json_file(*flags.cluster));
     PLANARIA_TRY(cluster, cluster_from_json(json, *flags.cluster));
@@ -71,6 +72,10 @@ Result<Cluster> read_cluster(const PriceFlags& flags) {
   if (!flags.workers) {
     return Fault::invalid_input(
         "--workers: missing, must say how many there may be: --workers N, or --cluster FILE");
+  }
+  if (*flags.workers > workers_max) {
+    return Fault::invalid_input(fmt::format("--workers: {}, must be at most {} with --profile",
+                                            *flags.workers, workers_max));
   }
   if (!flags.memory_gib) return identical_workers(*flags.workers, memory_without_limit);
   return identical_workers(*flags.workers,
@@ -107,35 +112,40 @@ Result<AskedPrices> prices_of_profile(const PriceFlags& flags) {
   if (!prices.ok()) return named(prices.fault(), flags);
   AskedPrices asked;
   asked.model = profile.model;
-  asked.workers_max_from = flags.cluster ? "the workers of " + *flags.cluster : "--workers";
+  asked.workers_max_from =
+      flags.cluster ? "the workers of " + *flags.cluster : flags.workers_option;
   asked.prices = std::make_unique<ProfilePrices>(std::move(prices).value());
   return asked;
 }
 
-void add_workers(CLI::App& sub, PriceFlags& flags, const std::string& workers) {
-  sub.add_option(workers, flags.workers, "With --profile: how many there may be. 1 to 1000")
+void add_workers(CLI::App& sub, PriceFlags& flags) {
+  const bool told_otherwise = flags.workers_option != "--workers";
+  sub.add_option(flags.workers_option, flags.workers,
+                 std::string("With --profile: how many there may be. 1 to 1000") +
+                     (told_otherwise ? "; default: --workers" : ""))
       ->check(between(1, workers_max))
       ->type_name("N");
   sub.add_option("--memory-gib", flags.memory_gib,
-                 "What each of --workers has. 0 to 900000; default: enough for all")
+                 "What each of the workers has. 0 to 900000; default: enough for all")
       ->check(between(0.0, gibibytes_max))
       ->type_name("G");
   sub.add_option("--cluster", flags.cluster,
-                 "With --profile, in place of --workers: all workers there may be, alike, and the "
-                 "links between them")
+                 "With --profile, in place of " + flags.workers_option +
+                     ": all workers there may be, alike, and the links between them")
       ->type_name("FILE");
 }
 
 }  // namespace
 
 void add_prices(CLI::App& sub, PriceFlags& flags, const std::string& workers) {
+  flags.workers_option = workers;
   sub.add_option("--setting", flags.setting, "Measured step times and prices of changes")
       ->type_name("FILE");
   sub.add_option("--profile", flags.profile,
                  "In place of --setting: what the model's layers cost; steps are planned, changes "
                  "priced as planaria makes them")
       ->type_name("FILE");
-  add_workers(sub, flags, workers);
+  add_workers(sub, flags);
   sub.add_option("--micro-batches", flags.micro_batches,
                  "With --profile: micro-batches of a step, whatever the layout. 1 to 100000; "
                  "default 4 for each of the workers")

@@ -17,6 +17,7 @@ struct PriceFlags {
   std::optional<std::string> cluster, migrations, schedule, recompute;
   std::optional<int> workers, micro_batches, micro_batch_size;
   std::optional<double> memory_gib;
+  std::string workers_option = "--workers";  // as add_prices() was told
 };
 
 /// Prices, and what else a setting says; of a profile the usual interval.

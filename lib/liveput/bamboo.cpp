@@ -36,7 +36,7 @@ class Bamboo final : public Policy {
     begin_anew(now.count, losses.unbroken, running_.layout != before.layout);
     if (choice.layout.empty()) return choice;
     unsaved_.train(running_, rate_, options_.interval_ms,
-                   standing_of(situation.leftover_ms, choice.charge));
+                   course_of(situation.leftover_ms, choice.charge, options_.interval_ms));
     return choice;
   }
 

@@ -33,9 +33,11 @@ class Hysteresis final : public Policy {
 
   /// Samples until everything is expected to change again.
   [[nodiscard]] double worth(const Situation& situation, const Choice& choice) const {
-    const Standing standing = standing_of(situation.leftover_ms, choice.charge);
-    const double trained_ms = options_.hold_ms - standing.within(options_.hold_ms);
-    return samples_per_s(prices_, choice.layout) * trained_ms / 1000;
+    const Course course = course_of(situation.leftover_ms, choice.charge, options_.hold_ms);
+    const double trained_ms = options_.hold_ms - course.standing_ms - course.before_ms;
+    return ((samples_per_s(prices_, choice.layout) * trained_ms) +
+            (samples_per_s(prices_, situation.layout) * course.before_ms)) /
+           1000;
   }
 
   static Choice with(Choice choice, std::string explanation) {

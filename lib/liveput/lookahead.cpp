@@ -250,7 +250,7 @@ void Lookahead::add_expected(const Step& step, Warning before, const Values& hur
     if (warned_ > 0) {
       loss = static_cast<double>(before & 1);
       // Whoever knows that nobody goes has more reason to expect that somebody comes.
-      if (!known(step.number)) join /= 1 - loss_unwarned;
+      if (!known(step.number) && loss_unwarned < 1) join /= 1 - loss_unwarned;
     }
     if (n == 0) loss = 0;
     join = std::min(join, 1 - loss);

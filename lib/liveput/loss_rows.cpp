@@ -81,4 +81,17 @@ LossBlock idle_block(int workers, std::size_t rows, int losses_max) {
   return {workers, std::vector<LossRow>(rows, LossRow(length, 1.0))};
 }
 
+std::vector<double> lone_weights(int block, int workers, int lost) {
+  const int most = std::min(block, lost);
+  // The odds at which `lost` of all are expected to vanish.
+  const double odds = static_cast<double>(lost) / std::max(workers - lost, 1);
+  const int mode =
+      std::min(most, static_cast<int>((static_cast<double>(block) + 1) * lost / (workers + 1.0)));
+  std::vector<double> weights(static_cast<std::size_t>(most) + 1, 1);
+  const auto at = [&](int i) -> double& { return weights[static_cast<std::size_t>(i)]; };
+  for (int i = mode; i < most; ++i) at(i + 1) = at(i) * odds * (block - i) / (i + 1);
+  for (int i = mode; i > 0; --i) at(i - 1) = at(i) * i / (odds * (block - i + 1));
+  return weights;
+}
+
 }  // namespace planaria

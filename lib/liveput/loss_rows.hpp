@@ -35,6 +35,13 @@ class LossSplit {
   std::vector<double> values_;
 };
 
+/// Returns weights of how many of a block of `block` workers vanish if each of all `workers` does
+/// so by itself, all as likely: the likeliest number has weight 1. Given that `lost` vanish of all,
+/// any set being as likely as any other, numbers lost of several blocks together are as likely as
+/// the products of their weights say: unlike with LossSplit, one block's do not depend on what was
+/// lost of others. O(min(block, lost)).
+[[nodiscard]] std::vector<double> lone_weights(int block, int workers, int lost);
+
 /// Workers with a row for each number of live holders, from 1.
 struct LossBlock {
   int workers = 0;

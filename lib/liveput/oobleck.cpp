@@ -108,7 +108,7 @@ class Oobleck final : public Policy {
   Choice trained(const Situation& situation, Choice choice) {
     if (choice.layout.empty()) return choice;
     unsaved_.train(running_, 1, options_.interval_ms,
-                   standing_of(situation.leftover_ms, choice.charge));
+                   course_of(situation.leftover_ms, choice.charge, options_.interval_ms));
     return choice;
   }
 

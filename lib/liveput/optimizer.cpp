@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <planaria/base/check.hpp>
@@ -9,6 +10,8 @@
 
 namespace planaria {
 namespace {
+
+constexpr double endless = std::numeric_limits<double>::infinity();
 
 /// Returns the layouts that are nearly as fast as the fastest of as many workers: what a sequence
 /// of fast layouts passes through, and what it shrinks to where that takes less time.
@@ -28,15 +31,6 @@ std::vector<MeasuredLayout> worth_a_thought(const PriceModel& prices, double rat
     if (one.samples_per_s >= rate_share * fastest[workers]) layouts.push_back(one);
   }
   return layouts;
-}
-
-/// Returns the time of which nothing comes to the chosen layout, however long it takes.
-/// `share`: what the layout that ran earns of what the chosen one does.
-double missed_ms(const Situation& situation, const Charge& charge, double share) {
-  if (charge.background_ms <= 0) return standing_of(situation.leftover_ms, charge).ms;
-  // As course_of() has it.
-  const double before_ms = std::max(0.0, charge.background_ms - situation.leftover_ms);
-  return situation.leftover_ms + charge.ms + (before_ms * (1 - share));
 }
 
 }  // namespace
@@ -65,8 +59,11 @@ std::vector<ValuedLayout> LiveputOptimizer::choices(const Situation& situation,
   for (std::size_t to = lookahead.first_thought_of(); to < table_->end_of(workers); ++to) {
     const MeasuredLayout& one = table_->layouts()[to];
     ValuedLayout choice{one.layout, migration_charge(prices_, situation, one.layout)};
-    const double ms = missed_ms(situation, choice.charge, running / one.samples_per_s);
-    choice.samples = (one.samples_per_s * (options_.interval_ms - ms) / 1000) + values[to];
+    // However long it takes: what outlasts the interval counts against the next.
+    const Course course = course_of(situation.leftover_ms, choice.charge, endless);
+    const double trained_ms = options_.interval_ms - course.standing_ms - course.before_ms;
+    choice.samples =
+        ((one.samples_per_s * trained_ms) + (running * course.before_ms)) / 1000 + values[to];
     choices.push_back(choice);
   }
   std::ranges::sort(choices, [](const ValuedLayout& one, const ValuedLayout& other) {

@@ -5,6 +5,8 @@
 #include <planaria/liveput/prices.hpp>
 #include <planaria/model/transfer_table.hpp>
 
+#include "liveput/loss_rows.hpp"
+
 namespace planaria {
 namespace {
 
@@ -19,29 +21,12 @@ struct Fetched {
   }
 };
 
-/// Weights of how many of a block's workers vanish where each does with the same probability,
-/// alone: the likeliest number has weight 1.
-std::vector<double> weights_of(int block, int workers, int lost) {
-  const int most = std::min(block, lost);
-  // The odds at which `lost` of all are expected to vanish.
-  const double odds = static_cast<double>(lost) / std::max(workers - lost, 1);
-  const int mode =
-      std::min(most, static_cast<int>((static_cast<double>(block) + 1) * lost / (workers + 1.0)));
-  std::vector<double> weights(static_cast<std::size_t>(most) + 1, 1);
-  const auto at = [&](int i) -> double& { return weights[static_cast<std::size_t>(i)]; };
-  for (int i = mode; i < most; ++i) at(i + 1) = at(i) * odds * (block - i) / (i + 1);
-  for (int i = mode; i > 0; --i) at(i - 1) = at(i) * i / (odds * (block - i + 1));
-  return weights;
-}
-
-/// The counts lost of each stage, stage after stage, told apart by what they make fetch alone. Any
-/// set of `lost` workers being as likely as any other, blocks of workers lose as if each worker
-/// vanished alone, given that all lose so many together.
+/// The counts lost of each stage, stage after stage, told apart by what they make fetch alone.
 class Vanishing {
  public:
   explicit Vanishing(const LayoutChange& change)
       : change_(change),
-        of_stage_(weights_of(change.from.width, change.workers, change.lost)),
+        of_stage_(lone_weights(change.from.width, change.workers, change.lost)),
         cases_(static_cast<std::size_t>(change.lost) + 1),
         after_(cases_.size()) {
     cases_.front().push_back({});
@@ -65,7 +50,7 @@ class Vanishing {
   template <class Ms>
   [[nodiscard]] double expected(const Ms& ms) const {
     const auto of_spares =
-        weights_of(change_.workers - change_.from.workers(), change_.workers, change_.lost);
+        lone_weights(change_.workers - change_.from.workers(), change_.workers, change_.lost);
     double sum = 0;
     double all = 0;
     for (std::size_t lost = 0; lost < cases_.size(); ++lost) {

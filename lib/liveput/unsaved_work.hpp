@@ -18,11 +18,10 @@ class UnsavedWork {
   [[nodiscard]] double samples() const { return steps_ * samples_per_step_; }
   /// Leaves the share of it that is expected to be neither lost nor saved.
   void keep(double share) { steps_ *= share; }
-  /// Trains `layout` for the part of an interval that is left after `standing`, `rate` times as
-  /// fast as it could.
-  void train(const MeasuredLayout& layout, double rate, double interval_ms,
-             const Standing& standing) {
-    const double trained_ms = interval_ms - standing.within(interval_ms);
+  /// Trains `layout` for the part of an interval in which training does not stand still, `rate`
+  /// times as fast as it could.
+  void train(const MeasuredLayout& layout, double rate, double interval_ms, const Course& course) {
+    const double trained_ms = interval_ms - course.standing_ms;
     samples_per_step_ = layout.samples_per_s * layout.step_ms / 1000;
     steps_ = std::fmod(steps_ + (trained_ms * rate / layout.step_ms), checkpoint_steps_);
   }

@@ -32,7 +32,7 @@ class Varuna final : public Policy {
       unsaved_.keep(0);
     }
     unsaved_.train(morphed, 1, options_.interval_ms,
-                   standing_of(situation.leftover_ms, choice.charge));
+                   course_of(situation.leftover_ms, choice.charge, options_.interval_ms));
     return choice;
   }
 

@@ -1,5 +1,4 @@
 // `planaria liveput` on a setting small enough to reckon by hand.
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -8,30 +7,20 @@
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 
+#include "cli/command_story.hpp"
 #include "cli/small_setting.hpp"
-#include "support/command.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace planaria::test {
 namespace {
 
 using Words = std::vector<std::string>;
 
-class Story {
+class Story : public CommandStory {
  public:
   Story() {
-    write("setting.json", small_setting().dump());
     write("forecast.json", R"({"version": 1, "interval_s": 60, "intervals": [
       {"lost": [[0, 0.5], [1, 0.5]], "joined": [[0, 1]]}]})");
-  }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(file(name)) << text;
-  }
-  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
-  [[nodiscard]] CommandResult run(const Words& more) const {
-    Words all{program("planaria"), "liveput", "--setting", file("setting.json")};
-    all.insert(all.end(), more.begin(), more.end());
-    return run_command(all);
+    begin({"liveput", "--setting", write("setting.json", small_setting().dump())});
   }
   [[nodiscard]] Json answer(Words more) const {
     more.emplace_back("--json");
@@ -40,16 +29,6 @@ class Story {
     REQUIRE(ended.status == 0);
     return Json::parse(ended.out);
   }
-  [[nodiscard]] std::string refused(const Words& more) const {
-    const CommandResult ended = run(more);
-    CHECK(ended.status == 2);
-    CHECK(ended.out.empty());
-    CHECK(lines_of(ended.err).size() == 1);
-    return ended.err;
-  }
-
- private:
-  TemporaryFolder folder_;
 };
 
 }  // namespace
@@ -113,6 +92,9 @@ TEST_CASE("what is asked wrongly of liveput is said in a sentence", "[integratio
         "planaria: --layout: 1,2, must be of at most 1 workers, --workers\n");
   CHECK(story.refused({"--workers", "2", "--lose", "0", "--layout", "1"}) ==
         "planaria: --layout: 1 numbers, must be two: a width and a depth\n");
+  CHECK(story.refused({"--workers", "2", "--lose", "0", "--workers-max", "2"}) ==
+        "planaria: --workers-max: must not be there with --setting: either says what layouts "
+        "earn\n");
   story.write("nan.json",
               R"({"version": 1, "interval_s": 60, "intervals": [{"lost": [[0, nan]]}]})");
   const std::string nan = story.refused({"--workers", "2", "--forecast", story.file("nan.json")});

@@ -1,6 +1,5 @@
 // `planaria simulate --html`: the page says what --json says.
 #include <algorithm>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -11,9 +10,8 @@
 #include <planaria/base/text.hpp>
 #include <planaria/schedule/markup.hpp>
 
+#include "cli/command_story.hpp"
 #include "schedule/xml_reader.hpp"
-#include "support/command.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace planaria::test {
 namespace {
@@ -39,32 +37,17 @@ Json line_setting() {
 const std::vector<std::string> policies{"restart", "reactive", "liveput", "oracle"};
 
 /// A folder with a setting and a record of eight minutes, in one of which nobody is there.
-class Story {
+class Story : public CommandStory {
  public:
   Story() {
-    write("setting.json", line_setting().dump());
-    write(trace_name,
-          "0,add,a\n60000,add,b\n180000,remove,a\n180000,remove,b\n"
-          "240000,add,c\n300000,add,d\n300000,add,e\n420000,remove,d\n");
+    begin({"simulate", "--setting", write("setting.json", line_setting().dump()), "--trace",
+           write(trace_name,
+                 "0,add,a\n60000,add,b\n180000,remove,a\n180000,remove,b\n"
+                 "240000,add,c\n300000,add,d\n300000,add,e\n420000,remove,d\n"),
+           "--policy", join(policies, ",")});
   }
   // Of what a file may be called, the worst for a page.
   static constexpr const char* trace_name = "re\"cord<script>'&.csv";
-
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(file(name)) << text;
-  }
-  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
-  [[nodiscard]] int files() const { return folder_.size(); }
-  [[nodiscard]] CommandResult run(const std::vector<std::string>& more) const {
-    std::vector<std::string> all{program("planaria"),  "simulate",         "--setting",
-                                 file("setting.json"), "--trace",          file(trace_name),
-                                 "--policy",           join(policies, ",")};
-    all.insert(all.end(), more.begin(), more.end());
-    return run_command(all);
-  }
-
- private:
-  TemporaryFolder folder_;
 };
 
 std::vector<const XmlElement*> of_class(const XmlElement& root, const std::string& element,

@@ -1,6 +1,5 @@
 // `planaria simulate --profile`: layouts earn what `planaria plan` says, and changes that nobody
 // waits for stop nobody.
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -10,8 +9,7 @@
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 
-#include "support/command.hpp"
-#include "support/temporary_folder.hpp"
+#include "cli/command_story.hpp"
 
 namespace planaria::test {
 namespace {
@@ -40,28 +38,19 @@ Json small_profile() {
           {"transfer", {{{"bytes", 1000}, {"ms", 0.1}}, {{"bytes", 100'000'000}, {"ms", 60.0}}}}};
 }
 
-class Story {
+class Story : public CommandStory {
  public:
   Story() {
     write("profile.json", small_profile().dump());
     // Two machines, a third in the second minute, which goes in the fourth.
-    write("record.csv", "0,add,a\n0,add,b\n60000,add,c\n180000,remove,c\n");
-  }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_.file(name)) << text;
-    return folder_.file(name);
-  }
-  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
-  [[nodiscard]] CommandResult simulate(const std::vector<std::string>& more) const {
-    std::vector<std::string> all{program("planaria"), "simulate", "--trace", file("record.csv")};
-    all.insert(all.end(), more.begin(), more.end());
-    return run_command(all);
+    begin({"simulate", "--trace",
+           write("record.csv", "0,add,a\n0,add,b\n60000,add,c\n180000,remove,c\n")});
   }
   [[nodiscard]] Json answer(const std::vector<std::string>& more) const {
     std::vector<std::string> all{"--profile", file("profile.json"), "--micro-batches", "12",
                                  "--json"};
     all.insert(all.end(), more.begin(), more.end());
-    const CommandResult ended = simulate(all);
+    const CommandResult ended = run(all);
     INFO(ended.err);
     REQUIRE(ended.status == 0);
     return parse_json(ended.out, "answer").value();
@@ -74,18 +63,12 @@ class Story {
     REQUIRE(ended.status == 0);
     return parse_json(ended.out, "plan").value()["samples_per_s"];
   }
+  /// Of whatever policy.
   [[nodiscard]] std::string refused(const std::vector<std::string>& more) const {
     std::vector<std::string> all{"--policy", "reactive"};
     all.insert(all.end(), more.begin(), more.end());
-    const CommandResult ended = simulate(all);
-    CHECK(ended.status == 2);
-    CHECK(ended.out.empty());
-    CHECK(lines_of(ended.err).size() == 1);
-    return ended.err;
+    return CommandStory::refused(all);
   }
-
- private:
-  TemporaryFolder folder_;
 };
 
 }  // namespace
@@ -196,7 +179,7 @@ TEST_CASE("simulate refuses in one sentence what says twice or nothing what layo
   const std::string costs = story.write("costs.json", R"({"version": 1, "view": 5})");
   CHECK(story.refused({"--profile", profile, "--workers", "3", "--migrations", costs}) ==
         "planaria: " + costs + ": view: unknown key\n");
-  const CommandResult small = story.simulate(
+  const CommandResult small = story.run(
       {"--profile", profile, "--workers", "3", "--memory-gib", "0.01", "--policy", "reactive"});
   CHECK(small.status == 1);
   CHECK(small.err.starts_with("planaria: nothing fits: 4 layers in "));

@@ -1,5 +1,4 @@
 // `planaria simulate` on a setting and a record small enough to reckon by hand.
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -8,40 +7,19 @@
 #include <planaria/base/json.hpp>
 #include <planaria/base/text.hpp>
 
+#include "cli/command_story.hpp"
 #include "cli/small_setting.hpp"
-#include "support/command.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace planaria::test {
 namespace {
 
-class Story {
+class Story : public CommandStory {
  public:
   Story() {
-    write("setting.json", small_setting().dump());
     // One machine, a second in the third minute, gone again in the fifth.
-    write("record.csv", "0,add,a\n120000,add,b\n240000,remove,b\n");
+    begin({"simulate", "--setting", write("setting.json", small_setting().dump()), "--trace",
+           write("record.csv", "0,add,a\n120000,add,b\n240000,remove,b\n")});
   }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(file(name)) << text;
-  }
-  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
-  [[nodiscard]] CommandResult run(const std::vector<std::string>& more) const {
-    std::vector<std::string> all{program("planaria"),  "simulate", "--setting",
-                                 file("setting.json"), "--trace",  file("record.csv")};
-    all.insert(all.end(), more.begin(), more.end());
-    return run_command(all);
-  }
-  [[nodiscard]] std::string refused(const std::vector<std::string>& more) const {
-    const CommandResult ended = run(more);
-    CHECK(ended.status == 2);
-    CHECK(ended.out.empty());
-    CHECK(lines_of(ended.err).size() == 1);
-    return ended.err;
-  }
-
- private:
-  TemporaryFolder folder_;
 };
 
 }  // namespace

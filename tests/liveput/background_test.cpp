@@ -105,6 +105,23 @@ double most_samples(const SimulationRequest& request) {
 
 }  // namespace
 
+TEST_CASE("hysteresis weighs what goes on beside training", "[unit]") {
+  const HandPrices prices(600);
+  const std::vector<IntervalCounts> all{{1, 0, 1}, {1, 0, 2}, {0, 0, 2}};
+  const auto widths = [&](double hold_ms) {
+    const auto policy = hysteresis_policy(prices, {hold_ms});
+    std::vector<int> chosen;
+    for (const auto& one : simulate(request_of(prices, all), *policy).intervals) {
+      chosen.push_back(one.choice.layout.width);
+    }
+    return chosen;
+  };
+  // Two train 6 samples beside, nothing for 100 ms, then 3 each 100 ms; one alone 1 each 100 ms.
+  // Even at 750 ms: 6 + 1.5 against 7.5.
+  CHECK(widths(740) == std::vector<int>{1, 1, 1});
+  CHECK(widths(760) == std::vector<int>{1, 2, 2});
+}
+
 TEST_CASE("the layout that ran trains until newcomers are filled", "[unit]") {
   const HandPrices prices(600);
   const std::vector<IntervalCounts> all{{1, 0, 1}, {1, 0, 2}, {0, 0, 2}};

@@ -74,12 +74,14 @@ class EveryWay {
     join = most == workers ? 0 : std::min(join, 1 - loss);
     double expected = 0;
     if (loss + join < 1) expected = (1 - loss - join) * decided(node, 0, 0, losses);
+    // More than there are, or than there is room for, count as the most.
+    if (loss > 0 && known(node.step)) {
+      return decided(node, std::min(outlook_.known_lost[node.step], workers), 0, losses);
+    }
     for (int size = 1; size <= 2; ++size) {
-      // More than there are, or than there is room for, count as the most.
-      double lost = outlook_.loss_size(h).probability(size);
-      if (known(node.step)) lost = size == outlook_.known_lost[node.step] ? 1 : 0;
-      if (loss * lost > 0) {
-        expected += loss * lost * decided(node, std::min(size, workers), 0, losses);
+      if (loss > 0) {
+        expected += loss * outlook_.loss_size(h).probability(size) *
+                    decided(node, std::min(size, workers), 0, losses);
       }
       if (join == 0) continue;
       expected += join * outlook_.join_size(h).probability(size) *
@@ -210,7 +212,8 @@ TEST_CASE("who is warned of losses expects to be warned of later ones", "[unit]"
     const SettingPrices prices(made_up_setting(random));
     Outlook outlook = drawn_outlook(random, 3);
     for (int i = 0; i <= problem % 3; ++i) {
-      const auto lost = static_cast<int>(random.below(3));
+      // More than are lost at once otherwise, and than there are, too.
+      const auto lost = static_cast<int>(random.below(6));
       outlook.known_lost.push_back(lost);
       outlook.loss[static_cast<std::size_t>(i)] = lost > 0 ? 1 : 0;
     }
