@@ -124,28 +124,21 @@ class BroadSearch {
     shapes.push_back(std::move(shape));
   }
 
-  /// What is still to be priced; first by estimate alone, then with its cuts by a better one.
-  struct Waiting {
-    double estimate_ms;
-    std::size_t shape;
-    std::optional<PlanDraft> draft;
-    /// So that the least comes first.
-    friend bool operator<(const Waiting& a, const Waiting& b) {
-      return std::tie(a.estimate_ms, a.shape) > std::tie(b.estimate_ms, b.shape);
-    }
-  };
-
+  /// Prices the shape estimated to be fastest, then the next; first by estimate alone, then with
+  /// its cuts by a better one.
   void price_in_turn(const std::vector<EvenShape>& shapes) {
-    std::priority_queue<Waiting> waiting;
-    for (std::size_t i = 0; i < shapes.size(); ++i) waiting.push({shapes[i].estimate_ms, i, {}});
+    using Waiting = std::pair<double, std::size_t>;  // estimate, shape
+    std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> waiting;
+    for (std::size_t i = 0; i < shapes.size(); ++i) waiting.emplace(shapes[i].estimate_ms, i);
+    std::vector<std::optional<PlanDraft>> drafts(shapes.size());
     while (!waiting.empty()) {
-      Waiting first = waiting.top();
+      const auto [estimate_ms, index] = waiting.top();
       waiting.pop();
-      if (first.estimate_ms > estimate_slack * best_ms_) return;
+      if (estimate_ms > estimate_slack * best_ms_) return;
       if (found_ && effort_ > effort_max) return;
-      const EvenShape& shape = shapes[first.shape];
-      if (first.draft) {
-        price(shape, *std::move(first.draft));
+      const EvenShape& shape = shapes[index];
+      if (drafts[index]) {
+        price(shape, *std::exchange(drafts[index], std::nullopt));
         continue;
       }
       // What does not fit on some workers does not on fewer.
@@ -156,8 +149,8 @@ class BroadSearch {
       auto draft = draft_of(shape);
       if (!draft && shape.cut == CutRule::by_rounds) too_few = std::max(too_few, shape.workers);
       if (!draft) continue;
-      const double better_ms = estimate_.of(*draft);
-      waiting.push({better_ms, first.shape, std::move(draft)});
+      waiting.emplace(estimate_.of(*draft), index);
+      drafts[index] = std::move(draft);
     }
   }
 

@@ -90,12 +90,17 @@ class Partition {
     return peak_bytes_of(sums_, first, end, recompute, held, partial_sums_) <= memory_of(stage);
   }
 
+  [[nodiscard]] bool takes_in_time(int stage, int first, int end, double limit,
+                                   bool recompute) const {
+    return above(cost(stage, first, end, recompute), limit, above_) <= 0;
+  }
+
   /// Returns the end of the most layers from `first` on that the stage takes within `limit`, or
   /// `first` where it takes none. Costs and, but for cuts, memory grow with the layers. By
   /// doubling, then halving: stages are short where they are many.
   [[nodiscard]] int reach(int stage, int first, int most, double limit, bool recompute) const {
     const auto takes = [&](int end) {
-      return above(cost(stage, first, end, recompute), limit, above_) <= 0 &&
+      return takes_in_time(stage, first, end, limit, recompute) &&
              fits(stage, first, end, recompute);
     };
     int taken = first;
@@ -123,7 +128,9 @@ class Partition {
       int end = first;
       bool recompute = request_.recompute == Recompute::always;
       if (!recompute) end = reach(stage, first, most, limit, false);
-      if (request_.recompute != Recompute::never) {
+      // Who recomputes takes longer: it spares nothing but memory.
+      const bool in_time = end < most && takes_in_time(stage, first, end + 1, limit, false);
+      if (recompute || (request_.recompute == Recompute::any && in_time)) {
         const int other = reach(stage, first, most, limit, true);
         if (other > end) {
           recompute = true;

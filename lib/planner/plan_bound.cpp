@@ -93,8 +93,9 @@ class PlanBound {
     std::vector<std::pair<int, int>> items;  // depth, capacity; deeper ones take more
     for (int depth = depth_least_; depth <= depth_most_; ++depth) {
       if (limits_.depth && depth != *limits_.depth) continue;
-      const int capacity = capacity_of(depth, step_ms);
-      if (capacity > (items.empty() ? 0 : items.back().second)) items.emplace_back(depth, capacity);
+      const int known = items.empty() ? 0 : items.back().second;
+      const int capacity = capacity_of(depth, step_ms, known);
+      if (capacity > known) items.emplace_back(depth, capacity);
     }
     const bool counted = width <= counted_width_max;
     const int rounds = counted ? width : 1;
@@ -118,16 +119,16 @@ class PlanBound {
     return best.back() >= limits_.micro_batches;
   }
 
-  /// The most micro-batches that a pipeline of the fastest workers takes.
-  [[nodiscard]] int capacity_of(int depth, double step_ms) const {
+  /// The most micro-batches that a pipeline of the fastest workers takes, where more than `taken`.
+  [[nodiscard]] int capacity_of(int depth, double step_ms, int taken) const {
     const double all_ms = micro_batch_ms(0, sums_.layers());
-    int taken = 0;
     int refused = limits_.micro_batches + 1;
     if (all_ms > 0) {  // its workers have no more time than this together
       refused = static_cast<int>(
           std::min<double>(refused, (step_ms * depth * fastest_ / all_ms * (1 + 1e-9)) + 1));
     }
-    if (taken + 1 < refused && fits(depth, refused - 1, step_ms)) return refused - 1;
+    if (taken + 1 >= refused) return taken;
+    if (fits(depth, refused - 1, step_ms)) return refused - 1;
     --refused;
     while (refused - taken > 1) {
       const int middle = taken + ((refused - taken) / 2);

@@ -19,6 +19,11 @@ constexpr int template_layers_max = 512;
 
 /// Which rank stands at each stage.
 std::vector<int> ranks_by_stage(const std::string& kind, int ranks) {
+  if (chunks_of(kind) == 1) {
+    std::vector<int> as_they_are(static_cast<std::size_t>(ranks));
+    std::iota(as_they_are.begin(), as_they_are.end(), 0);
+    return as_they_are;
+  }
   Schedule placed;
   placed.placement = placement_of(kind);
   placed.chunks = chunks_of(kind);
@@ -30,6 +35,28 @@ std::vector<int> ranks_by_stage(const std::string& kind, int ranks) {
     }
   }
   return by_stage;
+}
+
+/// Lanes of each pipeline that it certainly has when all are shared out, each to the pipeline that
+/// is then done first; at least 1. Were lanes divisible, all would end at one time: two fewer than
+/// that leave room for rounding.
+std::vector<int> certain_shares(const std::vector<double>& ahead_ms,
+                                const std::vector<double>& lane_ms, int lanes) {
+  double per_ms = 0;
+  double ahead = 0;
+  for (std::size_t i = 0; i < lane_ms.size(); ++i) {
+    per_ms += 1 / lane_ms[i];
+    ahead += ahead_ms[i] / lane_ms[i];
+  }
+  const double together_ms = (lanes + ahead) / per_ms;
+  std::vector<int> shares(lane_ms.size(), 1);
+  for (std::size_t i = 0; i < lane_ms.size(); ++i) {
+    const double share = (together_ms - ahead_ms[i]) / lane_ms[i];
+    // One that ends later with its first lane leaves the others fewer than that.
+    if (!(share >= 1)) return std::vector<int>(lane_ms.size(), 1);
+    shares[i] = std::max(1, static_cast<int>(std::min<double>(share, lanes)) - 2);
+  }
+  return shares;
 }
 
 }  // namespace
@@ -176,7 +203,7 @@ bool Spreader::share_out(PlanDraft& draft) const {
   const double transfers = reduction_transfers(width);
   const RoundRule rule = round_rule(draft.schedule);
   std::vector<double> ahead_ms;
-  std::vector<double> micro_batch_ms;
+  std::vector<double> lane_ms;
   for (const PipelineDraft& pipeline : draft.pipelines) {
     double all_ms = 0;
     double after_ms = 0;
@@ -191,18 +218,18 @@ bool Spreader::share_out(PlanDraft& draft) const {
     }
     const Round round = longest_round(tools_.terms, tools_.sums, rule, pipeline.stages);
     ahead_ms.push_back(after_ms + all_ms - round.period_ms);
-    micro_batch_ms.push_back(round.period_ms);
+    lane_ms.push_back(round.period_ms * draft.lane_size);
   }
   const int all = lanes(draft.lane_size);
   if (width > all) return false;
-  std::vector<int> shares(draft.pipelines.size(), 1);
+  std::vector<int> shares = certain_shares(ahead_ms, lane_ms, all);
   using Next = std::pair<double, std::size_t>;  // time with one more lane, pipeline
   std::priority_queue<Next, std::vector<Next>, std::greater<>> next;
   const auto with_one_more = [&](std::size_t i) {
-    return ahead_ms[i] + (micro_batch_ms[i] * (shares[i] + 1) * draft.lane_size);
+    return ahead_ms[i] + (lane_ms[i] * (shares[i] + 1));
   };
   for (std::size_t i = 0; i < shares.size(); ++i) next.emplace(with_one_more(i), i);
-  for (int left = all - width; left > 0; --left) {
+  for (int left = all - std::reduce(shares.begin(), shares.end()); left > 0; --left) {
     const std::size_t i = next.top().second;
     next.pop();
     ++shares[i];
