@@ -251,17 +251,27 @@ std::optional<std::vector<int>> Spreader::lasts_of(CutRule rule, int stages) {
     return lasts;
   }
   if (layers > template_layers_max) return std::nullopt;
-  const auto known = template_lasts_.find(stages);
-  if (known != template_lasts_.end()) return known->second;
+  if (template_lasts_.empty()) find_templates();
+  return template_lasts_[static_cast<std::size_t>(stages) - 1];
+}
+
+// All sizes at once take little longer than one.
+void Spreader::find_templates() {
+  const int layers = tools_.sums.layers();
   std::vector<double> layer_ms;
   layer_ms.reserve(static_cast<std::size_t>(layers));
   for (int layer = 0; layer < layers; ++layer) {
     layer_ms.push_back(tools_.terms.layer(layer).compute_ms());
   }
-  const auto found = pipeline_templates(layer_ms, stages, stages);
-  if (!found) return std::nullopt;
-  for (const LayerRange& range : found.value().front().stages) lasts.push_back(range.last.value);
-  return template_lasts_[stages] = lasts;
+  const int stages_most = std::min(layers, tools_.terms.workers());
+  template_lasts_.resize(static_cast<std::size_t>(stages_most));
+  const auto found = pipeline_templates(layer_ms, 1, stages_most);
+  if (!found) return;
+  for (int stages = 1; stages <= stages_most; ++stages) {
+    const auto at = static_cast<std::size_t>(stages) - 1;
+    auto& lasts = template_lasts_[at].emplace();
+    for (const LayerRange& range : found.value()[at].stages) lasts.push_back(range.last.value);
+  }
 }
 
 bool Spreader::cut_alike(CutRule rule, PipelineDraft& pipeline) {

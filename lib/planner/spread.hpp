@@ -85,6 +85,7 @@ class Spreader {
   [[nodiscard]] std::optional<PlanDraft> cut_alike(const Shape& shape);
   /// Returns the last layer of each of so many stages, or nothing.
   [[nodiscard]] std::optional<std::vector<int>> lasts_of(CutRule rule, int stages);
+  void find_templates();
   [[nodiscard]] int lanes(int lane_size) const {
     return lanes_in(limits_.micro_batches, lane_size);
   }
@@ -96,8 +97,8 @@ class Spreader {
   std::vector<int> ranks_by_speed_;  // [worker]: 0 the fastest
   std::vector<WorkerOrder> orders_;
   std::map<PartitionKey, std::optional<std::vector<StageDraft>>> partitions_;
-  std::map<int, std::vector<int>> template_lasts_;  // by stages
-  std::vector<double> bottlenecks_ms_;              // [stages]; below 0: not known yet
+  std::vector<std::optional<std::vector<int>>> template_lasts_;  // [stages - 1], once asked for
+  std::vector<double> bottlenecks_ms_;                           // [stages]; below 0: not known yet
 };
 
 }  // namespace planaria
