@@ -1,8 +1,9 @@
 """Draws how the planner's time grows with layers and workers, from bench_planner's own figures.
 
-  build/release/bin/bench_planner --benchmark_out=planner.json --benchmark_out_format=json
+  build/release/bin/bench_planner --benchmark_repetitions=5 --benchmark_out=planner.json --benchmark_out_format=json
   benchmarks/planner_growth.py planner.json docs/planner_growth.svg
 
+Of repetitions the least counts: whatever else runs on the machine only adds.
 Both axes are logarithmic; a dashed line grows as fast as its label says.
 """
 
@@ -23,7 +24,7 @@ TO_MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 
 def points_of(report, name, kept, grows):
     """(argument, milliseconds of processor time), ascending."""
-    points = []
+    points = {}
     for run in report["benchmarks"]:
         parts = run["name"].split("/")
         if parts[0] != name or run.get("run_type") == "aggregate":
@@ -31,8 +32,9 @@ def points_of(report, name, kept, grows):
         arguments = dict(part.split(":") for part in parts[1:] if ":" in part)
         if int(arguments.get(kept[0], -1)) != kept[1]:
             continue
-        points.append((int(arguments[grows]), run["cpu_time"] * TO_MS[run["time_unit"]]))
-    return sorted(points)
+        argument, ms = int(arguments[grows]), run["cpu_time"] * TO_MS[run["time_unit"]]
+        points[argument] = min(ms, points.get(argument, ms))
+    return sorted(points.items())
 
 
 def ticks(least, most):
