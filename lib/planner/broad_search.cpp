@@ -6,8 +6,6 @@
 #include <map>
 #include <numeric>
 #include <queue>
-#include <set>
-#include <tuple>
 #include <utility>
 
 #include <planaria/schedule/builders.hpp>
@@ -34,6 +32,14 @@ constexpr std::int64_t effort_of_draft = 2000;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+/// What is found of the plans of one schedule and width.
+struct Family {
+  std::optional<double> step_ms;
+  int workers = 0;
+  std::optional<double> untried_ms;    // the least estimate of what was not priced
+  std::map<WorkerOrder, int> too_few;  // workers on which it does not fit
+};
+
 /// Pipelines in which `workers` are spread evenly.
 struct EvenShape {
   std::string schedule;
@@ -41,7 +47,9 @@ struct EvenShape {
   int width = 1;
   int workers = 1;
   CutRule cut = CutRule::by_rounds;
+  Family* family = nullptr;
   double estimate_ms = 0;
+  bool tried = false;
 };
 
 class BroadSearch {
@@ -56,11 +64,10 @@ class BroadSearch {
         best_ms_(below_ms) {}
 
   [[nodiscard]] std::optional<FoundPlan> best() {
-    std::vector<EvenShape> shapes;
     for (const std::string& schedule : limits_.schedules) {
-      for (const WorkerOrder order : spreader_.orders()) add_shapes(schedule, order, shapes);
+      for (const WorkerOrder order : spreader_.orders()) add_shapes(schedule, order);
     }
-    price_in_turn(shapes);
+    price_in_turn();
     bool refined = false;
     if (found_ && !limits_.width && !limits_.depth && spreader_.orders().size() == 1) {
       for (const std::string& schedule : limits_.schedules) {
@@ -86,7 +93,7 @@ class BroadSearch {
   [[nodiscard]] int workers() const { return tools_.terms.workers(); }
   [[nodiscard]] int layers() const { return tools_.terms.layers(); }
 
-  void add_shapes(const std::string& schedule, WorkerOrder order, std::vector<EvenShape>& shapes) {
+  void add_shapes(const std::string& schedule, WorkerOrder order) {
     const int depth_most = layers() / chunks_of(schedule);
     const int lanes = lanes_in(limits_.micro_batches, limits_.lane_sizes.front());
     const int width_least = limits_.width.value_or(limits_.width_least);
@@ -96,55 +103,52 @@ class BroadSearch {
       const int depth_last = std::min(limits_.depth.value_or(depth_most), workers() / width);
       for (int depth = depth_first; depth <= depth_last; ++depth) {
         if (depth > depth_most) break;
-        add_shape({schedule, order, width, width * depth}, shapes);
+        add_shape({schedule, order, width, width * depth});
         // Cuts that know nothing of rounds are sometimes best, and cheap to try.
         const bool all = width == std::min(workers() / depth, width_most);
         if (!all || chunks_of(schedule) > 1) continue;
         if (layers() % depth == 0) {
-          add_shape({schedule, order, width, width * depth, CutRule::equal_counts}, shapes);
+          add_shape({schedule, order, width, width * depth, CutRule::equal_counts});
         }
-        add_shape({schedule, order, width, width * depth, CutRule::by_template}, shapes);
+        add_shape({schedule, order, width, width * depth, CutRule::by_template});
       }
       const int all = std::min(workers(), width * depth_most);
       if (limits_.depth || all % width == 0) continue;
-      add_shape({schedule, order, width, all}, shapes);
+      add_shape({schedule, order, width, all});
       if (chunks_of(schedule) == 1) {
-        add_shape({schedule, order, width, all, CutRule::by_template}, shapes);
+        add_shape({schedule, order, width, all, CutRule::by_template});
       }
     }
   }
 
-  void add_shape(EvenShape shape, std::vector<EvenShape>& shapes) {
+  void add_shape(EvenShape shape) {
     const int depth = (shape.workers + shape.width - 1) / shape.width;
     if (shape.schedule == "zb-h2" && limits_.micro_batches / shape.width < (2 * depth) - 1) return;
     shape.estimate_ms = estimate_.of_even(shape.schedule, shape.width, shape.workers);
-    Family& family = family_of(shape.schedule, shape.width);
-    if (shape.estimate_ms == infinity) return;
-    family.untried_ms.insert(shape.estimate_ms);
-    shapes.push_back(std::move(shape));
+    shape.family = &families_by_name_[{shape.schedule, shape.width}];
+    if (shape.estimate_ms != infinity) shapes_.push_back(std::move(shape));
   }
 
   /// Prices the shape estimated to be fastest, then the next; first by estimate alone, then with
   /// its cuts by a better one.
-  void price_in_turn(const std::vector<EvenShape>& shapes) {
+  void price_in_turn() {
     using Waiting = std::pair<double, std::size_t>;  // estimate, shape
     std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> waiting;
-    for (std::size_t i = 0; i < shapes.size(); ++i) waiting.emplace(shapes[i].estimate_ms, i);
-    std::vector<std::optional<PlanDraft>> drafts(shapes.size());
+    for (std::size_t i = 0; i < shapes_.size(); ++i) waiting.emplace(shapes_[i].estimate_ms, i);
+    std::vector<std::optional<PlanDraft>> drafts(shapes_.size());
     while (!waiting.empty()) {
       const auto [estimate_ms, index] = waiting.top();
       waiting.pop();
       if (estimate_ms > estimate_slack * best_ms_) return;
       if (found_ && effort_ > effort_max) return;
-      const EvenShape& shape = shapes[index];
+      EvenShape& shape = shapes_[index];
       if (drafts[index]) {
         price(shape, *std::exchange(drafts[index], std::nullopt));
         continue;
       }
       // What does not fit on some workers does not on fewer.
-      auto& untried_ms = family_of(shape.schedule, shape.width).untried_ms;
-      untried_ms.erase(untried_ms.find(shape.estimate_ms));
-      int& too_few = too_few_[{shape.schedule, shape.order, shape.width}];
+      shape.tried = true;
+      int& too_few = shape.family->too_few[shape.order];
       if (shape.workers <= too_few) continue;
       auto draft = draft_of(shape);
       if (!draft && shape.cut == CutRule::by_rounds) too_few = std::max(too_few, shape.workers);
@@ -170,7 +174,7 @@ class BroadSearch {
 
   void price(const EvenShape& shape, PlanDraft draft) {
     const auto step_ms = price(std::move(draft));
-    Family& family = family_of(shape.schedule, shape.width);
+    Family& family = *shape.family;
     if (!step_ms || (family.step_ms && *family.step_ms <= *step_ms)) return;
     family.step_ms = step_ms;
     family.workers = shape.workers;
@@ -194,21 +198,15 @@ class BroadSearch {
     return step_ms;
   }
 
-  struct Family {
-    std::multiset<double> untried_ms;  // estimates
-    std::optional<double> step_ms;
-    int workers = 0;
-  };
-
-  Family& family_of(const std::string& schedule, int width) {
-    return all_families_[{schedule, width}];
-  }
-
   void tell_families() {
-    for (const auto& [key, family] : all_families_) {
-      FamilyResult result{key.first, key.second, family.workers, family.step_ms, {}};
-      if (!family.untried_ms.empty()) result.untried_ms = *family.untried_ms.begin();
-      families_.push_back(std::move(result));
+    for (const EvenShape& shape : shapes_) {
+      if (shape.tried) continue;
+      auto& untried_ms = shape.family->untried_ms;
+      untried_ms = std::min(untried_ms.value_or(infinity), shape.estimate_ms);
+    }
+    for (const auto& [key, family] : families_by_name_) {
+      families_.push_back(
+          {key.first, key.second, family.workers, family.step_ms, family.untried_ms});
     }
   }
 
@@ -327,8 +325,8 @@ class BroadSearch {
   StepEstimate estimate_;
   double best_ms_;
   std::optional<FoundPlan> found_;
-  std::map<std::tuple<std::string, WorkerOrder, int>, int> too_few_;  // workers, by width
-  std::map<std::pair<std::string, int>, Family> all_families_;
+  std::map<std::pair<std::string, int>, Family> families_by_name_;  // schedule, width
+  std::vector<EvenShape> shapes_;
   std::int64_t effort_ = 0;
 };
 

@@ -1,6 +1,8 @@
 #include <planaria/planner/placement.hpp>
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <functional>
 #include <set>
 #include <string>
@@ -18,8 +20,32 @@ namespace {
 
 /// What makes workers differ for a price: speed, memory, zone, and a host that has several.
 using Kind = std::tuple<double, std::int64_t, std::string, std::string>;
-/// Of each layer, whether a place needs it, or a worker holds it.
-using Layers = std::vector<bool>;
+/// The layers that a place needs, or a worker holds. Those with the first layers are greater.
+class Layers {
+ public:
+  explicit Layers(std::size_t layers) : words_((layers + bits - 1) / bits, 0) {}
+  void add(std::size_t layer) { words_[layer / bits] |= highest >> (layer % bits); }
+  /// The sum of `bytes` over these layers, but for those of `others`.
+  [[nodiscard]] std::int64_t bytes_without(const Layers& others,
+                                           const std::vector<std::int64_t>& bytes) const {
+    std::int64_t sum = 0;
+    for (std::size_t word = 0; word < words_.size(); ++word) {
+      std::uint64_t left = words_[word] & ~others.words_[word];
+      while (left != 0) {
+        const auto bit = static_cast<std::size_t>(std::countl_zero(left));
+        sum += bytes[(word * bits) + bit];
+        left &= ~(highest >> bit);
+      }
+    }
+    return sum;
+  }
+  friend auto operator<=>(const Layers&, const Layers&) = default;
+
+ private:
+  static constexpr std::size_t bits = 64;
+  static constexpr std::uint64_t highest = std::uint64_t{1} << (bits - 1);
+  std::vector<std::uint64_t> words_;  // the first layer is the highest bit of the first
+};
 
 class Placer {
  public:
@@ -77,9 +103,7 @@ class Placer {
       return Fault::invalid_input(fmt::format("layer_bytes: {}, must have one for layer {}",
                                               request_.layer_bytes.size(), layer.value));
     }
-    Layers& needed = needs_[place];
-    needed.resize(request_.layer_bytes.size(), false);
-    needed[at] = true;
+    needs_.try_emplace(place, request_.layer_bytes.size()).first->second.add(at);
     return {};
   }
 
@@ -102,14 +126,14 @@ class Placer {
   }
 
   [[nodiscard]] Result<void> find_holdings() {
-    std::vector<Layers> held(request_.workers.size(), Layers(request_.layer_bytes.size(), false));
+    std::vector<Layers> held(request_.workers.size(), Layers(request_.layer_bytes.size()));
     for (const auto& [layer, holders] : *request_.holders) {
       const auto at = static_cast<std::size_t>(layer.value);
       if (layer.value < 0 || at >= request_.layer_bytes.size()) continue;
       for (const WorkerId holder : holders) {
         const auto found = std::ranges::lower_bound(request_.workers, holder);
         if (found == request_.workers.end() || *found != holder) continue;
-        held[static_cast<std::size_t>(found - request_.workers.begin())][at] = true;
+        held[static_cast<std::size_t>(found - request_.workers.begin())].add(at);
       }
     }
     for (std::size_t i = 0; i < held.size(); ++i) {
@@ -131,14 +155,6 @@ class Placer {
     }
   }
 
-  [[nodiscard]] std::int64_t lacking_bytes(const Layers& needed, const Layers& held) const {
-    std::int64_t bytes = 0;
-    for (std::size_t layer = 0; layer < needed.size(); ++layer) {
-      if (needed[layer] && !held[layer]) bytes += request_.layer_bytes[layer];
-    }
-    return bytes;
-  }
-
   [[nodiscard]] Result<void> place(const Members& places, Members& workers) {
     CostTable costs;
     std::vector<int> units;
@@ -152,7 +168,9 @@ class Placer {
       units.push_back(static_cast<int>(members.size()));
       free -= units.back();
       auto& row = costs.emplace_back();
-      for (const auto& [held, ignored] : workers) row.push_back({lacking_bytes(needed, held), 0});
+      for (const auto& [held, ignored] : workers) {
+        row.push_back({needed.bytes_without(held, request_.layer_bytes), 0});
+      }
     }
     if (free < 0) {
       return Fault::infeasible(

@@ -127,9 +127,13 @@ class PlanBound {
       refused = static_cast<int>(
           std::min<double>(refused, (step_ms * depth * fastest_ / all_ms * (1 + 1e-9)) + 1));
     }
-    if (taken + 1 >= refused) return taken;
-    if (fits(depth, refused - 1, step_ms)) return refused - 1;
-    --refused;
+    // One more stage makes little difference: by doubling, then halving.
+    int step = 1;
+    while (taken + step < refused && fits(depth, taken + step, step_ms)) {
+      taken += step;
+      step *= 2;
+    }
+    refused = std::min(refused, taken + step);
     while (refused - taken > 1) {
       const int middle = taken + ((refused - taken) / 2);
       (fits(depth, middle, step_ms) ? taken : refused) = middle;

@@ -112,6 +112,9 @@ std::vector<std::vector<int>> Spreader::dealt(const Shape& shape) const {
   const int count = std::accumulate(shape.depths.begin(), shape.depths.end(), 0);
   const std::vector<int> workers = workers_in(shape.order, count);
   std::vector<std::vector<int>> pipelines(shape.depths.size());
+  for (std::size_t i = 0; i < pipelines.size(); ++i) {
+    pipelines[i].reserve(static_cast<std::size_t>(shape.depths[i]));
+  }
   std::size_t next = 0;
   if (shape.order != WorkerOrder::dealt_around) {
     for (std::size_t i = 0; i < pipelines.size(); ++i) {

@@ -21,7 +21,9 @@ class RankWriter {
         micro_batches_(micro_batches),
         forwards_(static_cast<std::size_t>(chunks), 0),
         inputs_(forwards_),
-        weights_(forwards_) {}
+        weights_(forwards_) {
+    actions_.reserve(std::size_t{3} * forwards_.size() * static_cast<std::size_t>(micro_batches));
+  }
 
   [[nodiscard]] int forwards(int chunk = 0) const { return forwards_[at(chunk)]; }
   [[nodiscard]] int inputs(int chunk = 0) const { return inputs_[at(chunk)]; }
