@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <utility>
 
 namespace planaria {
@@ -19,16 +20,24 @@ int common_most(const Distribution& sizes) {
   return std::max(size, 1);
 }
 
+/// Returns by size how likely it is, from 1 on; sizes above `most` count as `most`.
+std::vector<double> up_to(const Distribution& sizes, int most) {
+  const std::span<const double> all = sizes.probabilities();
+  std::vector<double> some(static_cast<std::size_t>(most) + 1, 0);
+  for (std::size_t size = 1; size < all.size(); ++size) {
+    some[std::min(size, some.size() - 1)] += all[size];
+  }
+  return some;
+}
+
 /// Adds to a total, by its probability, an event of this probability and size.
 std::vector<double> plus(const std::vector<double>& total, double event,
-                         const Distribution& sizes) {
-  const int most = common_most(sizes);
-  std::vector<double> sum(total.size() + static_cast<std::size_t>(most), 0);
+                         const std::vector<double>& sizes) {
+  std::vector<double> sum(total.size() + sizes.size() - 1, 0);
   for (std::size_t i = 0; i < total.size(); ++i) {
     sum[i] += total[i] * (1 - event);
-    for (int size = 1; size <= sizes.largest(); ++size) {
-      sum[i + static_cast<std::size_t>(std::min(size, most))] +=
-          total[i] * event * sizes.probability(size);
+    for (std::size_t size = 1; size < sizes.size(); ++size) {
+      sum[i + size] += total[i] * event * sizes[size];
     }
   }
   return sum;
@@ -76,11 +85,13 @@ void Lookahead::find_ranges() {
     if (known(step)) {
       known_lost += outlook_.known_lost[static_cast<std::size_t>(step)];
     } else {
-      lost = plus(lost, loss_at(step), outlook_.loss_size(step));
+      const Distribution& sizes = outlook_.loss_size(step);
+      lost = plus(lost, loss_at(step), up_to(sizes, common_most(sizes)));
     }
     const double join =
         std::max(outlook_.join[static_cast<std::size_t>(step)], outlook_.join_beyond);
-    come = plus(come, join, outlook_.join_size(step));
+    const Distribution& sizes = outlook_.join_size(step);
+    come = plus(come, join, up_to(sizes, common_most(sizes)));
     ranges_.push_back({std::max(0, workers_ - known_lost - most_of(lost, options_.rare)),
                        std::min(table_.workers_max(), workers_ + most_of(come, options_.rare))});
   }
@@ -301,13 +312,11 @@ double Lookahead::join_at(int workers, int step) const {
 }
 
 std::vector<Lookahead::Outcome> Lookahead::outcomes(const Distribution& sizes, int most) {
-  most = std::max(most, 0);
-  std::vector<Outcome> all(static_cast<std::size_t>(most) + 1);
-  for (int size = 0; size <= most; ++size) all[static_cast<std::size_t>(size)].machines = size;
-  for (int size = 1; size <= sizes.largest(); ++size) {
-    all[static_cast<std::size_t>(std::min(size, most))].probability += sizes.probability(size);
+  const std::vector<double> likely = up_to(sizes, std::max(most, 0));
+  std::vector<Outcome> all;
+  for (std::size_t size = 0; size < likely.size(); ++size) {
+    if (likely[size] > 0) all.push_back({static_cast<int>(size), likely[size]});
   }
-  std::erase_if(all, [](const Outcome& one) { return one.probability <= 0; });
   return all;
 }
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -67,15 +67,20 @@ class PriceTable {
   std::vector<Row>& after(int workers, int lost) {
     // While nobody is lost it does not matter how many stand by.
     if (lost == 0) workers = 0;
-    const auto [found, is_new] = rows_.try_emplace({workers, lost});
-    if (is_new) {
-      for (std::size_t from = 0; from <= nothing(); ++from) {
-        const GridLayout before = from == nothing() ? GridLayout{} : layouts_[from].layout;
-        found->second.emplace_back(
-            from, LayoutChange{before, {}, lost == 0 ? before.workers() : workers, lost});
-      }
+    const auto by_lost = static_cast<std::size_t>(lost);
+    const auto by_workers = static_cast<std::size_t>(workers);
+    if (rows_.size() <= by_lost) rows_.resize(by_lost + 1);
+    if (rows_[by_lost].size() <= by_workers) rows_[by_lost].resize(by_workers + 1);
+    std::unique_ptr<std::vector<Row>>& rows = rows_[by_lost][by_workers];
+    if (rows != nullptr) return *rows;
+    rows = std::make_unique<std::vector<Row>>();
+    rows->reserve(nothing() + 1);
+    for (std::size_t from = 0; from <= nothing(); ++from) {
+      const GridLayout before = from == nothing() ? GridLayout{} : layouts_[from].layout;
+      rows->emplace_back(from,
+                         LayoutChange{before, {}, lost == 0 ? before.workers() : workers, lost});
     }
-    return found->second;
+    return *rows;
   }
 
   /// Returns the price if the row's change is to the layout of that index, for which there must be
@@ -104,7 +109,7 @@ class PriceTable {
 
   const PriceModel& prices_;
   std::vector<MeasuredLayout> layouts_;
-  std::map<std::pair<int, int>, std::vector<Row>> rows_;  // by workers and lost
+  std::vector<std::vector<std::unique_ptr<std::vector<Row>>>> rows_;  // [lost][workers]
 };
 
 }  // namespace planaria

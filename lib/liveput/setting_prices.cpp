@@ -180,21 +180,31 @@ double SettingPrices::pull_ms(const GridLayout& from, int depth) const {
   const std::vector<int>& old = cuts_.at(from.depth);
   const std::vector<int>& now = cuts_.at(depth);
   std::vector<int> taken(static_cast<std::size_t>(from.depth), 0);
+  std::size_t overlapping = 0;  // the first old stage that holds layers of this one
   double last = 0;
   for (int q = 0; q < std::min(depth, from.workers()); ++q) {
     const auto at = static_cast<std::size_t>(q);
+    const double all = parameters(now[at], now[at + 1]);
     double least = std::numeric_limits<double>::infinity();
     std::size_t best = 0;
-    for (std::size_t s = 0; s < taken.size(); ++s) {
-      if (taken[s] == from.width) continue;
+    // Of equals the worker of the lowest number: of the first pipeline that has one left.
+    const auto look_at = [&](std::size_t s) {
+      if (taken[s] == from.width) return;
       const int first = std::max(old[s], now[at]);
       const int end = std::max(first, std::min(old[s + 1], now[at + 1]));
-      const double missing = parameters(now[at], now[at + 1]) - parameters(first, end);
-      // Of equals the worker of the lowest number: of the first pipeline that has one left.
+      const double missing = all - parameters(first, end);
       if (missing < least || (missing == least && taken[s] < taken[best])) {
         least = missing;
         best = s;
       }
+    };
+    while (old[overlapping + 1] <= now[at]) ++overlapping;
+    for (std::size_t s = overlapping; s < taken.size() && old[s] < now[at + 1]; ++s) look_at(s);
+    // Who holds nothing of it is as good as any other such.
+    if (least >= all) {
+      least = std::numeric_limits<double>::infinity();
+      best = 0;
+      for (std::size_t s = 0; s < taken.size(); ++s) look_at(s);
     }
     ++taken[best];
     last = least;
