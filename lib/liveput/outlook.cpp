@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <map>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <planaria/liveput/outlook.hpp>
 
@@ -140,29 +140,41 @@ Outlook OutlookCounter::outlook(int look_ahead, std::span<const int> known_lost)
                         (beyond_intervals_ + belief_.event_intervals);
   const ByAges losses = probabilities(losses_);
   const ByAges joins = probabilities(joins_);
-  // Ages of the last loss and the last join, and how likely they are by then.
-  std::map<std::pair<int, int>, double> now{{{since_loss_, since_join_}, 1.0}};
+  // How likely the last loss and the last join are so long ago by then; row and column 0: no other
+  // than the last ones until now.
+  const auto stride = static_cast<std::size_t>(look_ahead) + 1;
+  std::vector<double> now(stride * stride, 0);
+  std::vector<double> next(now.size(), 0);
+  now.front() = 1;
   for (int h = 0; h < look_ahead; ++h) {
-    std::map<std::pair<int, int>, double> next;
     const auto at = static_cast<std::size_t>(h);
+    const bool known = at < known_lost.size();
+    std::ranges::fill(next, 0.0);
     double loss = 0;
     double join = 0;
-    for (const auto& [since, probability] : now) {
-      const std::size_t i = age_class(since.first);
-      const std::size_t j = age_class(since.second);
-      const bool known = at < known_lost.size();
-      const double losing = known ? (known_lost[at] > 0 ? 1.0 : 0.0) : losses[i][j];
-      const double lost = probability * losing;
-      const double joined = losing < 1 ? probability * joins[i][j] : 0;
-      loss += lost;
-      join += joined;
-      next[{1, since.second + 1}] += lost;
-      next[{since.first + 1, 1}] += joined;
-      next[{since.first + 1, since.second + 1}] += probability - lost - joined;
+    for (std::size_t since_loss = 0; since_loss <= at; ++since_loss) {
+      const std::size_t i =
+          age_class(since_loss == 0 ? since_loss_ + h : static_cast<int>(since_loss));
+      for (std::size_t since_join = 0; since_join <= at; ++since_join) {
+        const double probability = now[(since_loss * stride) + since_join];
+        if (probability == 0) continue;
+        const std::size_t j =
+            age_class(since_join == 0 ? since_join_ + h : static_cast<int>(since_join));
+        const double losing = known ? (known_lost[at] > 0 ? 1.0 : 0.0) : losses[i][j];
+        const double lost = probability * losing;
+        const double joined = losing < 1 ? probability * joins[i][j] : 0;
+        loss += lost;
+        join += joined;
+        const std::size_t loss_later = since_loss == 0 ? 0 : since_loss + 1;
+        const std::size_t join_later = since_join == 0 ? 0 : since_join + 1;
+        next[stride + join_later] += lost;
+        next[(loss_later * stride) + 1] += joined;
+        next[(loss_later * stride) + join_later] += probability - lost - joined;
+      }
     }
     outlook.loss.push_back(loss);
     outlook.join.push_back(join);
-    now = std::move(next);
+    std::swap(now, next);
   }
   return outlook;
 }

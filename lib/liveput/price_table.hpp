@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -29,10 +30,17 @@ class PriceTable {
       std::size_t to = 0;
       Price price;
     };
+    // As asked for first: a few of the layouts, and most often in that order. Most often one or two
+    // are asked for, which stand here, beside what leads to them.
+    static constexpr std::size_t near = 2;
+    [[nodiscard]] Known& known(std::size_t place) {
+      return place < near ? near_[place] : others_[place - near];
+    }
+    std::array<Known, near> near_;
+    std::size_t count_ = 0;
+    std::vector<Known> others_;
     std::size_t from_;
     LayoutChange change_;
-    // As asked for first: a few of the layouts, and most often in that order.
-    std::vector<Known> known_;
   };
 
   /// Borrows `prices`.
@@ -87,12 +95,15 @@ class PriceTable {
   /// workers. `place`: where in the row it may stand; most rows are asked in one order again and
   /// again.
   const Price& price(Row& row, std::size_t to, std::size_t place) {
-    if (place < row.known_.size() && row.known_[place].to == to) return row.known_[place].price;
-    for (const auto& [known_to, price] : row.known_) {
-      if (known_to == to) return price;
+    if (place < row.count_ && row.known(place).to == to) return row.known(place).price;
+    for (std::size_t i = 0; i < row.count_; ++i) {
+      if (row.known(i).to == to) return row.known(i).price;
     }
     row.change_.to = layouts_[to].layout;
-    return row.known_.emplace_back(Row::Known{to, asked(row, to)}).price;
+    const Price price = asked(row, to);
+    if (row.count_ >= Row::near) row.others_.emplace_back();
+    row.known(row.count_) = {to, price};
+    return row.known(row.count_++).price;
   }
 
  private:
