@@ -29,7 +29,7 @@ struct OptimizerOptions {
   double held_share = 0.5;
   /// Numbers of machines behind which all less likely ones lie count as those; how likely these are
   /// at most, more and fewer each. 0 to 1; 0: all are told apart.
-  double rare = 1e-4;
+  double rare = 1e-3;
 };
 
 class PriceTable;
