@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <planaria/availability/forecast_file.hpp>
 #include <planaria/base/json.hpp>
@@ -54,21 +55,22 @@ struct Row {
 
 Result<GridLayout> layout_of(const LiveputFlags& flags, const PriceModel& prices) {
   if (flags.layout.empty()) return GridLayout{};
-  if (flags.layout.size() != 2) {
-    return Fault::invalid_input(
-        fmt::format("--layout: {} numbers, must be two: a width and a depth", flags.layout.size()));
+  if (flags.layout.size() < 2 || flags.layout.size() > 3) {
+    return Fault::invalid_input(fmt::format(
+        "--layout: {} numbers, must be two: a width and a depth; or shadows behind them",
+        flags.layout.size()));
   }
-  const GridLayout layout{flags.layout[0], flags.layout[1]};
+  const GridLayout layout{flags.layout[0], flags.layout[1],
+                          flags.layout.size() > 2 ? flags.layout[2] : 0};
   if (std::ranges::find(prices.layouts(), layout, &MeasuredLayout::layout) ==
       prices.layouts().end()) {
     return Fault::invalid_input(
-        fmt::format("--layout: {},{}, must be a layout that {} has", layout.width, layout.depth,
+        fmt::format("--layout: {}, must be a layout that {} has", fmt::join(flags.layout, ","),
                     flags.priced.setting.empty() ? flags.priced.profile : flags.priced.setting));
   }
   if (layout.workers() <= flags.workers) return layout;
-  return Fault::invalid_input(
-      fmt::format("--layout: {},{}, must be of at most {} workers, --workers", layout.width,
-                  layout.depth, flags.workers));
+  return Fault::invalid_input(fmt::format("--layout: {}, must be of at most {} workers, --workers",
+                                          fmt::join(flags.layout, ","), flags.workers));
 }
 
 /// Losses in the next interval alone, or what a file says of each.
@@ -159,6 +161,12 @@ Result<std::vector<Row>> rows_of(const LiveputQuestion& question) {
   return rows;
 }
 
+Json json_of(const GridLayout& layout) {
+  Json json{{"width", layout.width}, {"depth", layout.depth}};
+  if (layout.shadows > 0) json["shadows"] = layout.shadows;
+  return json;
+}
+
 std::string json_of(const std::vector<Row>& rows) {
   Json table = Json::array();
   for (const auto& [valued, probabilities] : rows) {
@@ -166,33 +174,39 @@ std::string json_of(const std::vector<Row>& rows) {
     for (std::size_t i = 0; i < probabilities.size(); ++i) {
       at_least.push_back({{"replicas", i + 1}, {"probability", probabilities[i]}});
     }
-    table.push_back({{"width", valued.layout.width},
-                     {"depth", valued.layout.depth},
-                     {"expected_samples", valued.samples},
-                     {"change_ms", valued.charge.ms},
-                     {"at_least", std::move(at_least)}});
+    Json row = json_of(valued.layout);
+    row["expected_samples"] = valued.samples;
+    row["change_ms"] = valued.charge.ms;
+    row["at_least"] = std::move(at_least);
+    table.push_back(std::move(row));
   }
   const ValuedLayout& best = rows.front().valued;
   return Json{{"version", 1},
-              {"choice", {{"width", best.layout.width}, {"depth", best.layout.depth}}},
+              {"choice", json_of(best.layout)},
               {"expected_samples", best.samples},
               {"table", std::move(table)}}
       .dump();
 }
 
+const char* shadowed(const GridLayout& layout) {
+  return layout.shadows > 0 ? ", shadowed" : "";
+}
+
 std::string text_of(const LiveputQuestion& question, const std::vector<Row>& rows) {
   const auto intervals = static_cast<std::int64_t>(question.intervals.size()) + 1;
   std::string text = fmt::format(
-      "{}, {}, {} of {:g} s: {} x {} is expected to train most\n{:>5} {:>5} {:>14} {:>12}  keeps a "
+      "{}, {}, {} of {:g} s: {} x {}{} is expected to train most\n{:>5} {:>5} {:>14} {:>12}  keeps "
+      "a "
       "replica",
       question.asked.model, counted(question.workers, "worker"), counted(intervals, "interval"),
       question.interval_ms / 1000, rows.front().valued.layout.width,
-      rows.front().valued.layout.depth, "width", "depth", "samples", "change");
+      rows.front().valued.layout.depth, shadowed(rows.front().valued.layout), "width", "depth",
+      "samples", "change");
   for (std::size_t i = 0; i < std::min(rows.size(), rows_printed); ++i) {
     const auto& [valued, at_least] = rows[i];
-    text +=
-        fmt::format("\n{:>5} {:>5} {:>14.0f} {:>10.1f} s  {:.4f}", valued.layout.width,
-                    valued.layout.depth, valued.samples, valued.charge.ms / 1000, at_least.front());
+    text += fmt::format("\n{:>5} {:>5} {:>14.0f} {:>10.1f} s  {:.4f}{}", valued.layout.width,
+                        valued.layout.depth, valued.samples, valued.charge.ms / 1000,
+                        at_least.front(), shadowed(valued.layout));
   }
   if (rows.size() > rows_printed) text += fmt::format("\nand {} more", rows.size() - rows_printed);
   return text;
@@ -227,10 +241,12 @@ void add_liveput(CLI::App& app, Action& action) {
       ->check(between(1, workers_most))
       ->required()
       ->type_name("N");
-  sub->add_option("--layout", flags->layout, "What runs now, as width,depth; default: nothing does")
+  sub->add_option("--layout", flags->layout,
+                  "What runs now, as width,depth, and shadows behind them where there are any; "
+                  "default: nothing does")
       ->delimiter(',')
       ->check(between(1, workers_most))
-      ->type_name("D,P");
+      ->type_name("D,P[,S]");
   auto* forecast =
       sub->add_option("--forecast", flags->forecast,
                       "What goes and comes in the next intervals, as planaria forecast "

@@ -37,6 +37,7 @@ std::optional<std::string> option_of_profile(const PriceFlags& flags) {
       {flags.micro_batch_size.has_value(), "--micro-batch-size"},
       {flags.schedule.has_value(), "--schedule"},
       {flags.recompute.has_value(), "--recompute"},
+      {flags.shadows.has_value(), "--shadows"},
       {flags.migrations.has_value(), "--migrations"}};
   for (const auto& [there, name] : given) {
     if (there) return name;
@@ -103,6 +104,7 @@ Result<AskedPrices> prices_of_profile(const PriceFlags& flags) {
   request.micro_batch_size = flags.micro_batch_size;
   if (flags.schedule) request.schedule = *flags.schedule;
   if (flags.recompute) request.recompute = recompute_named(*flags.recompute).value();
+  request.shadows = flags.shadows.value_or("any") == "any";
   if (flags.migrations) {
     PLANARIA_TRY(measured, read_json_file(*flags.migrations));
     PLANARIA_TRY(costs, migration_costs_from_json(measured, *flags.migrations));
@@ -164,6 +166,11 @@ void add_prices(CLI::App& sub, PriceFlags& flags, const std::string& workers) {
                  "With --profile: never, always, or any: the stages that do not fit otherwise; "
                  "default any")
       ->check(recompute_names())
+      ->type_name("WHICH");
+  sub.add_option("--shadows", flags.shadows,
+                 "With --profile: never, or any: layouts of one or two pipelines are thought of "
+                 "with a shadow of every layer, too; default any")
+      ->check(CLI::IsMember({"never", "any"}).description(""))
       ->type_name("WHICH");
   sub.add_option("--migrations", flags.migrations,
                  "With --profile: what changes cost beside moving state, or a run's result.json; "

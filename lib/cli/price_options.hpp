@@ -14,7 +14,7 @@ namespace planaria::cli {
 
 struct PriceFlags {
   std::string setting, profile;
-  std::optional<std::string> cluster, migrations, schedule, recompute;
+  std::optional<std::string> cluster, migrations, schedule, recompute, shadows;
   std::optional<int> workers, micro_batches, micro_batch_size;
   std::optional<double> memory_gib;
   std::string workers_option = "--workers";  // as add_prices() was told
@@ -29,7 +29,7 @@ struct AskedPrices {
 };
 
 /// Adds --setting; and in its place --profile, --workers, --memory-gib, --cluster, --micro-batches,
-/// --micro-batch-size, --schedule, --recompute and --migrations.
+/// --micro-batch-size, --schedule, --recompute, --shadows and --migrations.
 /// `workers`: another name for --workers, where that one says something else.
 void add_prices(CLI::App& sub, PriceFlags& flags, const std::string& workers = "--workers");
 

@@ -45,7 +45,8 @@ std::string amount_text(double amount) {
 
 std::string layout_text(const GridLayout& layout) {
   return layout.empty() ? "nobody trains"
-                        : fmt::format("{} x {}, {}", layout.width, layout.depth,
+                        : fmt::format("{} x {}{}, {}", layout.width, layout.depth,
+                                      layout.shadows > 0 ? " shadowed" : "",
                                       counted(layout.workers(), "worker"));
 }
 

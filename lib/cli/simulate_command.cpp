@@ -192,12 +192,11 @@ Json timeline_of(const Question& question, const std::vector<Answer>& answers) {
     Json decisions = Json::array();
     for (const Answer& answer : answers) {
       const SimulatedInterval& one = answer.simulation.intervals[t - question.request.first];
-      decisions.push_back({{"policy", answer.policy},
-                           {"width", one.choice.layout.width},
-                           {"depth", one.choice.layout.depth},
-                           {"standing_ms", one.standing_ms},
-                           {"samples", one.samples},
-                           {"why", one.choice.explanation}});
+      Json decision{{"policy", answer.policy},          {"width", one.choice.layout.width},
+                    {"depth", one.choice.layout.depth}, {"standing_ms", one.standing_ms},
+                    {"samples", one.samples},           {"why", one.choice.explanation}};
+      if (one.choice.layout.shadows > 0) decision["shadows"] = one.choice.layout.shadows;
+      decisions.push_back(std::move(decision));
     }
     timeline.push_back({{"at_s", static_cast<double>(t) * question.request.interval_ms / 1000},
                         {"machines", event.count},

@@ -50,7 +50,9 @@ std::string summary(const Question& question, const std::vector<Answer>& answers
 }
 
 std::string layout_text(const GridLayout& layout) {
-  return layout.empty() ? "none" : fmt::format("{} x {}", layout.width, layout.depth);
+  if (layout.empty()) return "none";
+  return fmt::format("{} x {}{}", layout.width, layout.depth,
+                     layout.shadows > 0 ? " shadowed" : "");
 }
 
 /// Another layout, or time or samples that the decision costs.

@@ -12,6 +12,7 @@
 #include <planaria/liveput/prices.hpp>
 
 #include "liveput/price_table.hpp"
+#include "liveput/without_shadows.hpp"
 
 namespace planaria {
 
@@ -27,6 +28,7 @@ class BestWay {
   struct Options {
     double interval_ms = 60'000;
     WaysKept kept = WaysKept::undominated;
+    bool shadows = true;  // whether layouts with shadows are thought of
   };
   /// What ran before the first event.
   struct Start {
@@ -38,7 +40,9 @@ class BestWay {
 
   /// Borrows `prices`.
   BestWay(const PriceModel& prices, const Options& options)
-      : prices_(prices), options_(options), table_(prices, prices.layouts()) {}
+      : prices_(prices),
+        options_(options),
+        table_(prices, options.shadows ? prices.layouts() : without_shadows(prices)) {}
 
   /// Returns a layout for each event, nothing only where none is small enough. Each event's count
   /// follows from the one before. O(events x layouts^2 x ways kept of a layout).

@@ -9,9 +9,9 @@
 
 namespace planaria {
 
-/// Returns e.g. "4x8": width, then depth.
+/// Returns e.g. "4x8": width, then depth; "1x8 shadowed".
 [[nodiscard]] inline std::string text_of(const GridLayout& layout) {
-  return fmt::format("{}x{}", layout.width, layout.depth);
+  return fmt::format("{}x{}{}", layout.width, layout.depth, layout.shadows > 0 ? " shadowed" : "");
 }
 
 }  // namespace planaria

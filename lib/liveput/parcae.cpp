@@ -20,7 +20,7 @@ class Parcae final : public Policy {
                   // Published for 32 machines as 8 to 32.
                   .count_min = prices.workers_max() / 4,
                   .count_max = prices.workers_max()},
-        way_(prices, {options.interval_ms, WaysKept::two}) {}
+        way_(prices, {options.interval_ms, WaysKept::two, false}) {}
 
   Choice choose(const Situation& situation) override {
     const GridLayout planned = plan(situation);
@@ -61,7 +61,7 @@ class Parcae final : public Policy {
     const int width = planned.empty() ? 0 : workers / planned.depth;
     GridLayout widest;
     GridLayout deepest;
-    for (const MeasuredLayout& one : prices_.layouts()) {
+    for (const MeasuredLayout& one : without_shadows(prices_)) {
       if (one.layout.depth == planned.depth && one.layout.width <= width) widest = one.layout;
       if (one.layout.width == 1 && one.layout.depth <= workers) deepest = one.layout;
     }

@@ -17,6 +17,8 @@ namespace {
 
 constexpr int layouts_least = 256;
 constexpr int layouts_most = 4096;
+/// Wider layouts hold every layer often enough.
+constexpr int shadowed_width_max = 2;
 /// Of all layouts together: what a few seconds allow.
 constexpr std::int64_t proof_effort_max = 20'000'000;
 
@@ -71,6 +73,27 @@ BestPlanRequest plan_request(const ProfilePricesRequest& request) {
   return asked;
 }
 
+/// The same with a shadow of every layer, where few others hold it.
+std::vector<GridLayout> with_shadows(const std::vector<GridLayout>& grids) {
+  std::vector<GridLayout> all;
+  for (const GridLayout& grid : grids) {
+    all.push_back(grid);
+    if (grid.width <= shadowed_width_max && grid.depth > 1) {
+      all.push_back({grid.width, grid.depth, 1});
+    }
+  }
+  return all;
+}
+
+std::vector<std::vector<int>> shadowed_by(const Plan& plan) {
+  std::vector<std::vector<int>> all;
+  for (const ShadowAssignment& shadow : plan.shadows) {
+    auto& layers = all.emplace_back();
+    for (const LayerId layer : shadow.layers) layers.push_back(layer.value);
+  }
+  return all;
+}
+
 std::vector<int> cuts_of(const Plan& plan) {
   std::vector<int> cuts;
   for (const PlannedStage& stage : plan.pipelines.front().stages) {
@@ -112,17 +135,18 @@ Result<ProfilePrices> ProfilePrices::of(const ProfilePricesRequest& request) {
                     request.layouts_max);
   asked.proof_effort_max =
       std::min(asked.proof_effort_max, proof_effort_max / static_cast<std::int64_t>(all.size()));
-  for (const GridLayout& layout : all) {
+  for (const GridLayout& layout : request.shadows ? with_shadows(all) : all) {
     const Cluster few = first_workers(*request.cluster, layout.workers());
     asked.cluster = &few;
     asked.width = layout.width;
     asked.depth = layout.depth;
+    asked.survive = layout.shadows > 0 ? layout.width - 1 + layout.shadows : 0;
     // What is asked was allowed for all workers: only this shape may be refused.
     const auto planned = best_plan_if_any(asked);
     if (!planned.ok() || !planned.value()) continue;
     const Plan& plan = planned.value()->plan;
     prices.layouts_.push_back({layout, plan.step_ms, plan.samples_per_s});
-    prices.planned_[layout] = {plan.step_ms, cuts_of(plan)};
+    prices.planned_[layout] = {plan.step_ms, cuts_of(plan), shadowed_by(plan)};
   }
   const Cluster two = first_workers(*request.cluster, std::min(2, prices.workers_max_));
   const WorkerId other = two.workers.back().id;
@@ -159,20 +183,39 @@ double ProfilePrices::checkpoint_ms() const {
   return costs_.checkpoint_ms.value_or(2 * sums_.back());
 }
 
+/// What filling lasts beside training that alone takes `move_ms`.
+double ProfilePrices::filled_ms(const LayoutChange& change, double move_ms, int layers) const {
+  if (costs_.layers_per_step == 0) return move_ms;
+  const double steps = std::ceil(static_cast<double>(layers) / costs_.layers_per_step);
+  return std::max(move_ms, steps * planned(change.from).step_ms);
+}
+
+/// How long whoever shadows most fetches that.
+double ProfilePrices::shadows_ms(const LayoutChange& change) const {
+  if (change.from == change.to) return 0;
+  double slowest_ms = 0;
+  for (const std::vector<int>& layers : planned(change.to).shadowed) {
+    double all_ms = 0;
+    for (const int layer : layers) all_ms += move_ms(layer, layer + 1);
+    slowest_ms =
+        std::max(slowest_ms, costs_.growth == Growth::stop
+                                 ? all_ms
+                                 : filled_ms(change, all_ms, static_cast<int>(layers.size())));
+  }
+  return slowest_ms;
+}
+
 double ProfilePrices::fill_ms(const LayoutChange& change) const {
-  const Planned& from = planned(change.from);
   const Takeover takeover(
-      {change.from.width, from.cuts}, {change.to.width, cuts(change.to)},
+      {change.from.width, cuts(change.from)}, {change.to.width, cuts(change.to)},
       [&](const Takeover::Missing& some) {
-        const double all_ms = move_ms(some.first, some.end) + move_ms(some.then, some.last);
-        if (costs_.layers_per_step == 0) return all_ms;
-        const int layers = some.end - some.first + some.last - some.then;
-        const double steps = std::ceil(static_cast<double>(layers) / costs_.layers_per_step);
-        return std::max(all_ms, steps * from.step_ms);
+        return filled_ms(change, move_ms(some.first, some.end) + move_ms(some.then, some.last),
+                         some.end - some.first + some.last - some.then);
       });
   const double slowest_ms = takeover.unhurt_ms();
-  if (slowest_ms == 0) return 0;
-  return slowest_ms + costs_.build_ms + (starts(change) ? costs_.start_ms : 0);
+  // Layers to compute with come first.
+  if (slowest_ms == 0) return shadows_ms(change);
+  return slowest_ms + costs_.build_ms + (starts(change) ? costs_.start_ms : 0) + shadows_ms(change);
 }
 
 Takeover ProfilePrices::takeover(const LayoutChange& change) const {
@@ -188,15 +231,18 @@ double ProfilePrices::unhurt_stop_ms(const LayoutChange& change) const {
   if (change.from == change.to) return 0;
   if (costs_.growth == Growth::background) return costs_.cut_over_ms;
   const double slowest_ms = takeover(change).unhurt_ms();
-  if (slowest_ms == 0) return costs_.cut_over_ms;
-  return costs_.cut_over_ms + slowest_ms + costs_.build_ms + (starts(change) ? costs_.start_ms : 0);
+  const double shadowed_ms = costs_.cut_over_ms + shadows_ms(change);
+  if (slowest_ms == 0) return shadowed_ms;
+  return shadowed_ms + slowest_ms + costs_.build_ms + (starts(change) ? costs_.start_ms : 0);
 }
 
 double ProfilePrices::change_ms(const LayoutChange& change) const {
   if (change.to.empty()) return 0;
   if (change.from.empty()) return restart_ms(change.to, true) + read_all_ms(change.to);
   if (change.lost == 0) return unhurt_stop_ms(change);
-  const TakeoverOutlook outlook = takeover(change).after(change.workers, change.lost);
+  const GridLayout& from = change.from;
+  const bool shadowed = from.shadows > 0 && change.lost <= from.width - 1 + from.shadows;
+  const TakeoverOutlook outlook = takeover(change).after(change.workers, change.lost, shadowed);
   const double hurt = 1 - outlook.unhurt;
   const double ready_ms = costs_.build_ms + (starts(change) ? costs_.start_ms : 0);
   const double known_ms =

@@ -3,6 +3,7 @@
 #include <planaria/liveput/policies.hpp>
 
 #include "liveput/unsaved_work.hpp"
+#include "liveput/without_shadows.hpp"
 
 namespace planaria {
 namespace {
@@ -40,7 +41,7 @@ class Varuna final : public Policy {
   /// Of each depth the widest layout, of these the fastest.
   [[nodiscard]] MeasuredLayout morphed_to(int workers) const {
     std::map<int, MeasuredLayout> widest;
-    for (const MeasuredLayout& one : prices_.layouts()) {  // ascending by width
+    for (const MeasuredLayout& one : without_shadows(prices_)) {  // ascending by width
       if (one.layout.width <= workers / one.layout.depth) widest[one.layout.depth] = one;
     }
     MeasuredLayout fastest;

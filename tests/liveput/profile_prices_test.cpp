@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <catch2/catch.hpp>
 
 #include <planaria/base/random.hpp>
+#include <planaria/liveput/optimizer.hpp>
 #include <planaria/liveput/profile_prices.hpp>
 
 #include "liveput/made_up_profile.hpp"
@@ -38,7 +40,31 @@ std::vector<Layers> holdings(const ProfilePrices& prices, const GridLayout& layo
 class Enumeration {
  public:
   Enumeration(const Profile& profile, const ProfilePrices& prices, const MigrationCosts& costs)
-      : profile_(profile), prices_(prices), costs_(costs) {}
+      : profile_(profile), prices_(prices), costs_(costs) {
+    for (const MeasuredLayout& one : prices.layouts()) {
+      if (one.layout.shadows == 0) continue;
+      const Cluster cluster = identical_workers(one.layout.workers(), memory_without_limit);
+      for (const ShadowAssignment& shadow : planned(profile, cluster, one.layout).shadows) {
+        Layers layers;
+        for (const LayerId layer : shadow.layers) layers.insert(layer.value);
+        shadows_[one.layout].push_back(layers);
+      }
+    }
+  }
+
+  /// What the planner says of a layout; two promises where it is shadowed: another holder of every
+  /// layer than those that compute it.
+  static Plan planned(const Profile& profile, const Cluster& cluster, const GridLayout& layout) {
+    BestPlanRequest request;
+    request.profile = &profile;
+    request.cluster = &cluster;
+    request.micro_batches = 5;
+    request.schedule = "1f1b";
+    request.width = layout.width;
+    request.depth = layout.depth;
+    request.survive = layout.shadows > 0 ? layout.width - 1 + layout.shadows : 0;
+    return best_plan(request).value().plan;
+  }
 
   struct Price {
     double stop_ms = 0;
@@ -80,16 +106,24 @@ class Enumeration {
     const double move = slowest(change, left, [&](const Layers& lack) { return moved(lack); });
     if (!hurt) {
       if (change.from == change.to) return {};
+      double shadows = 0;
+      const auto found = shadows_.find(change.to);
+      for (const Layers& layers : found == shadows_.end() ? std::vector<Layers>{} : found->second) {
+        const bool stop = costs_.growth == Growth::stop;
+        shadows = std::max(shadows, stop ? moved(layers) : filled(change, layers));
+      }
       if (costs_.growth == Growth::stop) {
-        return {costs_.cut_over_ms + (move > 0 ? ready_ms + move : 0), 0};
+        return {costs_.cut_over_ms + (move > 0 ? ready_ms + move : 0) + shadows, 0};
       }
       const double fill =
           slowest(change, left, [&](const Layers& lack) { return filled(change, lack); });
-      return {costs_.cut_over_ms, fill > 0 ? ready_ms + fill : 0};
+      return {costs_.cut_over_ms, (fill > 0 ? ready_ms + fill : 0) + shadows};
     }
     const double known_ms =
         costs_.detect_ms + costs_.view_ms + (costs_.redo_steps * step_ms(change.from));
-    if (held.size() < profile_.layers.size()) {
+    const GridLayout& from = change.from;
+    const bool shadowed = from.shadows > 0 && change.lost < from.width + from.shadows;
+    if (held.size() < profile_.layers.size() && !shadowed) {
       Layers all;
       for (std::size_t i = 0; i < profile_.layers.size(); ++i) all.insert(static_cast<int>(i));
       return {known_ms + ready_ms + moved(all) + costs_.rolled_back_ms, 0};
@@ -162,6 +196,7 @@ class Enumeration {
   const Profile& profile_;
   const ProfilePrices& prices_;
   const MigrationCosts& costs_;
+  std::map<GridLayout, std::vector<Layers>> shadows_;
 };
 
 MigrationCosts made_up_costs(Growth growth) {
@@ -174,13 +209,14 @@ MigrationCosts made_up_costs(Growth growth) {
 }
 
 ProfilePrices priced(const Profile& profile, int workers, const MigrationCosts& costs,
-                     int micro_batches = 5) {
+                     int micro_batches = 5, bool shadows = false) {
   const Cluster cluster = identical_workers(workers, memory_without_limit);
   ProfilePricesRequest request;
   request.profile = &profile;
   request.cluster = &cluster;
   request.micro_batches = micro_batches;
   request.costs = costs;
+  request.shadows = shadows;
   return ProfilePrices::of(request).value();
 }
 
@@ -192,7 +228,9 @@ TEST_CASE("a change costs the mean over every set of workers that may have vanis
   Random random(static_cast<std::uint64_t>(seed));
   const Profile profile = made_up_profile(random, 4 + seed);
   const MigrationCosts costs = made_up_costs(growth);
-  const ProfilePrices prices = priced(profile, 6, costs);
+  const bool shadows = seed == 3;
+  const ProfilePrices prices = priced(profile, 6, costs, 5, shadows);
+  CHECK((prices.layouts().size() > priced(profile, 6, costs).layouts().size()) == shadows);
   const Enumeration every(profile, prices, costs);
   for (const MeasuredLayout& from : prices.layouts()) {
     for (const MeasuredLayout& to : prices.layouts()) {
@@ -200,8 +238,8 @@ TEST_CASE("a change costs the mean over every set of workers that may have vanis
         for (int lost = 0; lost <= workers; ++lost) {
           const LayoutChange change{from.layout, to.layout, workers, lost};
           const Enumeration::Price expected = every.expected(change);
-          CAPTURE(seed, from.layout.width, from.layout.depth, to.layout.width, to.layout.depth,
-                  workers, lost);
+          CAPTURE(seed, from.layout.width, from.layout.depth, from.layout.shadows, to.layout.width,
+                  to.layout.depth, to.layout.shadows, workers, lost);
           REQUIRE(prices.change_ms(change) == Approx(expected.stop_ms).epsilon(1e-10));
           REQUIRE(prices.background_ms(change) == Approx(expected.background_ms).epsilon(1e-10));
         }
@@ -238,18 +276,65 @@ TEST_CASE("layouts earn what the planner says, lanes shared out unevenly too", "
   CHECK(prices.layouts().size() == 5 + 3 + 2 + 1 + 1);
   for (const MeasuredLayout& one : prices.layouts()) {
     const Cluster cluster = identical_workers(one.layout.workers(), memory_without_limit);
-    BestPlanRequest request;
-    request.profile = &profile;
-    request.cluster = &cluster;
-    request.micro_batches = 5;
-    request.schedule = "1f1b";
-    request.width = one.layout.width;
-    request.depth = one.layout.depth;
-    const Plan plan = best_plan(request).value().plan;
+    const Plan plan = Enumeration::planned(profile, cluster, one.layout);
     CHECK(one.step_ms == plan.step_ms);
     CHECK(one.samples_per_s == plan.samples_per_s);
     CHECK(one.samples_per_s == Approx(1000 * 5 * 2 / one.step_ms));
   }
+}
+
+TEST_CASE("a shadow costs time in every step, and saves the one pipeline that loses a worker",
+          "[unit]") {
+  Random random(12);
+  const Profile profile = made_up_profile(random, 6);
+  const MigrationCosts costs = made_up_costs(Growth::background);
+  const ProfilePrices prices = priced(profile, 4, costs, 5, true);
+  const auto rate = [&](const GridLayout& layout) {
+    return std::ranges::find(prices.layouts(), layout, &MeasuredLayout::layout)->samples_per_s;
+  };
+  CHECK(rate({1, 3, 1}) < rate({1, 3}));
+  CHECK(rate({1, 3, 1}) > 0.5 * rate({1, 3}));
+  const double alone_ms = prices.change_ms({{1, 3}, {1, 3}, 4, 1});
+  const double shadowed_ms = prices.change_ms({{1, 3, 1}, {1, 3, 1}, 4, 1});
+  CHECK(shadowed_ms < alone_ms - (0.7 * costs.rolled_back_ms));
+  // Two losses may take a shadow, too.
+  CHECK(prices.change_ms({{1, 3, 1}, {1, 2}, 4, 2}) >= prices.change_ms({{1, 3}, {1, 2}, 4, 2}));
+  // Shadows are filled beside training, and go for nothing.
+  CHECK(prices.background_ms({{1, 3}, {1, 3, 1}, 3, 0}) > 0);
+  CHECK(prices.change_ms({{1, 3}, {1, 3, 1}, 3, 0}) == costs.cut_over_ms);
+  CHECK(prices.background_ms({{1, 3, 1}, {1, 3}, 3, 0}) == 0);
+  for (const MeasuredLayout& one : prices.layouts()) {
+    if (one.layout.shadows > 0) CHECK(one.layout.width <= 2);
+  }
+}
+
+TEST_CASE("liveput shadows the one pipeline that may lose a worker, and no other", "[unit]") {
+  Random random(12);
+  const Profile profile = made_up_profile(random, 6);
+  MigrationCosts costs = made_up_costs(Growth::background);
+  costs.rolled_back_ms = 60'000;
+  const ProfilePrices prices = priced(profile, 3, costs, 5, true);
+  OptimizerOptions options;
+  options.rate_share = 0;
+  LiveputOptimizer optimizer(prices, options);
+  const std::vector<IntervalCounts> history{{0, 0, 3}};
+  Situation situation;
+  situation.history = history;
+  const auto chosen = [&](double loss) {
+    Outlook outlook;
+    outlook.loss.assign(12, loss);
+    outlook.join.assign(12, 0.5 * loss);
+    outlook.most_seen = 3;
+    outlook.loss_sizes = {Distribution::certain(1)};
+    outlook.join_sizes = {Distribution::certain(1)};
+    // Of pipelines of three stages: three of one need no shadow.
+    for (const ValuedLayout& one : optimizer.choices(situation, outlook)) {
+      if (one.layout.depth == 3) return one.layout;
+    }
+    return GridLayout{};
+  };
+  CHECK(chosen(0) == GridLayout{1, 3});
+  CHECK(chosen(0.2) == GridLayout{1, 3, 1});
 }
 
 TEST_CASE("growth beside training stops nobody but for the cut over", "[unit]") {

@@ -30,9 +30,11 @@ struct ProfilePricesRequest {
   std::string schedule = "1f1b";        // a name that best_plan() takes, or "any"
   Recompute recompute = Recompute::any;
   MigrationCosts costs;
-  /// Layouts that are planned. Where there are more, wide ones are left out: from some width on
-  /// each is wider than the one before by the same part. 256 to 4096; about 10 ms
-  /// each.
+  /// Whether layouts of few pipelines are planned with a shadow of every layer, too.
+  bool shadows = false;
+  /// Layouts that are planned, but for those with shadows. Where there are more, wide ones are left
+  /// out: from some width on each is wider than the one before by the same part. 256 to 4096; about
+  /// 10 ms each.
   int layouts_max = 300;
 };
 
@@ -67,12 +69,15 @@ class ProfilePrices final : public PriceModel {
   struct Planned {
     double step_ms = 0;
     std::vector<int> cuts;
+    std::vector<std::vector<int>> shadowed;  // layers, by worker that shadows any
   };
 
   [[nodiscard]] const Planned& planned(const GridLayout& layout) const;
   /// Of what a stop lasts until everybody has its layers.
   [[nodiscard]] Takeover takeover(const LayoutChange& change) const;
   [[nodiscard]] double unhurt_stop_ms(const LayoutChange& change) const;
+  [[nodiscard]] double filled_ms(const LayoutChange& change, double move_ms, int layers) const;
+  [[nodiscard]] double shadows_ms(const LayoutChange& change) const;
   [[nodiscard]] double fill_ms(const LayoutChange& change) const;
 
   MigrationCosts costs_;

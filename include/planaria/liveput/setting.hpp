@@ -17,6 +17,8 @@ namespace planaria {
 struct GridLayout {
   int width = 0;
   int depth = 0;
+  /// Workers that hold each layer beside those that compute it.
+  int shadows = 0;
   [[nodiscard]] int workers() const { return width * depth; }
   [[nodiscard]] bool empty() const { return workers() == 0; }
   friend bool operator==(const GridLayout&, const GridLayout&) = default;
