@@ -127,11 +127,12 @@ Distribution no_more_than(int workers, const Distribution& lost) {
 
 Result<std::vector<double>> at_least_of(const LiveputQuestion& question, const GridLayout& layout) {
   const Distribution lost = no_more_than(question.workers, question.intervals.front().lost);
+  const int most = layout.width + layout.shadows;
   PLANARIA_TRY(survival,
-               survival_by_losses(grid_holders({question.workers, layout.width, layout.depth}),
-                                  {.replicas_max = layout.width, .losses_max = lost.largest()}));
+               survival_by_losses(question.asked.prices->holders(layout, question.workers),
+                                  {.replicas_max = most, .losses_max = lost.largest()}));
   std::vector<double> at_least;
-  for (int replicas = 1; replicas <= layout.width; ++replicas) {
+  for (int replicas = 1; replicas <= most; ++replicas) {
     at_least.push_back(survival.at_least(replicas, lost));
   }
   return at_least;
@@ -189,7 +190,7 @@ std::string json_of(const std::vector<Row>& rows) {
 }
 
 const char* shadowed(const GridLayout& layout) {
-  return layout.shadows > 0 ? ", shadowed" : "";
+  return layout.shadows > 0 ? " shadowed" : "";
 }
 
 std::string text_of(const LiveputQuestion& question, const std::vector<Row>& rows) {

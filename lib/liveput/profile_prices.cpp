@@ -146,7 +146,10 @@ Result<ProfilePrices> ProfilePrices::of(const ProfilePricesRequest& request) {
     if (!planned.ok() || !planned.value()) continue;
     const Plan& plan = planned.value()->plan;
     prices.layouts_.push_back({layout, plan.step_ms, plan.samples_per_s});
-    prices.planned_[layout] = {plan.step_ms, cuts_of(plan), shadowed_by(plan)};
+    Planned& kept = prices.planned_[layout] = {plan.step_ms, cuts_of(plan), shadowed_by(plan), {}};
+    if (layout.shadows == 0) continue;
+    PLANARIA_TRY(holders, holders_of(layout_of(plan), layout.workers()));
+    kept.holders = std::move(holders);
   }
   const Cluster two = first_workers(*request.cluster, std::min(2, prices.workers_max_));
   const WorkerId other = two.workers.back().id;
@@ -203,6 +206,13 @@ double ProfilePrices::shadows_ms(const LayoutChange& change) const {
                                  : filled_ms(change, all_ms, static_cast<int>(layers.size())));
   }
   return slowest_ms;
+}
+
+Holders ProfilePrices::holders(const GridLayout& layout, int workers) const {
+  if (layout.shadows == 0) return PriceModel::holders(layout, workers);
+  Holders holders = planned(layout).holders;
+  holders.workers = workers;
+  return holders;
 }
 
 double ProfilePrices::fill_ms(const LayoutChange& change) const {

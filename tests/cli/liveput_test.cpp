@@ -90,8 +90,9 @@ TEST_CASE("what is asked wrongly of liveput is said in a sentence", "[integratio
         "planaria: --layout: 2,2, must be a layout that " + story.file("setting.json") + " has\n");
   CHECK(story.refused({"--workers", "1", "--lose", "0", "--layout", "1,2"}) ==
         "planaria: --layout: 1,2, must be of at most 1 workers, --workers\n");
-  CHECK(story.refused({"--workers", "2", "--lose", "0", "--layout", "1"}) ==
-        "planaria: --layout: 1 numbers, must be two: a width and a depth\n");
+  CHECK(
+      story.refused({"--workers", "2", "--lose", "0", "--layout", "1"}) ==
+      "planaria: --layout: 1 numbers, must be two: a width and a depth; or shadows behind them\n");
   CHECK(story.refused({"--workers", "2", "--lose", "0", "--workers-max", "2"}) ==
         "planaria: --workers-max: must not be there with --setting: either says what layouts "
         "earn\n");

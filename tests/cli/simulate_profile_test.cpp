@@ -125,6 +125,35 @@ TEST_CASE("a change that takes two intervals is counted once", "[unit]") {
   CHECK(changes == 2);
 }
 
+TEST_CASE("who knows of a loss has its layers shadowed before", "[unit]") {
+  const Story story;
+  story.write("record.csv", "0,add,a\n0,add,b\n0,add,c\n180000,remove,c\n240000,add,d\n");
+  const std::string costs = story.write("costs.json", R"({"version": 1, "rolled_back_ms": 55000})");
+  const std::vector<std::string> asked{"--workers", "3",      "--memory-gib", "1.1",
+                                       "--policy",  "oracle", "--migrations", costs};
+  const auto shadowed = [](const Json& json) {
+    std::vector<bool> each;
+    for (const Json& moment : json["timeline"]) {
+      each.push_back(moment["decisions"][0].contains("shadows"));
+    }
+    return each;
+  };
+  CHECK(shadowed(story.answer(asked))[2]);
+  auto never = asked;
+  never.insert(never.end(), {"--shadows", "never"});
+  CHECK(shadowed(story.answer(never)) == std::vector<bool>(5, false));
+  // `planaria liveput` says the same of what runs.
+  std::vector<std::string> words{program("planaria"),        "liveput",         "--profile",
+                                 story.file("profile.json"), "--micro-batches", "12"};
+  words.insert(words.end(), {"--migrations", costs, "--memory-gib", "1.1", "--workers", "3"});
+  words.insert(words.end(), {"--layout", "1,3,1", "--lose", "1", "--look-ahead", "1", "--json"});
+  const CommandResult said = run_command(words);
+  INFO(said.err);
+  REQUIRE(said.status == 0);
+  CHECK(parse_json(said.out, "answer").value()["choice"] ==
+        Json{{"width", 1}, {"depth", 3}, {"shadows", 1}});
+}
+
 TEST_CASE("a cluster says who there is, and which links", "[unit]") {
   const Story story;
   Json workers = Json::array();

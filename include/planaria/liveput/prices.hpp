@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include <planaria/liveput/holders.hpp>
 #include <planaria/liveput/setting.hpp>
 
 namespace planaria {
@@ -57,6 +58,10 @@ class PriceModel {
   [[nodiscard]] virtual double read_all_ms(const GridLayout& to) const = 0;
   /// Returns how long a checkpoint takes to be written and read.
   [[nodiscard]] virtual double checkpoint_ms() const = 0;
+  /// Returns who holds what in one of layouts(), of so many workers: the layout's are the first.
+  [[nodiscard]] virtual Holders holders(const GridLayout& layout, int workers) const {
+    return grid_holders({workers, layout.width, layout.depth});
+  }
 };
 
 /// Whether a change brings in workers that did not compute: a newcomer, or a spare in a lost one's

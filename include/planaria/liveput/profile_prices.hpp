@@ -53,6 +53,7 @@ class ProfilePrices final : public PriceModel {
   [[nodiscard]] double restart_ms(const GridLayout& to, bool grows) const override;
   [[nodiscard]] double read_all_ms(const GridLayout& to) const override;
   [[nodiscard]] double checkpoint_ms() const override;
+  [[nodiscard]] Holders holders(const GridLayout& layout, int workers) const override;
 
   /// Returns the first layer of each stage, and behind them the number of layers. Where the planner
   /// cuts pipelines of one layout differently, those of the first stand for all.
@@ -70,6 +71,7 @@ class ProfilePrices final : public PriceModel {
     double step_ms = 0;
     std::vector<int> cuts;
     std::vector<std::vector<int>> shadowed;  // layers, by worker that shadows any
+    Holders holders;                         // where there are shadows
   };
 
   [[nodiscard]] const Planned& planned(const GridLayout& layout) const;
