@@ -142,6 +142,13 @@ TEST_CASE("who knows of a loss has its layers shadowed before", "[unit]") {
   auto never = asked;
   never.insert(never.end(), {"--shadows", "never"});
   CHECK(shadowed(story.answer(never)) == std::vector<bool>(5, false));
+  // Nor do policies of the field know of any.
+  for (const char* policy : {"reactive", "parcae", "varuna", "bamboo", "oobleck"}) {
+    auto field = asked;
+    field[5] = policy;
+    INFO(policy);
+    CHECK(shadowed(story.answer(field)) == std::vector<bool>(5, false));
+  }
   // `planaria liveput` says the same of what runs.
   std::vector<std::string> words{program("planaria"),        "liveput",         "--profile",
                                  story.file("profile.json"), "--micro-batches", "12"};
