@@ -170,7 +170,7 @@ void add_prices(CLI::App& sub, PriceFlags& flags, const std::string& workers) {
   sub.add_option(
          "--shadows", flags.shadows,
          "With --profile: never, or any: layouts of one or two pipelines are thought of "
-         "with a shadow of every layer, too, which takes seconds for 32 workers; default never")
+         "with a shadow of every layer, too, which takes a second for 32 workers; default never")
       ->check(CLI::IsMember({"never", "any"}).description(""))
       ->type_name("WHICH");
   sub.add_option("--migrations", flags.migrations,
