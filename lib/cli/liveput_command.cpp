@@ -19,6 +19,7 @@
 #include <planaria/liveput/survival.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/grid_layout.hpp"
 #include "cli/option_ranges.hpp"
 #include "cli/price_options.hpp"
 
@@ -162,12 +163,6 @@ Result<std::vector<Row>> rows_of(const LiveputQuestion& question) {
   return rows;
 }
 
-Json json_of(const GridLayout& layout) {
-  Json json{{"width", layout.width}, {"depth", layout.depth}};
-  if (layout.shadows > 0) json["shadows"] = layout.shadows;
-  return json;
-}
-
 std::string json_of(const std::vector<Row>& rows) {
   Json table = Json::array();
   for (const auto& [valued, probabilities] : rows) {
@@ -175,39 +170,33 @@ std::string json_of(const std::vector<Row>& rows) {
     for (std::size_t i = 0; i < probabilities.size(); ++i) {
       at_least.push_back({{"replicas", i + 1}, {"probability", probabilities[i]}});
     }
-    Json row = json_of(valued.layout);
-    row["expected_samples"] = valued.samples;
-    row["change_ms"] = valued.charge.ms;
-    row["at_least"] = std::move(at_least);
+    Json row{{"expected_samples", valued.samples},
+             {"change_ms", valued.charge.ms},
+             {"at_least", std::move(at_least)}};
+    add_grid(valued.layout, row);
     table.push_back(std::move(row));
   }
   const ValuedLayout& best = rows.front().valued;
+  Json choice;
+  add_grid(best.layout, choice);
   return Json{{"version", 1},
-              {"choice", json_of(best.layout)},
+              {"choice", std::move(choice)},
               {"expected_samples", best.samples},
               {"table", std::move(table)}}
       .dump();
 }
 
-const char* shadowed(const GridLayout& layout) {
-  return layout.shadows > 0 ? " shadowed" : "";
-}
-
 std::string text_of(const LiveputQuestion& question, const std::vector<Row>& rows) {
   const auto intervals = static_cast<std::int64_t>(question.intervals.size()) + 1;
   std::string text = fmt::format(
-      "{}, {}, {} of {:g} s: {} x {}{} is expected to train most\n{:>5} {:>5} {:>14} {:>12}  keeps "
-      "a "
-      "replica",
+      "{}, {}, {} of {:g} s: {} is expected to train most\n{:<16} {:>12} {:>12}  keeps a replica",
       question.asked.model, counted(question.workers, "worker"), counted(intervals, "interval"),
-      question.interval_ms / 1000, rows.front().valued.layout.width,
-      rows.front().valued.layout.depth, shadowed(rows.front().valued.layout), "width", "depth",
-      "samples", "change");
+      question.interval_ms / 1000, grid_text(rows.front().valued.layout), "layout", "samples",
+      "change");
   for (std::size_t i = 0; i < std::min(rows.size(), rows_printed); ++i) {
     const auto& [valued, at_least] = rows[i];
-    text += fmt::format("\n{:>5} {:>5} {:>14.0f} {:>10.1f} s  {:.4f}{}", valued.layout.width,
-                        valued.layout.depth, valued.samples, valued.charge.ms / 1000,
-                        at_least.front(), shadowed(valued.layout));
+    text += fmt::format("\n{:<16} {:>12.0f} {:>10.1f} s  {:.4f}", grid_text(valued.layout),
+                        valued.samples, valued.charge.ms / 1000, at_least.front());
   }
   if (rows.size() > rows_printed) text += fmt::format("\nand {} more", rows.size() - rows_printed);
   return text;

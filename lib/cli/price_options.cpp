@@ -167,10 +167,9 @@ void add_prices(CLI::App& sub, PriceFlags& flags, const std::string& workers) {
                  "default any")
       ->check(recompute_names())
       ->type_name("WHICH");
-  sub.add_option(
-         "--shadows", flags.shadows,
-         "With --profile: never, or any: layouts of one or two pipelines are thought of "
-         "with a shadow of every layer, too, which takes a second for 32 workers; default never")
+  sub.add_option("--shadows", flags.shadows,
+                 "With --profile: never, or any: layouts of one or two pipelines are thought of "
+                 "with a shadow of every layer, too, which takes longer to plan; default never")
       ->check(CLI::IsMember({"never", "any"}).description(""))
       ->type_name("WHICH");
   sub.add_option("--migrations", flags.migrations,

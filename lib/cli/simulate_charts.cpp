@@ -1,4 +1,5 @@
 #include "cli/simulate_charts.hpp"
+#include "cli/grid_layout.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -44,10 +45,8 @@ std::string amount_text(double amount) {
 }
 
 std::string layout_text(const GridLayout& layout) {
-  return layout.empty() ? "nobody trains"
-                        : fmt::format("{} x {}{}, {}", layout.width, layout.depth,
-                                      layout.shadows > 0 ? " shadowed" : "",
-                                      counted(layout.workers(), "worker"));
+  if (layout.empty()) return "nobody trains";
+  return fmt::format("{}, {}", grid_text(layout), counted(layout.workers(), "worker"));
 }
 
 class Charts {

@@ -18,6 +18,7 @@
 #include <planaria/liveput/simulation.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/grid_layout.hpp"
 #include "cli/option_ranges.hpp"
 #include "cli/price_options.hpp"
 #include "cli/simulate_answers.hpp"
@@ -192,10 +193,11 @@ Json timeline_of(const Question& question, const std::vector<Answer>& answers) {
     Json decisions = Json::array();
     for (const Answer& answer : answers) {
       const SimulatedInterval& one = answer.simulation.intervals[t - question.request.first];
-      Json decision{{"policy", answer.policy},          {"width", one.choice.layout.width},
-                    {"depth", one.choice.layout.depth}, {"standing_ms", one.standing_ms},
-                    {"samples", one.samples},           {"why", one.choice.explanation}};
-      if (one.choice.layout.shadows > 0) decision["shadows"] = one.choice.layout.shadows;
+      Json decision{{"policy", answer.policy},
+                    {"standing_ms", one.standing_ms},
+                    {"samples", one.samples},
+                    {"why", one.choice.explanation}};
+      add_grid(one.choice.layout, decision);
       decisions.push_back(std::move(decision));
     }
     timeline.push_back({{"at_s", static_cast<double>(t) * question.request.interval_ms / 1000},

@@ -93,7 +93,7 @@ constexpr const char* code = R"((function () {
     data.policies.forEach((one, place) => {
       const cell = row('td');
       cell(one.policy);
-      cell(one.width[t] ? one.width[t] + ' x ' + one.depth[t] : 'nobody trains');
+      cell(one.layout[t]);
       cell((one.standing_ms[t] / 1000).toFixed(1) + ' s');
       cell(Math.round(reached[place][t]));
       cell(ideal[t] ? (reached[place][t] / ideal[t]).toFixed(4) : '');

@@ -1,4 +1,5 @@
 #include "cli/simulate_report.hpp"
+#include "cli/grid_layout.hpp"
 
 #include <filesystem>
 
@@ -50,9 +51,7 @@ std::string summary(const Question& question, const std::vector<Answer>& answers
 }
 
 std::string layout_text(const GridLayout& layout) {
-  if (layout.empty()) return "none";
-  return fmt::format("{} x {}{}", layout.width, layout.depth,
-                     layout.shadows > 0 ? " shadowed" : "");
+  return layout.empty() ? "none" : grid_text(layout);
 }
 
 /// Another layout, or time or samples that the decision costs.
@@ -106,8 +105,8 @@ std::string data_of(const Question& question, const std::vector<Answer>& answers
   for (const Answer& answer : answers) {
     Json policy{{"policy", answer.policy}};
     for (const SimulatedInterval& one : answer.simulation.intervals) {
-      policy["width"].push_back(one.choice.layout.width);
-      policy["depth"].push_back(one.choice.layout.depth);
+      const GridLayout& layout = one.choice.layout;
+      policy["layout"].push_back(layout.empty() ? "nobody trains" : grid_text(layout));
       policy["standing_ms"].push_back(one.standing_ms);
       policy["samples"].push_back(one.samples);
     }

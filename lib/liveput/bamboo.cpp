@@ -9,6 +9,7 @@
 #include "liveput/loss_rows.hpp"
 #include "liveput/neighbour_losses.hpp"
 #include "liveput/unsaved_work.hpp"
+#include "liveput/without_shadows.hpp"
 
 namespace planaria {
 namespace {
@@ -57,7 +58,7 @@ class Bamboo final : public Policy {
   /// The fastest layout whose over-provisioned pipelines `workers` suffice for.
   [[nodiscard]] MeasuredLayout fastest_grid(int workers) const {
     MeasuredLayout fastest;
-    for (const MeasuredLayout& one : prices_.layouts()) {
+    for (const MeasuredLayout& one : without_shadows(prices_)) {
       if (one.layout.width * nodes(one.layout.depth) > workers) continue;
       if (one.samples_per_s > fastest.samples_per_s) fastest = one;
     }

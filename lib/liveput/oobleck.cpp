@@ -7,6 +7,7 @@
 
 #include "liveput/loss_rows.hpp"
 #include "liveput/unsaved_work.hpp"
+#include "liveput/without_shadows.hpp"
 
 namespace planaria {
 namespace {
@@ -15,7 +16,7 @@ class Oobleck final : public Policy {
  public:
   Oobleck(const PriceModel& prices, const OobleckOptions& options)
       : prices_(prices), options_(options), unsaved_(options.checkpoint_steps) {
-    for (const MeasuredLayout& one : prices.layouts()) {
+    for (const MeasuredLayout& one : without_shadows(prices)) {
       nodes_min_ = nodes_min_ == 0 ? one.layout.depth : std::min(nodes_min_, one.layout.depth);
     }
   }
@@ -67,7 +68,7 @@ class Oobleck final : public Policy {
     running_ = {};
     members_ = situation.now().count;
     for (const int width_min : {options_.failures + 1, 1}) {
-      for (const MeasuredLayout& one : prices_.layouts()) {
+      for (const MeasuredLayout& one : without_shadows(prices_)) {
         if (!has_template(one) || one.layout.width < width_min) continue;
         if (one.layout.workers() > situation.now().count) continue;
         if (one.samples_per_s > running_.samples_per_s) running_ = one;
@@ -86,7 +87,7 @@ class Oobleck final : public Policy {
     if (before.layout.workers() <= members) return before;
     const int width_min = std::min(options_.failures + 1, before.layout.width);
     MeasuredLayout best;
-    for (const MeasuredLayout& one : prices_.layouts()) {  // ascending by width
+    for (const MeasuredLayout& one : without_shadows(prices_)) {  // ascending by width
       if (!has_template(one) || one.layout.workers() > members) continue;
       if (one.layout.width < width_min || one.layout.width > before.layout.width) continue;
       const bool wider = one.layout.width > best.layout.width;

@@ -8,6 +8,7 @@
 
 #include "liveput/best_way.hpp"
 #include "liveput/layout_text.hpp"
+#include "liveput/without_shadows.hpp"
 
 namespace planaria {
 namespace {

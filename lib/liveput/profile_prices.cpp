@@ -74,22 +74,13 @@ BestPlanRequest plan_request(const ProfilePricesRequest& request) {
 }
 
 /// The same with a shadow of every layer, where few others hold it.
-std::vector<GridLayout> with_shadows(const std::vector<GridLayout>& grids) {
+std::vector<GridLayout> shadowed_too(const std::vector<GridLayout>& grids) {
   std::vector<GridLayout> all;
   for (const GridLayout& grid : grids) {
     all.push_back(grid);
     if (grid.width <= shadowed_width_max && grid.depth > 1) {
       all.push_back({grid.width, grid.depth, 1});
     }
-  }
-  return all;
-}
-
-std::vector<std::vector<int>> shadowed_by(const Plan& plan) {
-  std::vector<std::vector<int>> all;
-  for (const ShadowAssignment& shadow : plan.shadows) {
-    auto& layers = all.emplace_back();
-    for (const LayerId layer : shadow.layers) layers.push_back(layer.value);
   }
   return all;
 }
@@ -135,21 +126,18 @@ Result<ProfilePrices> ProfilePrices::of(const ProfilePricesRequest& request) {
                     request.layouts_max);
   asked.proof_effort_max =
       std::min(asked.proof_effort_max, proof_effort_max / static_cast<std::int64_t>(all.size()));
-  for (const GridLayout& layout : request.shadows ? with_shadows(all) : all) {
+  for (const GridLayout& layout : request.shadows ? shadowed_too(all) : all) {
     const Cluster few = first_workers(*request.cluster, layout.workers());
     asked.cluster = &few;
     asked.width = layout.width;
     asked.depth = layout.depth;
-    asked.survive = layout.shadows > 0 ? layout.width - 1 + layout.shadows : 0;
+    asked.survive = layout.shadows > 0 ? layout.survives() : 0;
     // What is asked was allowed for all workers: only this shape may be refused.
     const auto planned = best_plan_if_any(asked);
     if (!planned.ok() || !planned.value()) continue;
     const Plan& plan = planned.value()->plan;
     prices.layouts_.push_back({layout, plan.step_ms, plan.samples_per_s});
-    Planned& kept = prices.planned_[layout] = {plan.step_ms, cuts_of(plan), shadowed_by(plan), {}};
-    if (layout.shadows == 0) continue;
-    PLANARIA_TRY(holders, holders_of(layout_of(plan), layout.workers()));
-    kept.holders = std::move(holders);
+    prices.planned_[layout] = {plan.step_ms, cuts_of(plan), layout_of(plan)};
   }
   const Cluster two = first_workers(*request.cluster, std::min(2, prices.workers_max_));
   const WorkerId other = two.workers.back().id;
@@ -197,22 +185,18 @@ double ProfilePrices::filled_ms(const LayoutChange& change, double move_ms, int 
 double ProfilePrices::shadows_ms(const LayoutChange& change) const {
   if (change.from == change.to) return 0;
   double slowest_ms = 0;
-  for (const std::vector<int>& layers : planned(change.to).shadowed) {
+  for (const ShadowAssignment& shadow : planned(change.to).layout.shadows) {
     double all_ms = 0;
-    for (const int layer : layers) all_ms += move_ms(layer, layer + 1);
-    slowest_ms =
-        std::max(slowest_ms, costs_.growth == Growth::stop
-                                 ? all_ms
-                                 : filled_ms(change, all_ms, static_cast<int>(layers.size())));
+    for (const LayerId layer : shadow.layers) all_ms += move_ms(layer.value, layer.value + 1);
+    const auto layers = static_cast<int>(shadow.layers.size());
+    slowest_ms = std::max(
+        slowest_ms, costs_.growth == Growth::stop ? all_ms : filled_ms(change, all_ms, layers));
   }
   return slowest_ms;
 }
 
 Holders ProfilePrices::holders(const GridLayout& layout, int workers) const {
-  if (layout.shadows == 0) return PriceModel::holders(layout, workers);
-  Holders holders = planned(layout).holders;
-  holders.workers = workers;
-  return holders;
+  return holders_of(planned(layout).layout, workers).value();
 }
 
 double ProfilePrices::fill_ms(const LayoutChange& change) const {
@@ -250,9 +234,8 @@ double ProfilePrices::change_ms(const LayoutChange& change) const {
   if (change.to.empty()) return 0;
   if (change.from.empty()) return restart_ms(change.to, true) + read_all_ms(change.to);
   if (change.lost == 0) return unhurt_stop_ms(change);
-  const GridLayout& from = change.from;
-  const bool shadowed = from.shadows > 0 && change.lost <= from.width - 1 + from.shadows;
-  const TakeoverOutlook outlook = takeover(change).after(change.workers, change.lost, shadowed);
+  const bool held = change.lost <= change.from.survives();
+  const TakeoverOutlook outlook = takeover(change).after(change.workers, change.lost, held);
   const double hurt = 1 - outlook.unhurt;
   const double ready_ms = costs_.build_ms + (starts(change) ? costs_.start_ms : 0);
   const double known_ms =

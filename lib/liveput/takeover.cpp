@@ -23,8 +23,8 @@ std::size_t at(int index) {
 /// The numbers lost of each stage, stage after stage.
 class Vanished {
  public:
-  Vanished(const Takeover& takeover, int workers, int lost, bool shadowed)
-      : takeover_(takeover), lost_(lost), shadowed_(shadowed), splits_(takeover.of_stage_.size()) {
+  Vanished(const Takeover& takeover, int workers, int lost, bool held)
+      : takeover_(takeover), lost_(lost), held_(held), splits_(takeover.of_stage_.size()) {
     int others = workers;
     for (auto& of_stage : splits_) {
       const int both = others;
@@ -64,7 +64,7 @@ class Vanished {
           if (so_far == 0) continue;
           for (int lost = split.low(); lost <= split.high(); ++lost) {
             const int survivors = takeover_.from_width_ - lost;
-            if (survivors == 0 && !shadowed_) continue;
+            if (survivors == 0 && !held_) continue;
             const auto then =
                 takeover_.through(static_cast<int>(stage), lacking, survivors, longest_ms);
             if (then) next[at(before + lost)][at(*then)] += so_far * split.at(lost);
@@ -83,7 +83,7 @@ class Vanished {
 
   const Takeover& takeover_;
   int lost_;
-  bool shadowed_;
+  bool held_;
   std::vector<std::vector<LossSplit>> splits_;  // [stage][lost of those before]
 };
 
@@ -142,14 +142,13 @@ double Takeover::unhurt_ms() const {
   return *std::ranges::partition_point(lengths_, [&](double ms) { return !suffices_unhurt(ms); });
 }
 
-TakeoverOutlook Takeover::after(int workers, int lost, bool shadowed) const {
-  const Vanished vanished(*this, workers, lost, shadowed);
+TakeoverOutlook Takeover::after(int workers, int lost, bool held) const {
+  const Vanished vanished(*this, workers, lost, held);
   TakeoverOutlook outlook;
   outlook.unhurt = vanished.unhurt();
   const double nothing = vanished.within(0);
   const double all = vanished.within(lengths_.back());
-  if (lost >= from_width_ && !shadowed)
-    outlook.stage_lost = std::max(0.0, 1 - outlook.unhurt - all);
+  if (!held) outlook.stage_lost = std::max(0.0, 1 - outlook.unhurt - all);
   outlook.fetching = std::max(0.0, all - nothing);
   // Halves where the probability does not grow have no length that is the slowest.
   const auto add = [&](const auto& self, std::size_t low, double within_low, std::size_t high,

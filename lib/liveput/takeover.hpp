@@ -48,10 +48,10 @@ class Takeover {
   /// O((old depth + new depth) log of it).
   [[nodiscard]] double unhurt_ms() const;
   /// Returns what is expected where `lost` of `workers` have vanished, each set as likely; the old
-  /// layout was on the first of them. `shadowed`: somebody always holds every layer still. Requires
+  /// layout was on the first of them. `held`: whoever they are, every layer is still held. Requires
   /// the old layout's workers at least.
   /// O(old depth x lost x width x new width) for each length of the slowest fetch that may occur.
-  [[nodiscard]] TakeoverOutlook after(int workers, int lost, bool shadowed = false) const;
+  [[nodiscard]] TakeoverOutlook after(int workers, int lost, bool held) const;
 
  private:
   /// A stage and a place that have layers in common.

@@ -51,17 +51,6 @@ PlanEvaluator::Key PlanEvaluator::key_of(const std::string& schedule, int lanes,
   return key;
 }
 
-PlanEvaluator::Key PlanEvaluator::key_of(const std::string& schedule, int lanes, int micro_batches,
-                                         const std::vector<StageDraft>& stages) const {
-  Key key{schedules_.at(schedule), lanes, micro_batches};
-  for (const StageDraft& stage : stages) {
-    key.push_back(stage.last);
-    key.push_back(kind_of_[static_cast<std::size_t>(stage.worker)]);
-    key.push_back(stage.recompute ? 1 : 0);
-  }
-  return key;
-}
-
 std::vector<std::int64_t> PlanEvaluator::peak_bytes(const PipelineProblem& problem,
                                                     const std::string& schedule,
                                                     const Schedule& built) {
@@ -83,6 +72,26 @@ std::vector<std::int64_t> PlanEvaluator::peak_bytes(const PipelineProblem& probl
     peaks.push_back(problem.standing_bytes[stage] + most);
   }
   return peaks;
+}
+
+// Lanes and shadows decide what fits, and who recomputes, but nothing else of the times.
+const std::vector<double>* PlanEvaluator::ends_ms(const std::string& schedule,
+                                                  const std::vector<StageDraft>& stages,
+                                                  const PipelineProblem& problem,
+                                                  const Schedule& built) {
+  Key key{schedules_.at(schedule), built.micro_batches};
+  for (const StageDraft& stage : stages) {
+    key.push_back(stage.last);
+    key.push_back(kind_of_[static_cast<std::size_t>(stage.worker)]);
+    key.push_back(stage.recompute ? 1 : 0);
+  }
+  const auto known = ends_ms_.find(key);
+  if (known != ends_ms_.end()) return &known->second;
+  auto simulated = end_ms_of(problem, built);
+  ++simulated_;
+  for (const auto& rank : built.ranks) actions_ += static_cast<std::int64_t>(rank.size());
+  if (!simulated) return nullptr;
+  return &ends_ms_.emplace(std::move(key), std::move(simulated).value()).first->second;
 }
 
 PlanEvaluator::Entry PlanEvaluator::simulate(const std::string& schedule, int lanes,
@@ -116,20 +125,9 @@ PlanEvaluator::Entry PlanEvaluator::simulate(const std::string& schedule, int la
     if (!fits(stage)) return entry;
     entry.recompute.push_back(stages[stage].recompute);
   }
-  // Shadows make no difference but by who recomputes.
-  const bool shadows =
-      std::ranges::any_of(shadow_bytes, [](std::int64_t bytes) { return bytes > 0; });
-  std::vector<double> unkept;
-  std::vector<double>& end_ms =
-      shadows ? ends_ms_[key_of(schedule, lanes, pipeline.micro_batches, stages)] : unkept;
-  if (end_ms.empty()) {
-    auto simulated = end_ms_of(problem, *built);
-    ++simulated_;
-    for (const auto& rank : built->ranks) actions_ += static_cast<std::int64_t>(rank.size());
-    if (!simulated) return entry;
-    end_ms = std::move(simulated).value();
-  }
-  entry.times.end_ms = shadows ? end_ms : std::move(end_ms);
+  const auto* const end_ms = ends_ms(schedule, stages, problem, *built);
+  if (end_ms == nullptr) return entry;
+  entry.times.end_ms = *end_ms;
   entry.fits = true;
   return entry;
 }

@@ -57,9 +57,11 @@ class PlanEvaluator {
   [[nodiscard]] Key key_of(const std::string& schedule, int lanes,
                            const std::vector<std::int64_t>& shadow_bytes,
                            const PipelineDraft& pipeline);
-  /// Of what alone makes a difference to times.
-  [[nodiscard]] Key key_of(const std::string& schedule, int lanes, int micro_batches,
-                           const std::vector<StageDraft>& stages) const;
+  /// When each stage ends, or null where the schedule cannot run.
+  [[nodiscard]] const std::vector<double>* ends_ms(const std::string& schedule,
+                                                   const std::vector<StageDraft>& stages,
+                                                   const PipelineProblem& problem,
+                                                   const Schedule& built);
   [[nodiscard]] Entry simulate(const std::string& schedule, int lanes,
                                const std::vector<std::int64_t>& shadow_bytes,
                                const PipelineDraft& pipeline);
@@ -76,7 +78,7 @@ class PlanEvaluator {
   std::vector<std::int64_t> no_shadows_;
   std::map<std::string, std::int64_t> schedules_;
   std::map<Key, Entry> entries_;
-  std::map<Key, std::vector<double>> ends_ms_;  // by who recomputes, where there are shadows
+  std::map<Key, std::vector<double>> ends_ms_;
   ScheduleShelf shelf_;
   std::int64_t simulated_ = 0;
   std::int64_t actions_ = 0;

@@ -52,8 +52,7 @@ class Enumeration {
     }
   }
 
-  /// What the planner says of a layout; two promises where it is shadowed: another holder of every
-  /// layer than those that compute it.
+  /// What the planner says of a layout; of a shadowed one, with another holder of every layer.
   static Plan planned(const Profile& profile, const Cluster& cluster, const GridLayout& layout) {
     BestPlanRequest request;
     request.profile = &profile;
@@ -306,7 +305,8 @@ TEST_CASE("a shadow costs time in every step, and saves the one pipeline that lo
   CHECK(std::ranges::count(prices.layouts(), 1, [](auto one) { return one.layout.shadows; }) == 4);
 }
 
-TEST_CASE("liveput shadows the one pipeline that may lose a worker, and no other", "[unit]") {
+TEST_CASE("liveput has a pipeline shadowed where a loss is likely, and not where none is",
+          "[unit]") {
   Random random(12);
   const Profile profile = made_up_profile(random, 6);
   MigrationCosts costs = made_up_costs(Growth::background);

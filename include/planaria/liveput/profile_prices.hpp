@@ -14,6 +14,7 @@
 #include <planaria/liveput/migration_costs.hpp>
 #include <planaria/liveput/prices.hpp>
 #include <planaria/model/cluster.hpp>
+#include <planaria/model/layout.hpp>
 #include <planaria/model/profile.hpp>
 #include <planaria/planner/best_plan.hpp>
 
@@ -70,8 +71,7 @@ class ProfilePrices final : public PriceModel {
   struct Planned {
     double step_ms = 0;
     std::vector<int> cuts;
-    std::vector<std::vector<int>> shadowed;  // layers, by worker that shadows any
-    Holders holders;                         // where there are shadows
+    Layout layout;  // workers numbered from 0
   };
 
   [[nodiscard]] const Planned& planned(const GridLayout& layout) const;

@@ -20,6 +20,8 @@ struct GridLayout {
   /// Workers that hold each layer beside those that compute it.
   int shadows = 0;
   [[nodiscard]] int workers() const { return width * depth; }
+  /// Returns how many may be lost at once, whoever they are, so that every layer is still held.
+  [[nodiscard]] int survives() const { return width - 1 + shadows; }
   [[nodiscard]] bool empty() const { return workers() == 0; }
   friend bool operator==(const GridLayout&, const GridLayout&) = default;
   friend auto operator<=>(const GridLayout&, const GridLayout&) = default;
